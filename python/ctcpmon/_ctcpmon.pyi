@@ -1,0 +1,206 @@
+"""Native engine. Only ``ctcpmon.engine`` imports this module.
+
+Units stand in every name: ``_ns`` nanoseconds (times since 1970, packet time),
+``_ms``, ``_bytes``, ``_pkts``. ``None`` means not known, never zero.
+Every object here is frozen; every call is safe from any thread and releases the
+interpreter lock while it waits or works.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+__version__: str
+
+DETECTORS: tuple[DetectorInfo, ...]
+"""Every detector of this build, in evaluation order."""
+EVIDENCE: tuple[EvidenceInfo, ...]
+"""Every name that may stand in ``Evidence.name``."""
+COUNTERS: tuple[CounterInfo, ...]
+"""Every name in ``Stats.counters``, in output order."""
+
+class CaptureError(Exception):
+    """An input could not be opened or holds no readable capture (nothing was analysed)."""
+
+@final
+class DetectorInfo:
+    id: str  # "ctcp.stateful_drop"
+    name: str  # "Stateful drop after loss"
+    signature: str  # "S-b"
+    severity: str  # "critical" | "warning" | "info"
+    docs: str  # markdown in fixed sections
+    thresholds: tuple[ThresholdInfo, ...]
+
+@final
+class ThresholdInfo:
+    name: str
+    value: float
+    unit: str
+    origin: str  # "measured: ...", "vendor: ...", "guess: ..."
+
+@final
+class EvidenceInfo:
+    name: str
+    unit: str  # "bytes" | "ms" | "pkts" | "pct" | "ratio" | "segments" | "count" | "flag" ...
+    doc: str
+
+@final
+class CounterInfo:
+    name: str
+    doc: str
+
+@final
+class Evidence:
+    name: str
+    value: float
+    unit: str
+    ts_ns: int | None  # packet time the evidence belongs to
+    packet: int | None  # 1-based number of the frame in the input, when one frame proves it
+
+@final
+class Direction:
+    """What one side sent, as observed at the tap, and how the other side acknowledged it."""
+
+    packets: int
+    payload_bytes: int
+    data_segments: int
+    open_holes: int  # holes below the highest byte seen, not filled, older than the reorder window
+    holes_total: int
+    hole_bytes_total: int
+    esp_received_pkts: int
+    esp_missing_pkts: int
+    esp_spi: int | None
+    esp_seq: int | None  # highest ESP sequence number seen
+    retransmissions: int
+    reordered: int
+    network_duplicates: int
+    span_duplicates: int
+    dup_acks: int  # duplicate ACKs the OTHER side sent for this data (RFC 5681 section 2)
+    sack_segments: int
+    zero_windows: int  # zero windows this side advertised
+    unacked_bytes: int | None
+    window_bytes: int | None  # last window the other side offered for this data, scaled when known
+    ack_frozen_since_ns: int | None  # the other side's ACK stands still below data since then
+    ack_rtt_us: int | None  # smoothed time from data at the tap to the ACK covering it
+    first_ns: int | None
+    last_ns: int | None
+    last_data_ns: int | None
+    ttl_data: int | None
+    ttl_pure_ack: int | None
+    ttl_handshake: int | None
+
+@final
+class Session:
+    """One tunnel connection in one generation (a re-used 4-tuple is a new generation)."""
+
+    id: str  # 12 hex digits, same for the same input on every machine
+    generation: int
+    protocol: str  # "ctcp" | "faketcp" | "iketcp" | "ike_tcp"
+    product: str | None  # "udp2raw" | "phantun" | ... when the behaviour tells
+    certainty: str  # "exact" | "loose" | "head" | "behaviour"
+    client_ip: str
+    client_port: int
+    headend_ip: str
+    headend_port: int
+    roles_known: bool  # False: client and headend are a guess from the ports
+    state: str  # "healthy" | "at_risk" | "suspect" | "stalled" | "unknown"
+    worst_state: str
+    stalled_at_ns: int | None
+    signature: str | None  # detector id of the first stall
+    stopped_side: str | None  # "client" | "headend" | "both": whose data no longer get through
+    loss_side: str | None  # "client" | "headend" (side of the tap) | "sender" | "device"
+    confidence: float | None
+    first_ns: int
+    last_ns: int
+    end_reason: str  # "" while open; "fin" | "rst" | "idle" | "reused" | "evicted" | "end_of_input"
+    is_one_sided: bool
+    is_midstream: bool
+    is_cut: bool  # frames were cut so that trailers could not be read
+    to_headend: Direction
+    to_client: Direction
+    initiator_cookie: str | None  # 16 hex digits
+    responder_cookie: str | None
+    ike_exchange: str | None  # "main" | "aggressive" | "informational" | "transaction" | "quick" | ...
+    ike_messages: int
+    keepalive_ms: int | None
+    linked_session: str | None  # earlier session with the same SPI or cookies (NAT rebinding, reconnect)
+    tunnel_id: int
+    taps: tuple[int, ...]
+
+@final
+class Finding:
+    """A change of one detector's verdict on one session."""
+
+    seq: int  # gap-free within one run
+    ts_ns: int  # packet time of the judgement
+    since_ns: int  # when what it describes began
+    detector: str
+    verdict: str  # "healthy" (it cleared) | "at_risk" | "suspect" | "stalled" | "unknown"
+    confidence: float
+    stopped_side: str | None
+    loss_side: str | None
+    evidence: tuple[Evidence, ...]
+    ruled_out: tuple[str, ...]  # look-alikes excluded, "slow_receiver: ...", stable words
+    session: Session  # the session at that moment
+    tap_gap_ratio: float | None  # estimated loss of the tap itself, 0..1; None: no ordinary TCP to measure by
+
+@final
+class Batch:
+    """Findings come before the sessions of the same batch: it ends where a finding would follow."""
+
+    findings: tuple[Finding, ...]
+    sessions: tuple[Session, ...]  # sessions that ended, each once
+    more: bool  # more items wait right now
+    done: bool  # input ended and everything was handed over
+
+@final
+class Note:
+    """A remark about one input: it was cut off, a block was skipped, times ran backwards."""
+
+    input: str
+    kind: str  # "truncated" | "corrupt" | "skipped" | "clock" | "unsupported" | "interface_drops"
+    offset: int | None  # byte offset in the (decompressed) input
+    text: str
+
+@final
+class Stats:
+    packets: int
+    tcp_packets: int
+    tcp_conversations: int
+    flows_current: int
+    sessions_current: int
+    sessions_by_state: dict[str, int]
+    counters: dict[str, int]  # every COUNTERS name, zero included
+    tap_gap_ratio: float | None
+    first_ns: int | None
+    last_ns: int | None
+    bytes_read: int  # of the inputs as stored (compressed bytes of compressed files)
+    bytes_total: int | None  # None for a pipe
+    notes: tuple[Note, ...]
+    done: bool
+
+@final
+class Replay:
+    """Reads captures on a thread of its own and judges the sessions in them."""
+
+    def __init__(
+        self,
+        paths: Sequence[str],  # "-" is standard input
+        *,
+        max_flow_mib: int = 256,
+        max_sessions: int = 100_000,
+        batch_frames: int = 0,  # 0: default; changes nothing but speed
+        max_pending: int = 10_000,  # items waiting for poll(); the reader pauses when full
+        speed: float = 0.0,  # 0: as fast as possible; 1.0: at the pace of the capture
+    ) -> None: ...
+    def poll(self, timeout_ms: int, max_items: int = 1_000) -> Batch:
+        """Waits at most ``timeout_ms`` for findings or ended sessions. Raises KeyboardInterrupt on Ctrl-C."""
+    def stats(self) -> Stats: ...
+    def snapshot(
+        self, *, limit: int = 500, offset: int = 0, state: str | None = None, order: str = "worst"
+    ) -> tuple[Session, ...]:
+        """Live sessions, chosen, sorted and cut in Rust. ``order``: "worst" | "recent" | "key"."""
+    def session(self, session_id: str) -> Session | None: ...
+    def set_speed(self, speed: float) -> None: ...
+    def set_paused(self, paused: bool) -> None: ...
+    def stop(self) -> None:
+        """Ends the reading; poll() then hands over the rest and reports done."""

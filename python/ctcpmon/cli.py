@@ -1,0 +1,475 @@
+"""The command line: options, streams and exit codes. Imports click and nothing heavy at the top.
+
+stdout carries data only, stderr everything else. No option here can change a device or send a
+packet; there is none to add.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+
+import click
+
+from ctcpmon.errors import (
+    CtcpmonError,
+    EngineMissingError,
+    FixError,
+    InputError,
+    OutputClosedError,
+    PartMissingError,
+    SettingsError,
+)
+from ctcpmon.exits import MEANINGS, ExitCode
+
+if TYPE_CHECKING:
+    from ctcpmon.config import Settings
+    from ctcpmon.engine import DetectorInfo
+    from ctcpmon.fixes import RenderedFix
+    from ctcpmon.lookup import Found
+
+__all__ = ["cli", "main"]
+
+Output = Literal["jsonl", "table"]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
+    (EngineMissingError, ExitCode.PART_MISSING),
+    (PartMissingError, ExitCode.PART_MISSING),
+    (InputError, ExitCode.INPUT),
+    (SettingsError, ExitCode.USAGE),
+    (FixError, ExitCode.USAGE),
+)
+_EXIT_HELP = "Exit codes:\n\n\b\n" + "\n".join(f"{code.value:>4}  {text}" for code, text in MEANINGS.items())
+
+
+class _Cli(click.Group):
+    """Maps what goes wrong to one line on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
+            raise
+        except (OutputClosedError, BrokenPipeError):
+            _drop_stdout()
+            ctx.exit(ExitCode.OK)
+        except KeyboardInterrupt:
+            ctx.exit(ExitCode.INTERRUPTED)
+        except CtcpmonError as error:
+            _say(str(error))
+            codes = (code for kind, code in _ERROR_CODES if isinstance(error, kind))
+            ctx.exit(next(codes, ExitCode.BUG))
+        except OSError as error:
+            _say(f"output: {error.strerror or error}")
+            ctx.exit(ExitCode.OUTPUT)
+        # BaseException: a panic of the engine does not derive from Exception.
+        except BaseException as error:  # noqa: BLE001
+            _report_bug(error)
+            ctx.exit(ExitCode.BUG)
+        return result
+
+
+def _settings_option(command: Command) -> Command:
+    return click.option("-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML).")(
+        command
+    )
+
+
+def _run_options(command: Command) -> Command:
+    options = (
+        click.option(
+            "-o",
+            "--output",
+            type=click.Choice(["jsonl", "table"]),
+            default=None,
+            help="Format; default: the screen on a terminal, else jsonl.",
+        ),
+        click.option(
+            "--speed",
+            default="max",
+            metavar="max|N",
+            callback=_speed,
+            help="Pace: max, or N times that of the capture.",
+        ),
+        click.option(
+            "--max-flow-mib",
+            type=click.IntRange(1, 1_048_576),
+            default=None,
+            help="Bound of the flow tables, MiB.",
+        ),
+        click.option("--batch-frames", type=click.IntRange(0), default=0, hidden=True),
+        click.option(
+            "--fail-on",
+            type=click.Choice(["warn", "crit"]),
+            default=None,
+            help="Exit with 1 when an incident reached this level.",
+        ),
+        click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end."),
+        click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen."),
+        click.option("--no-tui", is_flag=True, help="Plain table on a terminal."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return _settings_option(command)
+
+
+def _speed(_ctx: click.Context, _parameter: click.Parameter, value: str) -> float:
+    if value == "max":
+        return 0.0
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = -1.0
+    if not 0 < speed <= 1_000_000:
+        message = "expected 'max' or a number above 0, for example 1 or 20"
+        raise click.BadParameter(message)
+    return speed
+
+
+@click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_HELP)
+def cli() -> None:
+    """Find stalled Cisco cTCP (IPsec over TCP) sessions and say what to do.
+
+    ctcpmon only listens and reads: it sends nothing and configures nothing.
+    """
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE|-...")
+@_run_options
+def replay(files: tuple[str, ...], **options: Any) -> None:
+    """Analyse capture files (pcap, pcapng, compressed or not; - is standard input).
+
+    Several files are merged in time order. On a terminal this opens the screen, otherwise it
+    writes JSON Lines.
+    """
+    click.get_current_context().exit(_replay(files, **options))
+
+
+@cli.command()
+@_run_options
+def demo(**options: Any) -> None:
+    """Analyse the capture that is shipped with ctcpmon."""
+    capture = Path(__file__).with_name("data") / "demo.pcap"
+    if not capture.is_file():
+        message = "the demo capture is not part of this installation; in a source tree type: ./x demo"
+        raise PartMissingError(message)
+    click.get_current_context().exit(_replay((str(capture),), **options))
+
+
+def _replay(
+    files: tuple[str, ...],
+    *,
+    output: Output | None,
+    speed: float,
+    max_flow_mib: int | None,
+    batch_frames: int,
+    fail_on: Literal["warn", "crit"] | None,
+    verbose: bool,
+    ascii_only: bool,
+    no_tui: bool,
+    config: str | None,
+) -> int:
+    settings = _settings(config, max_flow_mib)
+    is_terminal = sys.stdout.isatty()
+    if output is None and is_terminal and not no_tui:
+        code = _screen(files, speed=speed, ascii_only=ascii_only, settings=settings)
+        if code is not None:
+            return code
+    from ctcpmon.replaying import ReplayRequest, run
+    from ctcpmon.sinks import JsonLinesSink, Sink, TableSink
+
+    stream = sys.stdout.buffer
+    form = output or ("table" if is_terminal else "jsonl")
+    sink: Sink = (
+        JsonLinesSink(stream)
+        if form == "jsonl"
+        else TableSink(stream, cells=_columns(is_terminal=is_terminal))
+    )
+    request = ReplayRequest(
+        paths=files,
+        settings=settings,
+        speed=speed,
+        batch_frames=batch_frames,
+        fail_on=fail_on,
+        is_live=sys.stderr.isatty(),
+        is_verbose=verbose,
+    )
+    return run(request, sink)
+
+
+def _screen(files: tuple[str, ...], *, speed: float, ascii_only: bool, settings: Settings) -> int | None:
+    """Runs the screen; None when its part is not installed."""
+    from ctcpmon import engine  # noqa: F401
+
+    try:
+        from ctcpmon.tui.app import run_replay
+    except EngineMissingError:
+        raise
+    except ImportError as error:
+        _say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
+        return None
+    return int(run_replay(list(files), speed=speed, ascii_only=ascii_only, settings=settings))
+
+
+@cli.command()
+@click.argument("reference", metavar="FINDING|SESSION|INCIDENT|DETECTOR")
+@click.argument("files", nargs=-1, metavar="[FILE|-]...")
+@_settings_option
+def explain(reference: str, files: tuple[str, ...], config: str | None) -> None:
+    """Show the numbers and the reasoning behind a finding, or the page of a detector."""
+    from ctcpmon import explain as words
+    from ctcpmon.lookup import detectors_named, search
+
+    detectors = detectors_named(reference)
+    if detectors and not files:
+        pages = [words.explain_detector(one, _detector_info(one)) for one in detectors]
+        _print_pages(pages)
+        return
+    _need_files(reference, files)
+    settings = _settings(config, None)
+    found = search(files, reference, settings)
+    _need_match(found, reference)
+    pages = [words.explain_incident(incident) for incident in found.incidents.values()]
+    pages += [words.explain_session(event, found.findings) for event in found.sessions]
+    if not found.sessions:
+        pages += [
+            words.explain_finding(
+                finding,
+                event_id=event_id,
+                info=_detector_info(finding.detector),
+                site=settings.site,
+            )
+            for event_id, finding in found.findings
+        ]
+    for incident in found.incidents.values():
+        lead = incident.lead
+        pages.append(
+            words.explain_finding(
+                lead, event_id=incident.id, info=_detector_info(lead.detector), site=settings.site
+            )
+        )
+    _print_pages(pages)
+
+
+@cli.command()
+@click.argument("reference", required=False, metavar="[FIX|DETECTOR|FINDING|SESSION|INCIDENT]")
+@click.argument("files", nargs=-1, metavar="[FILE|-]...")
+@click.option("--platform", default=None, help="Only fixes for this platform, for example asa.")
+@_settings_option
+def fixes(reference: str | None, files: tuple[str, ...], platform: str | None, config: str | None) -> None:
+    """List the fixes, or print those for a session of a capture, ready to check and type.
+
+    With only a FILE: the fixes for every open incident in it.
+    """
+    from ctcpmon.fixes import catalogue, fixes_for_detector, render
+    from ctcpmon.lookup import detectors_named
+
+    recipes = catalogue()
+    known = sorted({recipe.platform for recipe in recipes.values()})
+    if platform is not None and platform not in known:
+        message = f"unknown platform {platform!r}; known: {', '.join(known)}"
+        raise click.BadParameter(message, param_hint="--platform")
+    if reference is None:
+        for recipe in recipes.values():
+            if platform in {None, recipe.platform}:
+                _echo(f"{recipe.id:<24}{recipe.platform:<8}{recipe.title}")
+        return
+    if reference in recipes:
+        _print_fixes([("", [render(recipes[reference])])])
+        return
+    if not files and (detectors := detectors_named(reference)):
+        chosen = dict.fromkeys(
+            recipe.id for one in detectors for recipe in fixes_for_detector(one, None, platform)
+        )
+        _print_fixes([("", [render(recipes[one]) for one in chosen])])
+        return
+    settings = _settings(config, None)
+    if not files and (reference == "-" or Path(reference).exists()):
+        _print_fixes(_fixes_in((reference,), None, platform, settings))
+        return
+    _need_files(reference, files)
+    _print_fixes(_fixes_in(files, reference, platform, settings))
+
+
+def _fixes_in(
+    files: tuple[str, ...], reference: str | None, platform: str | None, settings: Settings
+) -> list[tuple[str, list[RenderedFix]]]:
+    from ctcpmon.fixes import fixes_for, render_for_incident, render_for_session
+    from ctcpmon.lookup import search
+
+    found = search(files, reference, settings)
+    if reference is not None:
+        _need_match(found, reference)
+    groups: list[tuple[str, list[RenderedFix]]] = []
+    for incident in found.incidents.values():
+        if reference is None and not incident.is_open:
+            continue
+        recipes = fixes_for(incident.lead, settings.site, platform)
+        head = f"Incident {incident.id}: {incident.what}; {incident.path}"
+        groups.append((head, [render_for_incident(recipe, incident) for recipe in recipes]))
+    raised = [finding for _, finding in found.findings if finding.verdict != "healthy"]
+    if raised:
+        worst = next((one for one in raised if one.verdict == "stalled"), raised[-1])
+        recipes = fixes_for(worst, settings.site, platform)
+        rendered = [render_for_session(recipe, worst.session, worst) for recipe in recipes]
+        groups.append((f"Session {worst.session.id}", rendered))
+    if not groups:
+        _say("nothing to fix: no open incident and no finding for this reference")
+    return groups
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of one output line."""
+    from ctcpmon.events import schema as event_schema
+
+    click.echo(event_schema(), nl=False)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Also the versions of the parts.")
+def version(*, as_json: bool) -> None:
+    """Print the version."""
+    import ctcpmon
+
+    if not as_json:
+        click.echo(ctcpmon.__version__)
+        return
+    import json
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as version_of
+
+    parts: dict[str, str] = {"ctcpmon": ctcpmon.__version__, "event_schema": "v1"}
+    try:
+        from ctcpmon import engine
+
+        parts["engine"] = engine.__version__
+    except EngineMissingError:
+        pass
+    parts["python"] = ".".join(map(str, sys.version_info[:3]))
+    for name in ("click", "msgspec", "textual", "pyshark"):
+        try:
+            parts[name] = version_of(name)
+        except PackageNotFoundError:
+            continue
+    click.echo(json.dumps(parts))
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for a shell; load it with eval or from a file."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        message = f"no completion for {shell}"
+        raise click.UsageError(message)
+    click.echo(kind(cli, {}, "ctcpmon", "_CTCPMON_COMPLETE").source())
+
+
+def _settings(config: str | None, max_flow_mib: int | None) -> Settings:
+    import msgspec
+
+    from ctcpmon.config import load_settings
+
+    settings = load_settings(config)
+    if max_flow_mib is None:
+        return settings
+    limits = msgspec.structs.replace(settings.limits, max_flow_mib=max_flow_mib)
+    return msgspec.structs.replace(settings, limits=limits)
+
+
+def _detector_info(detector: str) -> DetectorInfo | None:
+    try:
+        from ctcpmon import engine
+    except EngineMissingError:
+        return None
+    return next((info for info in engine.DETECTORS if info.id == detector), None)
+
+
+def _need_files(reference: str, files: tuple[str, ...]) -> None:
+    if not files:
+        message = (
+            f"{_safe(reference)!r} is no detector, fix or file; for a finding, session or incident "
+            "name the capture too"
+        )
+        raise click.UsageError(message)
+
+
+def _need_match(found: Found, reference: str) -> None:
+    if found.is_empty:
+        message = f"nothing in the capture is called {_safe(reference)!r}"
+        raise click.UsageError(message)
+    if found.left_out:
+        _say(f"{found.left_out} more matches not shown; use a longer reference")
+
+
+def _print_pages(pages: list[tuple[str, ...]]) -> None:
+    _echo("\n\n".join("\n".join(page).rstrip() for page in pages))
+
+
+def _print_fixes(groups: list[tuple[str, list[RenderedFix]]]) -> None:
+    for head, rendered in groups:
+        if head:
+            _echo(f"{head}\n")
+        for number, fix in enumerate(rendered, 1):
+            _echo(f"FIX {number} of {len(rendered)}: {fix.text()}\n")
+
+
+def _echo(text: str) -> None:
+    from ctcpmon.text import clean
+
+    for line in text.split("\n"):
+        click.echo(clean(line, 1_000))
+
+
+def _columns(*, is_terminal: bool) -> int:
+    if not is_terminal:
+        return 100
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def _safe(text: str) -> str:
+    from ctcpmon.text import clean
+
+    return clean(text)
+
+
+def _say(text: str) -> None:
+    from ctcpmon.narration import say
+
+    say(text)
+
+
+def _report_bug(error: BaseException) -> None:
+    import traceback
+
+    _say("this is a bug in ctcpmon; please report these lines")
+    for block in traceback.format_exception(error):
+        for line in block.rstrip().split("\n"):
+            _say(line)
+
+
+def _drop_stdout() -> None:
+    """Points stdout to nowhere, so that the flush at exit cannot fail on the closed pipe."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return
+
+
+def main() -> NoReturn:
+    """Entry point of the ``ctcpmon`` command."""
+    cli(prog_name="ctcpmon")
+    raise SystemExit(ExitCode.OK)

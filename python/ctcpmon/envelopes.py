@@ -1,0 +1,368 @@
+"""Engine objects and incidents to events. Conversion only: no judging, no grouping, no output.
+
+Two invariants. No file name, byte offset, interface number or wall-clock time enters an event:
+the same packets give the same bytes whatever the container. Every string passes ``clean``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
+
+import msgspec
+
+from ctcpmon import events
+from ctcpmon.community import community_id
+from ctcpmon.diagnosis import cause_of, evidence_words, loss_words
+from ctcpmon.stamps import rfc3339
+from ctcpmon.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ctcpmon.diagnosis import Incident, Severity
+    from ctcpmon.engine import Direction, Evidence, Finding, Session, Stats
+
+__all__ = ["EventFactory"]
+
+_SEVERITY_NUMBERS: dict[Severity, int] = {"critical": 99, "warning": 47, "info": 21}
+_VERDICT_SEVERITIES: dict[str, Severity] = {
+    "stalled": "critical",
+    "at_risk": "warning",
+    "suspect": "warning",
+}
+_EventT = TypeVar("_EventT", bound=events.Event)
+
+
+class EventFactory:
+    """Builds the events of one run and numbers them from 1 in the order of the calls.
+
+    ``boot`` separates runs of a sensor: ``replay`` for captures, so that the same capture gives
+    the same ids. ``version`` is that of the program.
+    """
+
+    def __init__(self, *, version: str, sensor: str = "local", boot: str = "replay") -> None:
+        self._prefix = f"{clean(sensor, 64)}.{clean(boot, 32)}."
+        self._source = f"/ctcpmon/{clean(sensor, 64)}"
+        self._observer = events.Observer(
+            name=clean(sensor, 64), product="ctcpmon", version=clean(version, 40)
+        )
+        self._number = 0
+        self._written: Counter[str] = Counter()
+        self._sessions: Counter[str] = Counter()
+
+    def number(self, event: _EventT) -> _EventT:
+        """The event with its final id. Each event passes here once, in output order."""
+        self._number += 1
+        tag = event.__struct_config__.tag
+        self._written[str(tag)] += 1
+        if isinstance(event, events.SessionEvent):
+            self._sessions[event.data.ctcp.state] += 1
+        return msgspec.structs.replace(event, id=f"{self._prefix}{self._number}")
+
+    def finding(
+        self, finding: Finding, *, incident: str | None, fixes: tuple[str, ...]
+    ) -> events.FindingEvent:
+        """``ctcpmon.finding.v1``."""
+        session = finding.session
+        network = _network(session)
+        cause = cause_of(finding.detector)
+        severity = _VERDICT_SEVERITIES.get(finding.verdict, "info")
+        return events.FindingEvent(
+            specversion="1.0",
+            id="",
+            source=self._source,
+            dataschema="ctcpmon/finding/v1",
+            time=rfc3339(finding.ts_ns),
+            subject=network.community_id,
+            data=events.FindingData(
+                event=events.EventInfo(
+                    kind="event" if finding.verdict == "healthy" else "alert",
+                    category=("network",),
+                    severity=_SEVERITY_NUMBERS[severity],
+                    sequence=_count(finding.seq),
+                    start=rfc3339(finding.since_ns),
+                    reason=f"cleared: {cause.title}" if finding.verdict == "healthy" else cause.what,
+                ),
+                rule=_rule(finding.detector),
+                observer=self._observer,
+                network=network,
+                source=_peer(session.client_ip, session.client_port, session.to_headend),
+                destination=_peer(session.headend_ip, session.headend_port, session.to_client),
+                ctcp=events.CtcpFinding(
+                    session=clean(session.id, 32),
+                    generation=_count(session.generation),
+                    verdict=_state(finding.verdict),
+                    state=_state(session.state),
+                    confidence=_ratio(finding.confidence) or 0.0,
+                    evidence=tuple(map(_evidence, finding.evidence)),
+                    ruled_out=tuple(clean(text, 200) for text in finding.ruled_out),
+                    fixes=fixes,
+                    stopped_side=_stopped_side(finding.stopped_side),
+                    loss_side=_loss_side(finding.loss_side),
+                    tap_gap_ratio=_ratio(finding.tap_gap_ratio),
+                    incident=incident,
+                ),
+            ),
+        )
+
+    def incident(self, incident: Incident) -> events.IncidentEvent:
+        """``ctcpmon.incident.v1``."""
+        protocol = incident.protocols[0] if incident.protocols else "unknown"
+        return events.IncidentEvent(
+            specversion="1.0",
+            id="",
+            source=self._source,
+            dataschema="ctcpmon/incident/v1",
+            time=rfc3339(incident.closed_ns if incident.closed_ns is not None else incident.last_ns),
+            subject=incident.id,
+            data=events.IncidentData(
+                event=events.EventInfo(
+                    kind="alert" if incident.is_open else "event",
+                    category=("network",),
+                    severity=_SEVERITY_NUMBERS[incident.severity],
+                    start=rfc3339(incident.since_ns),
+                    end=rfc3339(incident.closed_ns) if incident.closed_ns is not None else None,
+                    reason=incident.what,
+                ),
+                rule=_rule(incident.cause.detector),
+                observer=self._observer,
+                network=events.Network(
+                    transport="tcp", protocol=protocol, type=_ip_type(incident.headend_ip)
+                ),
+                source=events.ClientNet(address=incident.client_net),
+                destination=events.Headend(
+                    ip=clean(incident.headend_ip, 45), port=_port(incident.headend_port)
+                ),
+                ctcp=events.CtcpIncident(
+                    incident=incident.id,
+                    seq=incident.seq,
+                    change=incident.change,
+                    severity=incident.severity,
+                    worst_severity=incident.worst_severity,
+                    what=incident.cause.what,
+                    where=loss_words(incident.loss_side),
+                    why=incident.cause.why,
+                    sessions_total=incident.sessions_total,
+                    sessions_stalled=incident.sessions_stalled,
+                    sessions_at_risk=incident.sessions_at_risk,
+                    sessions_recovered=incident.sessions_recovered,
+                    confidence=_ratio(incident.confidence) or 0.0,
+                    fixes=incident.fixes,
+                    sessions=tuple(clean(session, 32) for session in incident.session_ids),
+                    stopped_side=_stopped_side(incident.stopped_side),
+                    loss_side=_loss_side(incident.loss_side),
+                    first_fix=incident.fixes[0] if incident.fixes else None,
+                    close_reason=cast("Literal['cleared', 'moved'] | None", incident.close_reason),
+                ),
+            ),
+        )
+
+    def session(self, session: Session) -> events.SessionEvent:
+        """``ctcpmon.session.v1`` of a session that ended."""
+        network = _network(session)
+        stalled_at = session.stalled_at_ns
+        severity = _VERDICT_SEVERITIES.get(session.worst_state, "info")
+        return events.SessionEvent(
+            specversion="1.0",
+            id="",
+            source=self._source,
+            dataschema="ctcpmon/session/v1",
+            time=rfc3339(session.last_ns),
+            subject=network.community_id,
+            data=events.SessionData(
+                event=events.EventInfo(
+                    kind="event",
+                    category=("network",),
+                    severity=_SEVERITY_NUMBERS[severity],
+                    start=rfc3339(session.first_ns),
+                    end=rfc3339(session.last_ns),
+                ),
+                observer=self._observer,
+                network=network,
+                source=_peer(session.client_ip, session.client_port, session.to_headend),
+                destination=_peer(session.headend_ip, session.headend_port, session.to_client),
+                ctcp=events.CtcpSession(
+                    session=clean(session.id, 32),
+                    generation=_count(session.generation),
+                    state=_state(session.state),
+                    worst_state=_state(session.worst_state),
+                    end_reason=clean(session.end_reason, 32),
+                    certainty=clean(session.certainty, 32),
+                    duration_ms=_count((session.last_ns - session.first_ns) // 1_000_000),
+                    roles_known=session.roles_known,
+                    is_one_sided=session.is_one_sided,
+                    is_midstream=session.is_midstream,
+                    is_cut=session.is_cut,
+                    ike_messages=_count(session.ike_messages),
+                    to_headend=_direction(session.to_headend),
+                    to_client=_direction(session.to_client),
+                    stalled_at=rfc3339(stalled_at) if stalled_at is not None else None,
+                    signature=_words(session.signature),
+                    stopped_side=_stopped_side(session.stopped_side),
+                    loss_side=_loss_side(session.loss_side),
+                    confidence=_ratio(session.confidence),
+                    product=_words(session.product),
+                    initiator_cookie=_words(session.initiator_cookie),
+                    responder_cookie=_words(session.responder_cookie),
+                    ike_exchange=_words(session.ike_exchange),
+                    keepalive_ms=_maybe(session.keepalive_ms),
+                    linked_session=_words(session.linked_session),
+                ),
+            ),
+        )
+
+    def stats(self, stats: Stats, diagnosis: Mapping[str, int]) -> events.StatsEvent:
+        """``ctcpmon.stats.v1``; counts the events numbered before it."""
+        return events.StatsEvent(
+            specversion="1.0",
+            id="",
+            source=self._source,
+            dataschema="ctcpmon/stats/v1",
+            time=rfc3339(stats.last_ns) if stats.last_ns is not None else None,
+            data=events.StatsData(
+                event=events.EventInfo(
+                    kind="metric",
+                    category=("network",),
+                    severity=_SEVERITY_NUMBERS["info"],
+                    start=rfc3339(stats.first_ns) if stats.first_ns is not None else None,
+                    end=rfc3339(stats.last_ns) if stats.last_ns is not None else None,
+                ),
+                observer=self._observer,
+                packets=_count(stats.packets),
+                tcp_packets=_count(stats.tcp_packets),
+                tcp_conversations=_count(stats.tcp_conversations),
+                counters={clean(name, 64): _count(value) for name, value in stats.counters.items()},
+                diagnosis={name: _count(value) for name, value in diagnosis.items()},
+                events=dict(sorted(self._written.items())),
+                sessions={name: self._sessions[name] for name in get_args(events.State)},
+                tap_gap_ratio=_ratio(stats.tap_gap_ratio),
+            ),
+        )
+
+
+def _rule(detector: str) -> events.Rule:
+    cause = cause_of(detector)
+    return events.Rule(id=cause.detector, name=cause.title, ruleset=cause.signature or None)
+
+
+def _network(session: Session) -> events.Network:
+    return events.Network(
+        transport="tcp",
+        protocol=clean(session.protocol, 20),
+        type=_ip_type(session.client_ip),
+        community_id=community_id(
+            session.client_ip, session.client_port, session.headend_ip, session.headend_port
+        ),
+    )
+
+
+def _ip_type(ip: str) -> Literal["ipv4", "ipv6"] | None:
+    try:
+        return "ipv4" if ip_address(ip).version == 4 else "ipv6"
+    except ValueError:
+        return None
+
+
+def _peer(ip: str, port: int, sent: Direction) -> events.Peer:
+    return events.Peer(
+        ip=clean(ip, 45),
+        port=_port(port),
+        packets=_count(sent.packets),
+        bytes=_count(sent.payload_bytes),
+    )
+
+
+def _direction(direction: Direction) -> events.CtcpDirection:
+    esp_sent = direction.esp_received_pkts + direction.esp_missing_pkts
+    return events.CtcpDirection(
+        packets=_count(direction.packets),
+        payload_bytes=_count(direction.payload_bytes),
+        data_segments=_count(direction.data_segments),
+        open_holes=_count(direction.open_holes),
+        holes=_count(direction.holes_total),
+        hole_bytes=_count(direction.hole_bytes_total),
+        esp_received_pkts=_count(direction.esp_received_pkts),
+        esp_missing_pkts=_count(direction.esp_missing_pkts),
+        retransmitted_segments=_count(direction.retransmissions),
+        reordered_segments=_count(direction.reordered),
+        network_duplicate_segments=_count(direction.network_duplicates),
+        span_duplicate_segments=_count(direction.span_duplicates),
+        dup_acks=_count(direction.dup_acks),
+        sack_segments=_count(direction.sack_segments),
+        zero_windows=_count(direction.zero_windows),
+        esp_loss_ratio=_ratio(direction.esp_missing_pkts / esp_sent) if esp_sent > 0 else None,
+        esp_spi=f"{direction.esp_spi & 0xFFFFFFFF:08x}" if direction.esp_spi is not None else None,
+        esp_seq=_maybe(direction.esp_seq),
+        unacked_bytes=_maybe(direction.unacked_bytes),
+        window_bytes=_maybe(direction.window_bytes),
+        ack_frozen_since=_maybe_time(direction.ack_frozen_since_ns),
+        ack_rtt_us=_maybe(direction.ack_rtt_us),
+        first=_maybe_time(direction.first_ns),
+        last=_maybe_time(direction.last_ns),
+        last_data=_maybe_time(direction.last_data_ns),
+        ttl_data=_maybe(direction.ttl_data),
+        ttl_pure_ack=_maybe(direction.ttl_pure_ack),
+        ttl_handshake=_maybe(direction.ttl_handshake),
+    )
+
+
+def _evidence(evidence: Evidence) -> events.EvidenceItem:
+    return events.EvidenceItem(
+        name=clean(evidence.name, 64),
+        unit=clean(evidence.unit, 20),
+        text=evidence_words(evidence),
+        value=_number(evidence.value),
+        time=_maybe_time(evidence.ts_ns),
+        packet=evidence.packet,
+    )
+
+
+def _count(value: int) -> int:
+    """Keeps a count inside what every JSON reader keeps exact; no real count comes near the end."""
+    return max(0, min(value, events.MAX_SAFE_INTEGER))
+
+
+def _maybe(value: int | None) -> int | None:
+    return None if value is None else _count(value)
+
+
+def _maybe_time(time_ns: int | None) -> str | None:
+    return None if time_ns is None else rfc3339(time_ns)
+
+
+def _port(value: int) -> int:
+    return max(0, min(value, 65535))
+
+
+def _ratio(value: float | None) -> float | None:
+    """Six decimals are more than any estimate holds; NaN and infinities are not known."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(max(0.0, min(value, 1.0)), 6)
+
+
+def _number(value: float) -> int | float | None:
+    if not math.isfinite(value) or abs(value) > events.MAX_SAFE_INTEGER:
+        return None
+    return int(value) if float(value).is_integer() else round(value, 6)
+
+
+def _words(value: str | None) -> str | None:
+    return None if value is None else clean(value, 64)
+
+
+def _state(value: str) -> events.State:
+    return cast("events.State", value) if value in get_args(events.State) else "unknown"
+
+
+def _stopped_side(value: str | None) -> events.StoppedSide | None:
+    known = value in get_args(events.StoppedSide)
+    return cast("events.StoppedSide", value) if known else None
+
+
+def _loss_side(value: str | None) -> events.LossSide | None:
+    known = value in get_args(events.LossSide)
+    return cast("events.LossSide", value) if known else None

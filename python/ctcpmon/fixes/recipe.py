@@ -1,0 +1,132 @@
+"""The form of a fix recipe file ``<id>.toml`` and its loader. No rendering, no choosing.
+
+A recipe is text for a person to type elsewhere. Nothing in it runs, and there is no field that
+could make it run.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ctcpmon.errors import FixError
+from ctcpmon.fixes.placeholders import NAMES, placeholders_in
+from ctcpmon.strict_toml import StrictTomlError, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Recipe", "Reference", "Step", "Treats", "catalogue", "load_recipe"]
+
+Mark = Literal["V", "V2", "M", "I"]
+FixId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,47}$")]
+Words = Annotated[str, Meta(min_length=1)]
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Treats(_Part, frozen=True):
+    """One detector whose findings the fix treats."""
+
+    detector: Words
+    rank: Annotated[int, Meta(ge=1, le=999)]
+    """Order among the fixes of one finding; lower comes first."""
+    if_evidence: str = ""
+    """The entry counts only for findings that have this evidence; empty: for all."""
+
+
+class EvidenceRange(_Part, frozen=True):
+    """Holds when the finding has this evidence and its value lies in the range."""
+
+    name: Words
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class When(_Part, frozen=True):
+    """Further conditions; all must hold. An empty list means no condition."""
+
+    protocols: tuple[Literal["ctcp", "faketcp", "iketcp", "ike_tcp"], ...] = ()
+    evidence: tuple[EvidenceRange, ...] = ()
+
+
+class Step(_Part, frozen=True):
+    """One block of text to type or one thing to do."""
+
+    title: Words
+    text: Words
+    mark: Mark
+    """How the syntax was confirmed."""
+    role: Literal["prove", "apply", "instead", "then", "advice"] = "advice"
+    """``apply`` is what a person copies; ``instead`` replaces it; the others go before or after."""
+    ip_versions: tuple[Literal[4, 6], ...] = (4, 6)
+    ipv6_note: str = ""
+    note: str = ""
+    only_before: str = ""
+    """Release before which this step replaces the others."""
+
+
+class Reference(_Part, frozen=True):
+    """Where a statement of the recipe comes from."""
+
+    text: Words
+    mark: Mark
+    url: Annotated[str, Meta(pattern=r"^(https?://[^\s]+)?$")] = ""
+
+
+class Recipe(_Part, frozen=True):
+    """One fix, as data."""
+
+    id: FixId
+    title: Words
+    platform: Annotated[str, Meta(pattern=r"^[a-z0-9-]{2,20}$")]
+    """``any``, or the device family the steps are for."""
+    platform_name: Words
+    cause: Words
+    """The cause it removes, in words."""
+    treats: Annotated[tuple[Treats, ...], Meta(min_length=1)]
+    steps: Annotated[tuple[Step, ...], Meta(min_length=1)]
+    why: Words
+    risk: Words
+    verify: Words
+    undo: Words
+    references: Annotated[tuple[Reference, ...], Meta(min_length=1)]
+    when: When = When()
+    ledger: bool = False
+    """True: the loss ledger of the session is printed below the steps."""
+
+
+def load_recipe(text: str, where: str) -> Recipe:
+    """Parses one recipe; ``where`` names the file. Raises ``FixError`` (unknown keys, placeholders)."""
+    try:
+        recipe = parse(text, Recipe, where)
+    except StrictTomlError as error:
+        raise FixError(str(error)) from error
+    for piece in (recipe.verify, recipe.undo, *(f"{step.title}\n{step.text}" for step in recipe.steps)):
+        unknown = sorted(placeholders_in(piece) - set(NAMES))
+        if unknown:
+            message = f"{where}: unknown placeholder {{{unknown[0]}}}; known: {', '.join(NAMES)}"
+            raise FixError(message)
+    return recipe
+
+
+@cache
+def catalogue() -> Mapping[str, Recipe]:
+    """All shipped recipes by id, in alphabetical order. Raises ``FixError``."""
+    recipes: dict[str, Recipe] = {}
+    folder = resources.files("ctcpmon.fixes")
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".toml"):
+            recipe = load_recipe(entry.read_text("utf-8"), entry.name)
+            if entry.name != f"{recipe.id}.toml":
+                message = f"{entry.name}: the id is {recipe.id!r}, so the file must be {recipe.id}.toml"
+                raise FixError(message)
+            recipes[recipe.id] = recipe
+    return MappingProxyType(recipes)

@@ -1,0 +1,95 @@
+"""Runs one replay from the engine into a sink and gives the exit code. No option parsing here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ctcpmon.diagnosis import SEVERITY_RANK
+from ctcpmon.exits import ExitCode
+from ctcpmon.interrupts import Interrupts
+from ctcpmon.narration import INCOMPLETE_NOTES, Narrator
+from ctcpmon.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from ctcpmon.config import Settings
+    from ctcpmon.engine import Replay
+    from ctcpmon.sinks import Sink
+
+__all__ = ["ReplayRequest", "run"]
+
+FailOn = Literal["warn", "crit"]
+_FAIL_RANKS: dict[FailOn, int] = {
+    "warn": SEVERITY_RANK["warning"],
+    "crit": SEVERITY_RANK["critical"],
+}
+_POLL_MS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """What the user asked for."""
+
+    paths: tuple[str, ...]
+    settings: Settings
+    speed: float = 0.0
+    batch_frames: int = 0
+    fail_on: FailOn | None = None
+    is_live: bool = False
+    is_verbose: bool = False
+
+
+def run(request: ReplayRequest, sink: Sink) -> ExitCode:
+    """Replays to the end, or to Ctrl-C: then what was found so far is written in whole lines.
+
+    Raises ``InputError``, ``EngineMissingError``, ``OutputClosedError`` and ``OSError`` of the sink.
+    """
+    from ctcpmon import engine
+
+    limits = request.settings.limits
+    narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
+    opened = engine.open_replay(
+        request.paths,
+        max_flow_mib=limits.max_flow_mib,
+        max_sessions=limits.max_sessions,
+        batch_frames=request.batch_frames,
+        max_pending=limits.max_pending,
+        speed=request.speed,
+    )
+    try:
+        with opened as replay:
+            pipeline = Pipeline(replay, request.settings, version=engine.__version__)
+            return _drive(request, replay, pipeline, sink, narrator)
+    finally:
+        narrator.clear()
+
+
+def _drive(
+    request: ReplayRequest, replay: Replay, pipeline: Pipeline, sink: Sink, narrator: Narrator
+) -> ExitCode:
+    worst = SEVERITY_RANK["info"]
+    interrupts = Interrupts()
+    with interrupts.active():
+        for items in pipeline.batches(_POLL_MS):
+            for item in items:
+                if item.incident is not None:
+                    worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
+            if items:
+                narrator.clear()
+                sink.write([item.event for item in items])
+            if interrupts.is_requested:
+                # The engine then hands over what it has; the loop ends by itself.
+                replay.stop()
+            if narrator.wants_progress:
+                narrator.progress(replay.stats())
+        narrator.clear()
+        sink.close()
+    stats = replay.stats()
+    narrator.close(stats)
+    if interrupts.is_requested:
+        return ExitCode.INTERRUPTED
+    if request.fail_on is not None and worst >= _FAIL_RANKS[request.fail_on]:
+        return ExitCode.FAIL_ON
+    if any(note.kind in INCOMPLETE_NOTES for note in stats.notes):
+        return ExitCode.INPUT
+    return ExitCode.OK

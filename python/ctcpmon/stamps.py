@@ -1,0 +1,34 @@
+"""Packet times as text. No clock is read here or anywhere in the event path."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["clock", "rfc3339"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+def rfc3339(time_ns: int) -> str:
+    """RFC 3339 UTC with exactly six decimals; nanoseconds are cut, not rounded.
+
+    ``time_ns`` counts from 1970 and may be negative. Times outside the years 1 to 9999 are
+    set to the nearest end, since RFC 3339 has no way to write them.
+    """
+    moment = _moment(time_ns)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z".rjust(27, "0")
+
+
+def clock(time_ns: int) -> str:
+    """Time of day, UTC, with milliseconds: ``02:58:11.402``."""
+    moment = _moment(time_ns)
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
+
+
+def _moment(time_ns: int) -> datetime:
+    try:
+        return _EPOCH + timedelta(microseconds=time_ns // 1000)
+    except OverflowError:
+        return _LAST if time_ns > 0 else _FIRST

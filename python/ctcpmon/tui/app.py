@@ -1,0 +1,98 @@
+"""Starts and ends the screen of a replay; the entry of the command line. No layout, no keys.
+
+Nothing here imports textual at the top: what textual reads from the environment at its import is
+set first. Importing this module without textual raises ``ImportError``.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, closing
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ctcpmon.config import Settings
+from ctcpmon.exits import ExitCode
+from ctcpmon.narration import say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ctcpmon.tui.engine_source import EngineSource
+    from ctcpmon.tui.view import View
+
+if find_spec("textual") is None:
+    _MESSAGE = "textual is not installed"
+    raise ImportError(_MESSAGE)
+
+__all__ = ["run_replay"]
+
+_TEXTUAL_DEFAULTS = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0", "TEXTUAL_FPS": "30"}
+
+
+def run_replay(
+    paths: Sequence[str],
+    *,
+    speed: float = 0.0,
+    ascii_only: bool = False,
+    settings: Settings | Mapping[str, Any] | None = None,
+) -> int:
+    """Shows a replay until the user leaves; returns the exit code and says one line on stderr.
+
+    Raises ``InputError`` before the screen opens if nothing can be read and ``EngineMissingError``
+    without the engine; a screen that no key could reach is wrong usage. The terminal is as before
+    on every way out.
+    """
+    if settings is not None and not isinstance(settings, Settings):
+        settings = msgspec.convert(dict(settings), Settings)
+    for name, value in _TEXTUAL_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from ctcpmon.tui.engine_source import EngineSource
+    from ctcpmon.tui.replay_app import ReplayApp
+    from ctcpmon.tui.terminal import NoKeyboardError, terminal
+
+    with ExitStack() as leaving:
+        try:
+            opened, names = leaving.enter_context(terminal(paths))
+        except NoKeyboardError as error:
+            say(str(error))
+            return int(ExitCode.USAGE)
+        source = EngineSource(opened, names=names, settings=settings, speed=speed)
+        leaving.enter_context(closing(source))
+        source.start()
+        app = ReplayApp(source, is_ascii=ascii_only)
+        reason = app.run()
+        view = source.view()
+        code = _code(reason, view, source)
+        failed = app.return_code not in {0, None}
+    say(_farewell(view, app.saved))
+    return int(ExitCode.BUG if failed else code)
+
+
+def _code(reason: str | None, view: View, source: EngineSource) -> ExitCode:
+    from ctcpmon.errors import CtcpmonError
+
+    if source.failure is not None and not isinstance(source.failure, CtcpmonError):
+        return ExitCode.BUG
+    is_over = view.progress.phase in {"done", "failed"}
+    if reason == "signal" or (reason != "quit" and not is_over):
+        return ExitCode.INTERRUPTED
+    return ExitCode.INPUT if source.is_incomplete else ExitCode.OK
+
+
+def _farewell(view: View, saved: Sequence[str]) -> str:
+    still_open = sum(row.is_open for row in view.incidents)
+    how_far = "" if view.progress.phase == "done" else " (left before the end)"
+    if view.notes_incomplete:
+        how_far += " (part of the input could not be read)"
+    if view.progress.error:
+        how_far = f" (ended early: {view.progress.error})"
+    tally = view.tally
+    kept = f"; saved {', '.join(saved)}" if saved else ""
+    return (
+        f"{still_open} incident{'' if still_open == 1 else 's'} ({view.critical} critical), "
+        f"{tally.stalled:,} of {tally.total:,} sessions stalled, {view.packets:,} packets of "
+        f"{view.name}{how_far}{kept}"
+    )

@@ -1,0 +1,188 @@
+"""A ``ViewSource`` over the engine. One thread polls, groups and builds views; nobody waits for it.
+
+The thread is the only user of the incident book and of what is kept for the screen. The user's
+thread reads ``_view`` and sets ``_query``: single references, so no lock is needed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ctcpmon import engine
+from ctcpmon.config import Settings
+from ctcpmon.errors import CtcpmonError, InputError
+from ctcpmon.pipeline import new_book
+from ctcpmon.text import clean
+from ctcpmon.tui.ended import EndedSessions, FindingLog
+from ctcpmon.tui.pace import Pace
+from ctcpmon.tui.presenting import input_name
+from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
+from ctcpmon.tui.viewmaking import ViewMaker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ctcpmon.engine import Batch, Replay
+
+__all__ = ["EngineSource"]
+
+_POLL_MS = 40
+_MAX_ITEMS = 200
+"""Per poll: keeps the interpreter free for the screen between two batches."""
+_PACED_FRAMES = 16
+"""Frames per step at a set speed: the pace is kept per step, so a small one moves evenly."""
+_REST_S = 0.25
+
+
+class EngineSource:
+    """One replay, to be looked at. Call ``start``, then ``close`` whatever happens."""
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        *,
+        names: Mapping[str, str] | None = None,
+        settings: Settings | None = None,
+        speed: float = 0.0,
+        period_s: float = 0.2,
+    ) -> None:
+        """``names`` says how a path is to be called; ``period_s`` is the time between two views."""
+        self._paths = tuple(paths)
+        self._names = {path: clean((names or {}).get(path, path)) for path in self._paths}
+        self._settings = settings or Settings()
+        self._period_s = period_s
+        self._speed = speed
+        self._is_paused = False
+        self._query = Query()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._opened = threading.Event()
+        self._replay: Replay | None = None
+        self._failure: BaseException | None = None
+        self._view = self._first_view()
+        self._thread = threading.Thread(target=self._run, name="ctcpmon-view", daemon=True)
+
+    def start(self, wait_s: float = 0.5) -> None:
+        """Begins to read. Raises ``InputError`` if that fails within ``wait_s``; a pipe may be slower."""
+        self._thread.start()
+        self._opened.wait(wait_s)
+        if isinstance(self._failure, CtcpmonError) and self._replay is None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Ends the reading. A reader that hangs on a pipe is left behind."""
+        self._closing.set()
+        self._wake.set()
+        if self._replay is not None:
+            self._replay.stop()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the reading early."""
+        return self._failure
+
+    def ask(self, query: Query) -> None:
+        """See ``ViewSource``."""
+        self._query = query
+        self._wake.set()
+
+    def view(self) -> View:
+        """See ``ViewSource``."""
+        return self._view
+
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001
+        """See ``ViewSource``."""
+        self._is_paused = paused
+        if self._replay is not None:
+            self._replay.set_paused(paused)
+        self._wake.set()
+
+    def set_speed(self, speed: float) -> None:
+        """See ``ViewSource``."""
+        self._speed = speed
+        if self._replay is not None:
+            self._replay.set_speed(speed)
+        self._wake.set()
+
+    def _run(self) -> None:
+        limits = self._settings.limits
+        try:
+            with engine.open_replay(
+                self._paths,
+                max_flow_mib=limits.max_flow_mib,
+                max_sessions=limits.max_sessions,
+                batch_frames=_PACED_FRAMES if self._speed else 0,
+                max_pending=limits.max_pending,
+                speed=self._speed,
+            ) as replay:
+                self._replay = replay
+                replay.set_paused(self._is_paused)
+                replay.set_speed(self._speed)
+                self._opened.set()
+                self._follow(replay)
+        # BaseException: a panic of the engine does not derive from Exception.
+        except BaseException as error:  # noqa: BLE001
+            self._failure = error
+            text = clean(str(error), 200) if isinstance(error, InputError) else "internal error"
+            self._view = replace(
+                self._view, progress=replace(self._view.progress, phase="failed", error=text)
+            )
+        finally:
+            self._opened.set()
+
+    def _follow(self, replay: Replay) -> None:
+        book = new_book(self._settings)
+        ended, log = EndedSessions(), FindingLog()
+        pace = Pace()
+        maker = ViewMaker(replay, book=book, ended=ended, log=log, names=self._names, settings=self._settings)
+        published = 0.0
+        is_done = False
+        while not self._closing.is_set():
+            if is_done:
+                self._wake.wait(_REST_S)
+            else:
+                batch: Batch = replay.poll(_POLL_MS, _MAX_ITEMS)
+                for finding in batch.findings:
+                    book.add(finding)
+                    log.add(finding)
+                for session in batch.sessions:
+                    ended.add(session)
+                if batch.done:
+                    is_done = True
+                    book.finish()
+                    published = 0.0
+            now = time.monotonic()
+            is_asked = self._wake.is_set()
+            if is_asked or (not is_done and now - published >= self._period_s) or published == 0.0:
+                self._wake.clear()
+                published = now
+                stats = replay.stats()
+                progress = pace.progress(
+                    stats, now, is_done=is_done, is_paused=self._is_paused, speed=self._speed
+                )
+                view = maker.make(self._query, stats, progress)
+                if view != self._view:
+                    self._view = view
+
+    def _first_view(self) -> View:
+        names = tuple(self._names.values())
+        return View(
+            query=Query(),
+            name=input_name(names),
+            inputs=names,
+            progress=Progress("opening", speed=self._speed),
+            tap=Tap(text="tap not measured"),
+            refused=Refused(),
+            tally=Tally(),
+            situation=Situation("info", "Waiting for the first packet."),
+        )
+
+    @property
+    def is_incomplete(self) -> bool:
+        """True when an input could not be read whole."""
+        return self._failure is not None or self._view.notes_incomplete > 0

@@ -1,0 +1,244 @@
+"""A ``ViewSource`` with made-up views, for ``preview`` and for tests. No engine, no thread."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ctcpmon.tui.view import (
+    Counter,
+    Detail,
+    EvidenceLine,
+    EvidenceView,
+    FixView,
+    IncidentRow,
+    Progress,
+    Query,
+    Refused,
+    SessionRow,
+    Situation,
+    Tally,
+    Tap,
+    View,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SCENES", "FakeSource", "busy", "no_tunnel", "quiet"]
+
+_T0_NS = 1_795_487_891_402_000_000
+_SECOND_NS = 1_000_000_000
+_TAP_OK = Tap("ok", 0.0, "tap OK  gaps 0.00 %", ("Measured on ordinary TCP only.",))
+_DONE = Progress("done", 29_500_000, 29_500_000, 412_000.0, None, 3.2, 0.0)
+_READING = Progress("reading", 12_400_000, 29_500_000, 412_000.0, 12.0, 1.3, 0.0)
+_COUNTERS = (
+    Counter("frames", 1_204_000, "Frames taken from the source."),
+    Counter("frames_tcp", 1_198_211, "A TCP segment, handed to the flow table."),
+    Counter("flows_evicted", 0, "Conversations dropped to make room."),
+)
+
+
+class FakeSource:
+    """Answers queries on a fixed view at once and writes down what it was told."""
+
+    def __init__(self, base: View) -> None:
+        self.base = base
+        self.told: list[str] = []
+        self._view = base
+
+    def ask(self, query: Query) -> None:
+        """See ``ViewSource``."""
+        self.told.append(f"ask {query.incident} {query.session} {query.order}")
+        self._show(query)
+
+    def view(self) -> View:
+        """See ``ViewSource``."""
+        return self._view
+
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001
+        """See ``ViewSource``."""
+        self.told.append(f"paused {paused}")
+        self._progress(replace(self.base.progress, phase="paused" if paused else "reading"))
+
+    def set_speed(self, speed: float) -> None:
+        """See ``ViewSource``."""
+        self.told.append(f"speed {speed:g}")
+        self._progress(replace(self.base.progress, speed=speed))
+
+    def put(self, base: View) -> None:
+        """Another moment of the run."""
+        self.base = base
+        self._show(self._view.query)
+
+    def _progress(self, progress: Progress) -> None:
+        self.put(replace(self.base, progress=progress))
+
+    def _show(self, query: Query) -> None:
+        rows = self.base.incidents
+        at = next((at for at, row in enumerate(rows) if row.key == query.incident), 0)
+        view = replace(self.base, query=query, detail=_detail(query.session))
+        if rows:
+            view = replace(view, evidence=_evidence(rows[at], at + 1, len(rows)), fixes=_fixes(rows[at]))
+        self._view = view
+
+
+def busy() -> View:
+    """Three incidents while reading."""
+    rows = (
+        _row(1, "critical", 12, "10.1.0.0/24", "asa-tcp-state-bypass"),
+        _row(
+            2, "critical", 3, "10.7.0.0/24", "ipsec-over-udp-nat-t", what="a proxy froze the ACK at the hole"
+        ),
+        _row(
+            3,
+            "warning",
+            1,
+            "192.0.2.17:1061",
+            "find-the-loss",
+            what="lost segment never resent, stream alive",
+        ),
+    )
+    sessions = tuple(_session(number) for number in range(40))
+    return replace(
+        quiet(),
+        progress=_READING,
+        tally=Tally(212, 15, 9, 186, 2),
+        incidents=rows,
+        evidence=_evidence(rows[0], 1, 3),
+        fixes=_fixes(rows[0]),
+        sessions=sessions,
+    )
+
+
+def quiet() -> View:
+    """Nothing wrong."""
+    return View(
+        query=Query(),
+        name="site-a.pcapng",
+        inputs=("/captures/site-a.pcapng",),
+        progress=_DONE,
+        tap=_TAP_OK,
+        refused=Refused(),
+        tally=Tally(4, 0, 0, 4, 0),
+        situation=Situation("ok", "NO INCIDENTS", ("4 tunnel sessions, all moving.",)),
+        packets=1_204_000,
+        tcp_packets=1_198_211,
+        conversations=1_840,
+        first_ns=_T0_NS,
+        last_ns=_T0_NS + 900 * _SECOND_NS,
+        sessions=tuple(replace(_session(20 + number), ended="fin") for number in range(4)),
+        counters=_COUNTERS,
+    )
+
+
+def no_tunnel() -> View:
+    """No tunnel, bad tap, input cut off, tables full."""
+    return replace(
+        quiet(),
+        tap=Tap("bad", 0.031, "TAP GAPS 3.10 % - verdicts limited", ("Check the SPAN session.",)),
+        refused=Refused(1_200, 3, 0, 0),
+        tally=Tally(),
+        sessions=(),
+        situation=Situation(
+            "warning",
+            "NO VPN SESSION seen: no cTCP, no other IPsec or fake-TCP tunnel.",
+            ("1,204,000 packets looked at.", "On the cTCP port, but something else: 12 TLS."),
+            ("does the traffic to the headend pass this SPAN?", "are both directions mirrored?"),
+        ),
+        notes=("site-a.pcapng: truncated at byte 29,499,112: the last record is cut off",),
+        notes_incomplete=1,
+    )
+
+
+SCENES: dict[str, Callable[[], View]] = {"busy": busy, "quiet": quiet, "no-tunnel": no_tunnel}
+"""By name, for ``preview``."""
+
+
+def _row(number: int, level: str, sessions: int, client: str, fix: str, *, what: str = "") -> IncidentRow:
+    is_critical = level == "critical"
+    return IncidentRow(
+        key=f"i-{number:010x}",
+        level="critical" if is_critical else "warning",
+        worst="critical" if is_critical else "warning",
+        is_open=True,
+        since_ns=_T0_NS + number * 360 * _SECOND_NS,
+        sessions=sessions,
+        stalled=sessions if is_critical else 0,
+        at_risk=0 if is_critical else sessions,
+        recovered=0,
+        title="Stateful drop after loss",
+        what=what or "lost segment never resent, a device holds the stream",
+        client=client,
+        headend="198.51.100.9:10000",
+        loss="on the client side of the tap",
+        fix=fix,
+        session=f"{number:012x}/1",
+    )
+
+
+def _evidence(row: IncidentRow, number: int, of: int) -> EvidenceView:
+    return EvidenceView(
+        incident=row.key,
+        number=number,
+        of=of,
+        loss=row.loss,
+        stopped="data of the client no longer get through",
+        lines=(
+            EvidenceLine("hole of 96 bytes that nobody filled", row.since_ns, 18_221),
+            EvidenceLine("the ACK of the other side has stood still for 4.0 s", row.since_ns + 53_000_000),
+            EvidenceLine("30 segments sent after the ACK stopped"),
+            EvidenceLine(f"{row.sessions} sessions on this path: {row.stalled} stalled"),
+        ),
+        story="A segment was lost and data of one direction no longer get through.",
+        why="A device on the path keeps real TCP state and waits for the missing segment.",
+        confidence="high (0.94)",
+        confidence_reasons="trailers exact, both directions seen, tap gaps 0.00 %",
+        otherwise=("the sender went away: then both directions would have stopped at once",),
+        limits="Which device it is cannot be read from one tap.",
+    )
+
+
+def _fixes(row: IncidentRow) -> tuple[FixView, ...]:
+    config = (
+        f"access-list CTCPMON-1 extended permit tcp host 10.1.4.17 host 198.51.100.9 eq 10000\n! {row.key}"
+    )
+    first = FixView(
+        id=row.fix,
+        title="ASA: TCP state bypass for this stream",
+        platform="Cisco ASA, 8.2(1) and later",
+        why="The ASA passes this stream much like UDP: a hole has no effect on what follows.",
+        risk="No TCP normaliser and no inspection for the matched stream.",
+        config=config,
+        text=("ASA: TCP state bypass", "", "Risk", "  No normaliser.", "", "Step 1", *_indented(config)),
+    )
+    last = replace(first, id="anyconnect-ikev2", title="Move to IKEv2", config="", text=("Move to IKEv2",))
+    return (first, last)
+
+
+def _indented(text: str) -> list[str]:
+    return [f"    {line}" for line in text.splitlines()]
+
+
+def _session(number: int) -> SessionRow:
+    state = "stalled" if number < 15 else "at_risk" if number < 20 else "healthy"
+    return SessionRow(
+        key=f"{number + 1:012x}/1",
+        state=state,
+        worst_state=state,
+        client=f"10.1.4.{number + 10}:{1061 + number}",
+        headend="198.51.100.9:10000",
+        protocol="ctcp",
+        stalled_at_ns=_T0_NS + number * _SECOND_NS if state == "stalled" else None,
+        last_ns=_T0_NS + 900 * _SECOND_NS,
+        holes=2 if state != "healthy" else 0,
+        missing=2 if state != "healthy" else 0,
+        ended="",
+    )
+
+
+def _detail(key: str | None) -> Detail | None:
+    if key is None:
+        return None
+    lines = ["Facts", f"  session {key}", "", "Time line (UTC)"]
+    return Detail(key, f"session {key}", (*lines, *(f"  line {number}" for number in range(60))))

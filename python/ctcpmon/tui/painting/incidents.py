@@ -1,0 +1,89 @@
+"""The incident list: heading, rows at three widths."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from ctcpmon.text import pad, width
+from ctcpmon.tui.painting import words
+from ctcpmon.tui.painting.brush import line_width
+
+if TYPE_CHECKING:
+    from ctcpmon.tui.painting.brush import Frame, Line, Role, Span
+    from ctcpmon.tui.view import IncidentRow, View
+
+__all__ = ["WIDE", "heading", "row", "row_lines", "summary"]
+
+WIDE = 150
+"""From this many cells on, an incident is one line."""
+_NARROW = 78
+_RULE_CELLS = 3
+_WHAT_CELLS = 54
+_PATH_CELLS = 47
+_INDENT = 2 + words.SEVERITY_CELLS + 1
+
+
+def summary(view: View, frame: Frame) -> list[Line]:
+    """Is anything broken, who and how many. What does not fit is left out from the least important on."""
+    tally = view.tally
+    still_open = sum(row.is_open for row in view.incidents)
+    cleared = len(view.incidents) - still_open
+    left: list[Span] = [(f"INCIDENTS {still_open}", "title")]
+    if view.critical:
+        left += [("  ", ""), (f"{view.critical} CRIT !", "critical")]
+    if view.warning:
+        left += [("  ", ""), (f"{view.warning} WARN *", "warning")]
+    right: list[Line] = [
+        ((f"SESSIONS {tally.total:,}", "title"),),
+        (("  ", ""), (f"{tally.stalled:,} stalled", "critical" if tally.stalled else "dim")),
+        (("  ", ""), (f"{tally.at_risk:,} at risk", "warning" if tally.at_risk else "dim")),
+        ((f"  {tally.healthy:,} ok", "good"),),
+    ]
+    if tally.unknown:
+        right.append(((f"  {tally.unknown:,} unknown", "dim"),))
+    room = frame.width - line_width(left) - _RULE_CELLS
+    while right and sum(map(line_width, right)) > room:
+        right.pop()
+    room -= sum(map(line_width, right))
+    gone: Span = (f"  {cleared} cleared", "dim")
+    if cleared and width(gone[0]) <= room:
+        left.append(gone)
+    return [frame.rule(tuple(left), tuple(chain.from_iterable(right)))]
+
+
+def heading(frame: Frame) -> list[Line]:
+    """Column names, in the places the rows use."""
+    start = f"  {pad('SEV', words.SEVERITY_CELLS)} {pad('SINCE', 8)} {pad('SESS', 5, right=True)}  "
+    if frame.width >= WIDE:
+        rest = f"{pad('WHAT HAPPENED', _WHAT_CELLS)} {pad('WHERE: client -> headend', _PATH_CELLS)} DO FIRST"
+    elif frame.width >= _NARROW:
+        rest = "WHAT HAPPENED, WHERE (client -> headend), DO FIRST"
+    else:
+        rest = "WHAT HAPPENED, WHERE"
+    return [((start + rest, "dim"),)]
+
+
+def row_lines(cells: int) -> int:
+    """Lines of one row at this width."""
+    return 1 if cells >= WIDE else 2
+
+
+def row(item: IncidentRow, cells: int, *, is_chosen: bool) -> tuple[Line, ...]:
+    """One incident. Client, headend and what happened are never cut for addresses of IPv4."""
+    mark: Span = (("> " if is_chosen else "  "), "chosen")
+    body: Role = "chosen" if is_chosen else ("" if item.is_open else "dim")
+    since = words.moment(item.since_ns)
+    start: Line = (mark, words.severity(item), (f" {since} {item.sessions:>5,}  ", body))
+    path = f"{item.client} -> {item.headend}"
+    if cells >= WIDE:
+        text = f"{pad(item.what, _WHAT_CELLS)} {pad(path, max(_PATH_CELLS, width(path)))} {item.fix or '-'}"
+        return ((*start, (text, body)),)
+    if cells < _NARROW:
+        return ((*start, (item.title, body)), ((f"    {path}", body),))
+    first = f"  {item.fix}" if item.fix else ""
+    fill = cells - _INDENT - width(path) - width(first)
+    if fill < 0:
+        # Long IPv6 paths: the place goes before the fix, which stands in full below the list.
+        return ((*start, (item.what, body)), ((f"    {path}{first}", body),))
+    return ((*start, (item.what, body)), ((f"{' ' * _INDENT}{path}{' ' * fill}", body), (first, body)))

@@ -1,0 +1,117 @@
+"""Whole pages of text: a fix, a session, the counters, the help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ctcpmon.tui.painting import words
+from ctcpmon.tui.painting.fold import fold, prose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ctcpmon.tui.painting.brush import Frame, Line
+    from ctcpmon.tui.view import Detail, FixView, View
+
+__all__ = ["counters", "detail", "fix", "fix_row", "help_page"]
+
+_PROSE_HEADINGS = {"Treats", "Why it works", "Risk"}
+"""Sections of a fix whose text may be filled anew."""
+
+
+def fix_row(item: tuple[int, FixView], cells: int, *, is_chosen: bool) -> tuple[Line, ...]:
+    """One fix in the list."""
+    number, one = item
+    tail = f"  {one.platform}" if cells >= 100 else ""
+    text = f"{number}  {one.id:<24} {one.title}"
+    return ((("> " if is_chosen else "  ", "chosen"), (text, "chosen" if is_chosen else ""), (tail, "dim")),)
+
+
+def fix(one: FixView, frame: Frame) -> list[Line]:
+    """The whole text of a fix: prose filled anew, text to type kept line by line."""
+    lines: list[Line] = []
+    flowing: list[str] = []
+    is_prose = False
+    for text in (*one.text, ""):
+        if is_prose and text.startswith("  "):
+            flowing.append(text)
+            continue
+        if flowing:
+            pieces = prose(" ".join(flowing), frame.width - 1, first="  ", rest="  ")
+            lines += [((piece, ""),) for piece in pieces]
+            flowing.clear()
+        is_heading = bool(text) and not text.startswith(" ")
+        is_prose = is_heading and text in _PROSE_HEADINGS
+        if text.startswith("    ") or not text:
+            lines += [((piece, ""),) for piece in fold(text, frame.width - 1)]
+        else:
+            indent = " " * (len(text) - len(text.lstrip()))
+            pieces = prose(text, frame.width - 1, first=indent, rest=indent + "  ")
+            lines += [((piece, "bold" if is_heading else ""),) for piece in pieces]
+    return lines
+
+
+def detail(one: Detail, frame: Frame) -> list[Line]:
+    """Everything about one session."""
+    lines: list[Line] = []
+    for text in one.lines:
+        is_heading = bool(text) and not text.startswith(" ")
+        indent = " " * (len(text) - len(text.lstrip()))
+        pieces = prose(text, frame.width - 1, first=indent, rest=indent + "  ") if text.strip() else [""]
+        lines += [((piece, "bold" if is_heading else ""),) for piece in pieces]
+    return lines
+
+
+def counters(view: View, frame: Frame) -> list[Line]:
+    """Can this be trusted: the tap, the inputs, every counter that moved."""
+    lines: list[Line] = [frame.rule((("TAP", "title"),))]
+    lines += [((f"  {view.tap.text}", "bold"),)]
+    for text in view.tap.advice:
+        lines += [((piece, ""),) for piece in prose(text, frame.width - 1, first="  ", rest="  ")]
+    lines.append(frame.rule((("INPUT", "title"),)))
+    for name in view.inputs:
+        lines += [((piece, ""),) for piece in fold(f"  {name}", frame.width - 1)]
+    lines.append(((f"  {words.span(view.first_ns, view.last_ns)}", ""),))
+    if not view.notes:
+        lines.append((("  no remarks: read to the last whole record", "dim"),))
+    for note in view.notes:
+        pieces = prose(note, frame.width - 1, first="  * ", rest="    ")
+        lines += [((piece, "warning" if not at else ""),) for at, piece in enumerate(pieces)]
+    lines.append(frame.rule((("NO ROOM (not judged)", "title"),)))
+    refused = view.refused
+    text = (
+        f"  {refused.segments:,} segments, {refused.flows_evicted:,} flows evicted, "
+        f"{refused.sessions:,} sessions, {refused.incidents:,} incidents"
+    )
+    lines.append(((text, "warning" if refused.total else "dim"),))
+    lines.append(frame.rule((("COUNTERS", "title"), ("  those that are not 0", ""))))
+    for one in view.counters:
+        if one.value:
+            start = f"  {one.name:<28} {one.value:>13,}  "
+            room = frame.width - len(start) - 1
+            if room < 20:
+                lines.append(((start, ""),))
+                continue
+            pieces = prose(one.doc, room)
+            lines.append(((start, ""), (pieces[0], "dim")))
+            lines += [((" " * len(start) + piece, "dim"),) for piece in pieces[1:]]
+    return lines
+
+
+def help_page(
+    keys: Sequence[tuple[str, str]], columns: Sequence[tuple[str, str]], frame: Frame
+) -> list[Line]:
+    """The keys that work here and what the columns mean."""
+    lines: list[Line] = [frame.rule((("KEYS", "title"),))]
+    lines += _pairs(keys, frame)
+    lines.append(frame.rule((("COLUMNS AND WORDS", "title"),)))
+    lines += _pairs(columns, frame)
+    return lines
+
+
+def _pairs(pairs: Sequence[tuple[str, str]], frame: Frame) -> list[Line]:
+    lines: list[Line] = []
+    for name, text in pairs:
+        for at, piece in enumerate(prose(text, frame.width - 19)):
+            lines.append(((f"  {name if not at else '':<15} ", "key"), (piece, "")))
+    return lines

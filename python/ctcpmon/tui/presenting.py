@@ -1,0 +1,249 @@
+"""Engine objects, incidents and fixes to the parts of a view. The one place that knows their form.
+
+Pure: no thread, no clock, no textual. Words come from ``ctcpmon.diagnosis`` and
+``ctcpmon.explain``; here they are only put in their places, cleaned.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ctcpmon.diagnosis import evidence_words, percent
+from ctcpmon.explain import explain_finding, explain_incident, timeline
+from ctcpmon.fixes import catalogue, render_for_incident
+from ctcpmon.fixes.ledger import ledger_lines
+from ctcpmon.stamps import clock
+from ctcpmon.text import clean
+from ctcpmon.tui.view import Detail, EvidenceLine, EvidenceView, FixView, IncidentRow, SessionRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ctcpmon.config import Site
+    from ctcpmon.diagnosis import Incident
+    from ctcpmon.engine import DetectorInfo, Finding, Note, Session
+    from ctcpmon.tui.view import Level
+
+__all__ = [
+    "detail",
+    "evidence",
+    "fixes",
+    "incident_row",
+    "input_name",
+    "note_line",
+    "session_key",
+    "session_row",
+]
+
+_LOSS = {
+    "client": "on the client side of the tap",
+    "headend": "on the headend side of the tap",
+    "sender": "in the sender itself",
+}
+_LEVELS: dict[str, Level] = {"critical": "critical", "warning": "warning", "info": "info"}
+_SURE = ((0.9, "high"), (0.7, "good"), (0.5, "fair"))
+_CERTAINTY = {
+    "exact": "trailers exact",
+    "loose": "trailers read loosely",
+    "head": "known by its head, trailers cut",
+    "behaviour": "known by behaviour",
+}
+_WORD_CELLS = 200
+
+
+def input_name(names: Sequence[str]) -> str:
+    """Short name of the input: the last part of the path; the tap screen has the whole."""
+    first = names[0].rpartition("/")[2] or names[0]
+    return first if len(names) == 1 else f"{first} and {len(names) - 1} more"
+
+
+def session_key(session: Session) -> str:
+    """Key of one session in one generation."""
+    return f"{clean(session.id, 32)}/{session.generation}"
+
+
+def incident_row(incident: Incident) -> IncidentRow:
+    """One incident for the list."""
+    lead = incident.lead.session
+    one = incident.sessions_total <= 1
+    return IncidentRow(
+        key=incident.id,
+        level=_LEVELS.get(incident.severity, "info"),
+        worst=_LEVELS.get(incident.worst_severity, "info"),
+        is_open=incident.is_open,
+        since_ns=incident.since_ns,
+        sessions=incident.sessions_total,
+        stalled=incident.sessions_stalled,
+        at_risk=incident.sessions_at_risk,
+        recovered=incident.sessions_recovered,
+        title=clean(incident.cause.title, 60),
+        what=clean(incident.what, 60),
+        client=_end(lead.client_ip, lead.client_port) if one else clean(incident.client_net, 50),
+        headend=clean(incident.headend, 56),
+        loss=_LOSS.get(incident.loss_side or "", "place not known from this tap"),
+        fix=incident.fixes[0] if incident.fixes else "",
+        session=session_key(lead),
+    )
+
+
+def evidence(incident: Incident, number: int, of: int) -> EvidenceView:
+    """Why this is an incident: the numbers of its leading finding, then those of the group."""
+    lead = incident.lead
+    # As it happened; what has no moment of its own comes after, in the detector's order.
+    told = sorted(lead.evidence, key=lambda one: (one.ts_ns is None, one.ts_ns or 0))
+    lines = [EvidenceLine(_sentence(evidence_words(one)), one.ts_ns, one.packet) for one in told]
+    if incident.sessions_total > 1:
+        lines.append(
+            EvidenceLine(
+                f"{incident.sessions_total:,} sessions on this path: {incident.sessions_stalled:,} stalled, "
+                f"{incident.sessions_at_risk:,} at risk, {incident.sessions_recovered:,} moving again"
+            )
+        )
+    return EvidenceView(
+        incident=incident.id,
+        number=number,
+        of=of,
+        loss=_LOSS.get(incident.loss_side or "", "place not known from this tap"),
+        stopped=_effect(incident),
+        lines=tuple(lines),
+        story=incident.cause.story,
+        why=incident.cause.why,
+        confidence=_confidence(incident.confidence),
+        confidence_reasons=_reasons(lead),
+        otherwise=incident.cause.otherwise,
+        limits=incident.cause.limits,
+    )
+
+
+def fixes(incident: Incident) -> tuple[FixView, ...]:
+    """The fixes of an incident, best first, filled in."""
+    views = []
+    for name in incident.fixes:
+        recipe = catalogue().get(name)
+        if recipe is None:
+            continue
+        fix = render_for_incident(recipe, incident)
+        views.append(
+            FixView(
+                id=fix.id,
+                title=_sentence(fix.title),
+                platform=_sentence(fix.platform),
+                why=_sentence(fix.why),
+                risk=_sentence(fix.risk),
+                config=fix.config,
+                text=tuple(clean(line, 400) for line in fix.lines()),
+            )
+        )
+    return tuple(views)
+
+
+def session_row(session: Session) -> SessionRow:
+    """One session for the list."""
+    both = (session.to_headend, session.to_client)
+    product = f" {clean(session.product, 12)}" if session.product else ""
+    return SessionRow(
+        key=session_key(session),
+        state=clean(session.state, 9),
+        worst_state=clean(session.worst_state, 9),
+        client=_end(session.client_ip, session.client_port),
+        headend=_end(session.headend_ip, session.headend_port),
+        protocol=clean(session.protocol, 10) + product,
+        stalled_at_ns=session.stalled_at_ns,
+        last_ns=session.last_ns,
+        holes=sum(one.holes_total for one in both),
+        missing=sum(one.esp_missing_pkts for one in both),
+        ended=clean(session.end_reason, 16).replace("_", " "),
+    )
+
+
+def detail(
+    session: Session,
+    findings: Sequence[Finding],
+    incident: Incident | None,
+    infos: Iterable[DetectorInfo],
+    site: Site | None,
+) -> Detail:
+    """Everything about one session: facts, time line, ledger, reasoning."""
+    path = (
+        f"{_end(session.client_ip, session.client_port)} -> {_end(session.headend_ip, session.headend_port)}"
+    )
+    lines = [*_facts(session), ""]
+    lines += timeline([(f"finding {one.seq}", one) for one in findings])
+    last = max(findings, key=lambda one: (one.verdict == "stalled", one.seq), default=None)
+    if last is None:
+        lines += ["", *ledger_lines(session, None)]
+    else:
+        info = next((one for one in infos if one.id == last.detector), None)
+        lines += ["", *explain_finding(last, event_id=str(last.seq), info=info, site=site)]
+    if incident is not None:
+        lines += ["", *explain_incident(incident)[:5]]
+    return Detail(
+        key=session_key(session), title=path, lines=tuple(clean(line, _WORD_CELLS) for line in lines)
+    )
+
+
+def note_line(note: Note, name: str) -> str:
+    """One remark about an input."""
+    at = f" at byte {note.offset:,}" if note.offset is not None else ""
+    return f"{name}: {clean(note.kind, 32)}{at}: {clean(note.text, 160)}"
+
+
+def _facts(session: Session) -> list[str]:
+    state = clean(session.state, 20).replace("_", "-")
+    worst = clean(session.worst_state, 20).replace("_", "-")
+    end = clean(session.end_reason, 20).replace("_", " ") or "still open"
+    lines = [
+        "Facts",
+        (
+            f"  {clean(session.protocol, 20)}, state {state}, worst {worst}, end: {end}; "
+            f"id {clean(session.id, 32)} generation {session.generation}"
+        ),
+        f"  seen {clock(session.first_ns)} to {clock(session.last_ns)} UTC",
+        f"  recognised: {_CERTAINTY.get(session.certainty, clean(session.certainty, 20))}",
+    ]
+    if session.stalled_at_ns is not None:
+        lines.append(f"  stalled at {clock(session.stalled_at_ns)} UTC")
+    if session.linked_session:
+        lines.append(f"  continues session {clean(session.linked_session, 32)}")
+    limits = (
+        (session.is_one_sided, "only one direction is visible at this tap"),
+        (session.is_midstream, "the beginning was not seen"),
+        (session.is_cut, "frames were cut, some trailers could not be read"),
+        (not session.roles_known, "which side is the client is a guess from the ports"),
+    )
+    return lines + [f"  limit: {text}" for is_true, text in limits if is_true]
+
+
+def _effect(incident: Incident) -> str:
+    if incident.close_reason is not None:
+        return incident.what
+    if incident.sessions_stalled or incident.stopped_side is not None:
+        return incident.stopped
+    return "none yet: data still get through"
+
+
+def _confidence(value: float) -> str:
+    word = next((word for least, word in _SURE if value >= least), "low")
+    return f"{word} ({value:.2f})"
+
+
+def _reasons(finding: Finding) -> str:
+    session = finding.session
+    gap = finding.tap_gap_ratio
+    return ", ".join(
+        (
+            _CERTAINTY.get(session.certainty, clean(session.certainty, 20)),
+            "one direction only" if session.is_one_sided else "both directions seen",
+            "tap not measurable" if gap is None else f"tap gaps {percent(gap)}",
+            f"{len(finding.ruled_out)} look-alikes ruled out",
+        )
+    )
+
+
+def _sentence(text: str) -> str:
+    return clean(" ".join(text.split()), 600)
+
+
+def _end(ip: str, port: int) -> str:
+    ip = clean(ip, 45)
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"

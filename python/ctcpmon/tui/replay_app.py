@@ -1,0 +1,234 @@
+"""The Textual app of a replay: screens, keys of every screen, the clock that looks for news.
+
+It owns no run: it is given a ``ViewSource`` and leaves ending that to its caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import os
+import signal
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from ctcpmon.text import clean
+from ctcpmon.tui.clipboard import OSC52_MAX_BYTES, load_tmux_buffer, save_text
+from ctcpmon.tui.desk import Desk
+from ctcpmon.tui.screens.base import MIN_HEIGHT, MIN_WIDTH, ViewScreen
+from ctcpmon.tui.screens.detail import DetailScreen
+from ctcpmon.tui.screens.fixes import FixesScreen
+from ctcpmon.tui.screens.help import HelpScreen
+from ctcpmon.tui.screens.main import MainScreen
+from ctcpmon.tui.screens.sessions import SessionsScreen
+from ctcpmon.tui.screens.tap import TapScreen
+from ctcpmon.tui.widgets import RowList  # noqa: TC001  Textual reads the handlers' annotations
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from ctcpmon.tui.source import ViewSource
+    from ctcpmon.tui.view import FixView
+
+__all__ = ["ReplayApp"]
+
+_PERIOD_S = 0.2
+_REMOTE_PERIOD_S = 0.5
+"""Over SSH and inside tmux every repaint costs the user's line."""
+_QUICK_S = (0.02, 0.06, 0.12)
+_NOTICE_S = 15.0
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_SCREENS: dict[str, type[ViewScreen]] = {
+    "sessions": SessionsScreen,
+    "fixes": FixesScreen,
+    "tap": TapScreen,
+    "help": HelpScreen,
+}
+
+
+class ReplayApp(App[str]):
+    """Returns why it ended: ``quit``, ``interrupt`` or ``signal``."""
+
+    ENABLE_COMMAND_PALETTE = False
+    # Not annotated ClassVar: the base class declares them otherwise.
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-tiny-wide"),
+        (MIN_WIDTH, "-usable-wide"),
+        (150, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-tiny-high"),
+        (MIN_HEIGHT, "-short"),
+        (20, "-roomy"),
+        (36, "-tall"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "go('main')", show=False),
+        Binding("2,s", "go('sessions')", show=False),
+        Binding("4", "go('tap')", show=False),
+        Binding("f", "go('fixes')", show=False),
+        Binding("question_mark", "go('help')", show=False),
+        Binding("escape", "leave", show=False),
+        Binding("q", "leave_or_quit", show=False),
+        Binding("y", "copy", show=False),
+        Binding("space", "pause", show=False),
+        Binding("comma", "speed(-1)", show=False),
+        Binding("semicolon", "speed(1)", show=False),
+        Binding("left_square_bracket", "incident(-1)", show=False),
+        Binding("right_square_bracket", "incident(1)", show=False),
+        Binding("ctrl+z", "suspend_process", show=False),
+        Binding("ctrl+c,ctrl+q", "interrupt", show=False, priority=True),
+    ]
+    CSS = """
+    ViewScreen.-ascii LineView { scrollbar-size-vertical: 0; }
+    """
+
+    def __init__(self, source: ViewSource, *, is_ascii: bool = False) -> None:
+        super().__init__()
+        self.theme = "ansi-dark"
+        self.desk = Desk(source, is_ascii=is_ascii)
+        self.saved: list[str] = []
+        """Names of the files that the user had written."""
+        self._notice_number = 0
+
+    def get_default_screen(self) -> Screen[None]:
+        """The first screen."""
+        return MainScreen(self.desk)
+
+    def on_mount(self) -> None:
+        """Starts the clock, takes over the signals, and keeps the start-up objects out of later scans."""
+        is_remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("TMUX"))
+        self.set_interval(_REMOTE_PERIOD_S if is_remote else _PERIOD_S, self.tick)
+        self._catch_signals()
+        gc.collect()
+        gc.freeze()
+
+    def tick(self) -> None:
+        """Shows the newest view, if there is a new one."""
+        screen = self.screen
+        if self.desk.refresh() and isinstance(screen, ViewScreen):
+            with self.batch_update():
+                screen.show(self.desk.view)
+
+    def say(self, text: str) -> None:
+        """Shows a message in place of the progress line for a while."""
+        self._notice_number += 1
+        number = self._notice_number
+        self.desk.notice = text
+        self._repaint()
+        self.set_timer(_NOTICE_S, lambda: self._unsay(number))
+
+    def action_go(self, name: str) -> None:
+        """Opens a screen; whatever lay over the first one is left."""
+        wanted = _SCREENS.get(name)
+        if wanted is not None and isinstance(self.screen, wanted):
+            return
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.desk.look_at()
+        if wanted is not None:
+            self.push_screen(wanted(self.desk))
+
+    def action_leave(self) -> None:
+        """One screen back."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+            self.desk.look_at()
+            self._look_soon()
+
+    def action_leave_or_quit(self) -> None:
+        """One screen back; from the first one, out."""
+        if len(self.screen_stack) > 1:
+            self.action_leave()
+        else:
+            self.exit("quit")
+
+    def action_interrupt(self) -> None:
+        """Out at once."""
+        self.exit("interrupt")
+
+    def action_pause(self) -> None:
+        """Holds or resumes the reading."""
+        self.desk.toggle_pause()
+        self._look_soon()
+
+    def action_speed(self, step: int) -> None:
+        """Slower or faster."""
+        self.desk.change_speed(step)
+        self._look_soon()
+
+    def action_incident(self, step: int) -> None:
+        """Previous or next incident, from any screen."""
+        first = self.screen_stack[0]
+        if isinstance(first, MainScreen):
+            first.step(step)
+        self._look_soon()
+
+    def action_copy(self) -> None:
+        """Saves and copies the fix in hand."""
+        screen = self.screen
+        fix = screen.copyable() if isinstance(screen, ViewScreen) else None
+        if fix is None:
+            self.say("nothing to copy: there is no fix for this")
+        else:
+            incident = self.desk.view.evidence.incident if self.desk.view.evidence else ""
+            self.run_worker(self._copy(fix, incident), exclusive=True, exit_on_error=False)
+
+    def on_row_list_moved(self, _event: RowList.Moved) -> None:
+        """A new selection is answered without waiting for the clock."""
+        self._look_soon()
+
+    def on_row_list_opened(self, event: RowList.Opened) -> None:
+        """Opens the detail of a session, or of the session that speaks for an incident."""
+        key = event.key
+        if event.control.id == "incidents":
+            key = next((row.session for row in self.desk.view.incidents if row.key == key), "")
+        if key and event.control.id in {"incidents", "sessions"}:
+            self.desk.look_at(session=key)
+            self.push_screen(DetailScreen(self.desk))
+            self._look_soon()
+
+    async def _copy(self, fix: FixView, incident: str) -> None:
+        text = fix.config or "\n".join(fix.text)
+        try:
+            path = await asyncio.to_thread(
+                save_text, f"ctcpmon-{fix.id}-{incident.removeprefix('i-')[:6]}", "\n".join(fix.text)
+            )
+        except OSError as error:
+            self.say(f"not saved: {error.strerror or 'cannot write'}; nothing was copied")
+            return
+        name = clean(path.name if path.parent == path.cwd() else str(path), 100)
+        self.saved.append(name)
+        if await asyncio.to_thread(load_tmux_buffer, text):
+            self.say(f"saved {name}; copied to the tmux buffer")
+        elif len(base64.b64encode(text.encode())) <= OSC52_MAX_BYTES:
+            self.copy_to_clipboard(text)
+            self.say(f"saved {name}; sent to the clipboard")
+        else:
+            self.say(f"saved {name}; too long for the clipboard")
+
+    def _unsay(self, number: int) -> None:
+        if number == self._notice_number:
+            self.desk.notice = ""
+            self._repaint()
+
+    def _repaint(self) -> None:
+        if isinstance(self.screen, ViewScreen):
+            self.screen.show(self.desk.view)
+
+    def _look_soon(self) -> None:
+        for delay in _QUICK_S:
+            self.set_timer(delay, self.tick)
+
+    def _catch_signals(self) -> None:
+        """Textual catches none of these; unhandled they would leave the terminal in raw mode."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            try:
+                loop.add_signal_handler(number, self.exit, "signal")
+            except (RuntimeError, ValueError, NotImplementedError):
+                # Not the main thread: the host of the app handles signals.
+                return

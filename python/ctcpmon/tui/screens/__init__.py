@@ -1,0 +1,1 @@
+"""One screen per file. A screen lays out parts and says which keys it has; it judges nothing."""

@@ -1,0 +1,124 @@
+"""What all screens share: header, message and key lines, the size below which nothing is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.screen import Screen
+
+from ctcpmon.tui.painting import bars
+from ctcpmon.tui.painting.fold import prose
+from ctcpmon.tui.widgets import Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+    from textual.app import ComposeResult
+
+    from ctcpmon.tui.desk import Desk
+    from ctcpmon.tui.painting.brush import Frame, Line
+    from ctcpmon.tui.view import FixView, View
+
+__all__ = ["MIN_HEIGHT", "MIN_WIDTH", "ViewScreen"]
+
+MIN_WIDTH = 60
+MIN_HEIGHT = 15
+
+
+class ViewScreen(Screen[None]):
+    """Shows views. Subclasses give ``body`` and ``show_body``."""
+
+    HINTS: ClassVar[Sequence[tuple[str, str]]] = ()
+    """Keys of the footer, most important first; each is bound."""
+
+    DEFAULT_CSS = """
+    ViewScreen {
+        layout: vertical;
+        background: ansi_default;
+        color: ansi_default;
+        overflow: hidden;
+        .bar { height: 1; overflow: hidden; }
+        #too-small { display: none; height: 1fr; }
+        &.-tiny-wide, &.-tiny-high {
+            * { display: none; }
+            #too-small { display: block; }
+        }
+        &.-short .in-room { display: none; }
+    }
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+
+    def compose(self) -> ComposeResult:
+        """Header, body, message and keys."""
+        yield self.panel(bars.header, "header", "bar")
+        yield self.panel(bars.counters, "counters", "bar in-room")
+        yield from self.body()
+        yield self.panel(self._message, "message", "bar")
+        yield self.panel(lambda _view, frame: bars.hints(self.HINTS, frame), "hints", "bar")
+        yield self.panel(_too_small, "too-small")
+
+    def body(self) -> ComposeResult:
+        """The parts between the header and the message."""
+        yield from ()
+
+    def panel(self, painter: _Painter, name: str, classes: str = "") -> Panel[View]:
+        """A part that paints views."""
+        return Panel(painter, id=name, classes=classes or None, is_ascii=self.desk.is_ascii)
+
+    def show(self, view: View) -> None:
+        """Shows a view in all parts."""
+        for name in ("header", "counters", "message", "hints", "too-small"):
+            self.part(name).show(view)
+        self.show_body(view)
+
+    def show_body(self, view: View) -> None:
+        """Shows a view in the parts of this screen."""
+
+    def part(self, name: str) -> Panel[View]:
+        """A panel by its id."""
+        return self.query_one(f"#{name}", Panel)
+
+    def copyable(self) -> FixView | None:
+        """The fix that the copy key takes."""
+        return self.desk.view.fixes[0] if self.desk.view.fixes else None
+
+    def on_mount(self) -> None:
+        """Shows the last view at once."""
+        self.call_after_refresh(self._show_last)
+
+    def on_screen_resume(self) -> None:
+        """A covered screen is not kept up to date; it catches up here."""
+        self.call_after_refresh(self._show_last)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Sizes of parts may depend on that of the screen."""
+        self.call_after_refresh(self._show_last)
+
+    def _show_last(self) -> None:
+        if self.is_mounted:
+            self.show(self.desk.view)
+
+    def _message(self, view: View, frame: Frame) -> list[Line]:
+        if self.desk.notice:
+            return [((self.desk.notice, "bold"),)]
+        return bars.progress(view, frame)
+
+
+def _too_small(view: View, frame: Frame) -> list[Line]:
+    tally = view.tally
+    texts = (
+        f"{view.critical} critical incidents, {tally.stalled:,} of {tally.total:,} sessions stalled.",
+        f"The terminal is too small for more: {frame.width}x{frame.height}, wanted {MIN_WIDTH}x{MIN_HEIGHT}.",
+        "q quits.",
+    )
+    return [((piece, ""),) for text in texts for piece in prose(text, frame.width)]
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _Painter = Callable[[View, Frame], Sequence[Line]]

@@ -1,0 +1,58 @@
+"""The keys and what the columns mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from ctcpmon.tui.painting import pages
+from ctcpmon.tui.screens.detail import TextScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ctcpmon.tui.painting.brush import Frame, Line
+    from ctcpmon.tui.view import View
+
+__all__ = ["HelpScreen"]
+
+_KEYS = (
+    ("1", "incidents, the first screen"),
+    ("2  s", "all tunnel sessions; there o changes the order"),
+    ("Enter", "detail: time line, numbers, reasoning, what else it could be"),
+    ("f", "all fixes for the selected incident, whole text"),
+    ("y", "save the fix to a file and copy the lines to type (tmux buffer or OSC 52)"),
+    ("4", "tap, input remarks and counters: can this be trusted"),
+    ("j k arrows", "down, up; g G first, last; PgDn PgUp by a screen"),
+    ("[ ]", "previous, next incident"),
+    ("Space", "hold and resume the reading"),
+    (", ;", "slower, faster (max is as fast as possible)"),
+    ("Esc q", "back; on the first screen q quits"),
+    ("Ctrl-Z Ctrl-C", "suspend to the shell; leave at once"),
+)
+_COLUMNS = (
+    ("CRIT !", "sessions are stalled: their users have no connection"),
+    ("WARN *", "at risk or suspect: loss that nobody repairs, stream still alive"),
+    ("OK", "cleared: the sessions of this incident move again"),
+    ("SINCE", "when what is described began; all times are UTC and packet time"),
+    ("SESS", "tunnel sessions in this incident"),
+    ("->", "client to headend; a network stands for several clients"),
+    ("HOLES", "lost segments seen in TCP since the session began, both directions"),
+    ("MISSING", "ESP packets missing by their own sequence numbers, an independent meter"),
+    ("WAS", "the worst state the session ever had, if it is better now"),
+    ("tap gaps", "share of ordinary TCP that the tap itself did not deliver"),
+    ("refused", "segments, flows, sessions or incidents for which a table had no room: not judged"),
+    ("nothing sent", "ctcpmon only reads; it never sends a packet and never logs in to a device"),
+)
+
+
+class HelpScreen(TextScreen):
+    """Help."""
+
+    HINTS: ClassVar[Sequence[tuple[str, str]]] = (("j k PgDn PgUp", "scroll"), ("Esc", "back"))
+    DEFAULT_CSS = """
+    HelpScreen #title { display: none; }
+    """
+
+    def page(self, view: View, frame: Frame) -> list[Line]:  # noqa: ARG002
+        """The page."""
+        return pages.help_page(_KEYS, _COLUMNS, frame)

@@ -1,0 +1,134 @@
+"""The first screen: is anything broken, who, since when, what to do first, can it be trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Container
+
+from ctcpmon.tui.painting import incidents, reasons, sessions
+from ctcpmon.tui.painting.brush import Frame
+from ctcpmon.tui.screens.base import ViewScreen
+from ctcpmon.tui.view import IncidentRow, SessionRow
+from ctcpmon.tui.widgets import RowList
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+    from ctcpmon.tui.view import View
+
+__all__ = ["MainScreen"]
+
+_SHARE = 3
+"""The incident list takes at most a third of the room that the panels share."""
+
+
+class MainScreen(ViewScreen):
+    """Incidents above, reasons and the first fix of the selected one below."""
+
+    HINTS: ClassVar[Sequence[tuple[str, str]]] = (
+        ("Enter", "detail"),
+        ("s", "sessions"),
+        ("f", "fixes"),
+        ("y", "copy"),
+        ("4", "tap"),
+        ("Space", "pause"),
+        (", ;", "speed"),
+        ("q", "quit"),
+    )
+
+    DEFAULT_CSS = """
+    MainScreen {
+        #incidents { height: 2; }
+        #situation { height: 4; display: none; }
+        #reasons { height: 1fr; layout: vertical; }
+        #evidence, #fix { height: 1fr; overflow: hidden; }
+        #sessions-title, #sessions-heading, #sessions { display: none; }
+        #sessions { height: 8; overflow: hidden; }
+        &.-wide #reasons { layout: horizontal; }
+        &.-wide #evidence { width: 1fr; height: 100%; margin-right: 2; }
+        &.-wide #fix { width: 1fr; height: 100%; }
+        &.-tall {
+            #sessions-title, #sessions-heading, #sessions { display: block; }
+        }
+        &.-quiet {
+            #incidents, #incidents-heading, #reasons { display: none; }
+            #situation { display: block; }
+            #sessions { height: 1fr; display: block; }
+            #sessions-title, #sessions-heading { display: block; }
+        }
+        &.-no-sessions {
+            #sessions-title, #sessions-heading, #sessions { display: none; }
+        }
+    }
+    """
+
+    def body(self) -> ComposeResult:
+        """Summary, list, reasons, sessions."""
+        yield self.panel(incidents.summary, "summary", "bar")
+        yield self.panel(lambda _view, frame: incidents.heading(frame), "incidents-heading", "bar in-room")
+        yield self.panel(reasons.situation, "situation")
+        yield RowList[IncidentRow](
+            incidents.row,
+            lambda row: row.key,
+            lines_per_row=incidents.row_lines,
+            id="incidents",
+            is_ascii=self.desk.is_ascii,
+        )
+        with Container(id="reasons"):
+            yield self.panel(reasons.evidence, "evidence")
+            yield self.panel(reasons.first_fix, "fix")
+        yield self.panel(sessions.title, "sessions-title", "bar")
+        yield self.panel(lambda _view, frame: sessions.heading(frame), "sessions-heading", "bar")
+        yield RowList[SessionRow](
+            sessions.row,
+            lambda row: row.key,
+            has_cursor=False,
+            id="sessions",
+            is_ascii=self.desk.is_ascii,
+        )
+
+    def on_mount(self) -> None:
+        """The incident list has the keys; the session list here is for the eyes."""
+        super().on_mount()
+        self.query_one("#incidents", RowList).focus()
+
+    def show_body(self, view: View) -> None:
+        """Shows incidents, or why there are none."""
+        self.set_class(not view.incidents, "-quiet")
+        self.set_class(not view.sessions, "-no-sessions")
+        if not view.incidents:
+            frame = Frame(self.size.width, self.size.height, is_ascii=self.desk.is_ascii)
+            said = min(len(reasons.situation(view, frame)) + 1, max(self.size.height - 6, 3))
+            self.part("situation").styles.height = said if view.sessions else "1fr"
+        for name in ("summary", "incidents-heading", "situation", "evidence", "fix"):
+            self.part(name).show(view)
+        listed = self.query_one("#incidents", RowList)
+        self._fit(listed, view)
+        listed.show(view.incidents)
+        for name in ("sessions-title", "sessions-heading"):
+            self.part(name).show(view)
+        self.query_one("#sessions", RowList).show(view.sessions[:50])
+
+    def step(self, by: int) -> None:
+        """Selects the next or previous incident."""
+        self.query_one("#incidents", RowList).action_move(by)
+
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
+        """Evidence and fix follow the selection."""
+        if event.control.id == "incidents" and type(event) is RowList.Moved:
+            self.desk.look_at(incident=event.key)
+
+    def _fit(self, listed: RowList[IncidentRow], view: View) -> None:
+        """Room for the incidents there are. It only grows, so that nothing jumps back and forth."""
+        per_row = incidents.row_lines(self.size.width)
+        most = max((self.size.height - 6) // _SHARE, 2)
+        most -= most % per_row
+        wanted = min(max(len(view.incidents) * per_row, 2), most)
+        present = listed.styles.height
+        now = int(present.value) if present is not None else 0
+        height = min(max(wanted, now if now <= most and view.incidents else 0), most)
+        if height != now:
+            listed.styles.height = height

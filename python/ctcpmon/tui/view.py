@@ -1,0 +1,260 @@
+"""What the screens show: frozen data, made by a ``ViewSource``. No textual, no engine, no wording.
+
+Every string here has passed ``ctcpmon.text.clean``. Times are packet times in nanoseconds since
+1970; ``None`` means not known, never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "Counter",
+    "Detail",
+    "EvidenceLine",
+    "EvidenceView",
+    "FixView",
+    "IncidentRow",
+    "Level",
+    "Order",
+    "Phase",
+    "Progress",
+    "Query",
+    "Refused",
+    "SessionRow",
+    "Situation",
+    "Tally",
+    "Tap",
+    "View",
+]
+
+Level = Literal["critical", "warning", "info", "ok"]
+Order = Literal["worst", "recent", "key"]
+Phase = Literal["opening", "reading", "paused", "done", "failed"]
+Trust = Literal["ok", "warn", "bad", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What the user looks at. The source answers it with its next view."""
+
+    incident: str | None = None
+    """Key of the selected incident; None: the first one."""
+    session: str | None = None
+    """Key of the session whose detail is open."""
+    order: Order = "worst"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the reading is. Rates are by the wall clock."""
+
+    phase: Phase
+    bytes_read: int = 0
+    bytes_total: int | None = None
+    """None for a pipe."""
+    packets_per_s: float = 0.0
+    """Of the last seconds; once done, over the whole run."""
+    seconds_left: float | None = None
+    seconds_taken: float = 0.0
+    speed: float = 0.0
+    """0: as fast as possible; 1: the pace of the capture."""
+    error: str = ""
+    """Why the reading ended early; empty if it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """Can the verdicts be trusted: what the tap itself missed."""
+
+    trust: Trust = "unknown"
+    gap_ratio: float | None = None
+    """0 to 1; None: too little ordinary TCP to measure by."""
+    text: str = ""
+    """One short statement for the header."""
+    advice: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a full table turned away; not analysed, so not judged."""
+
+    segments: int = 0
+    flows_evicted: int = 0
+    sessions: int = 0
+    incidents: int = 0
+
+    @property
+    def total(self) -> int:
+        """Zero when everything had room."""
+        return self.segments + self.flows_evicted + self.sessions + self.incidents
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Tunnel sessions by state: the state now, or that at their end."""
+
+    total: int = 0
+    stalled: int = 0
+    at_risk: int = 0
+    """At risk or suspect."""
+    healthy: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident in the list."""
+
+    key: str
+    level: Level
+    worst: Level
+    """The worst it ever was; differs from ``level`` once it cleared."""
+    is_open: bool
+    since_ns: int
+    sessions: int
+    stalled: int
+    at_risk: int
+    recovered: int
+    title: str
+    what: str
+    client: str
+    """``ip:port`` of one session, or the network of several."""
+    headend: str
+    loss: str
+    """Where the loss was relative to the tap, short."""
+    fix: str
+    """Id of the first fix; empty: none."""
+    session: str
+    """Key of the session whose finding speaks for the incident."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceLine:
+    """One measured fact."""
+
+    text: str
+    at_ns: int | None = None
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """Why the selected incident is one."""
+
+    incident: str
+    number: int
+    of: int
+    loss: str
+    stopped: str
+    lines: tuple[EvidenceLine, ...]
+    story: str
+    why: str
+    confidence: str
+    confidence_reasons: str
+    otherwise: tuple[str, ...] = ()
+    limits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FixView:
+    """One fix, filled in for the selected incident."""
+
+    id: str
+    title: str
+    platform: str
+    why: str
+    risk: str
+    config: str
+    """The text to type; empty for advice."""
+    text: tuple[str, ...]
+    """The whole fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One tunnel session in the list."""
+
+    key: str
+    state: str
+    worst_state: str
+    client: str
+    headend: str
+    protocol: str
+    stalled_at_ns: int | None
+    last_ns: int
+    holes: int
+    missing: int
+    """ESP packets missing, both directions."""
+    ended: str
+    """Why it ended; empty while open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Everything about one session, as plain lines."""
+
+    key: str
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One counter with its meaning."""
+
+    name: str
+    value: int
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The answer when there is no incident to show: a headline, the proof, what to check."""
+
+    level: Level
+    headline: str
+    facts: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One moment of the run."""
+
+    query: Query
+    """The query it answers."""
+    name: str
+    """Name of the input."""
+    inputs: tuple[str, ...]
+    progress: Progress
+    tap: Tap
+    refused: Refused
+    tally: Tally
+    situation: Situation
+    packets: int = 0
+    tcp_packets: int = 0
+    conversations: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
+    notes: tuple[str, ...] = ()
+    notes_incomplete: int = 0
+    """Of the notes, those that say the input could not be read whole."""
+    incidents: tuple[IncidentRow, ...] = ()
+    evidence: EvidenceView | None = None
+    fixes: tuple[FixView, ...] = ()
+    sessions: tuple[SessionRow, ...] = ()
+    """The first few hundred in the asked order; ``tally.total`` says how many there are."""
+    detail: Detail | None = None
+    counters: tuple[Counter, ...] = ()
+
+    @property
+    def critical(self) -> int:
+        """Open critical incidents."""
+        return sum(row.is_open and row.level == "critical" for row in self.incidents)
+
+    @property
+    def warning(self) -> int:
+        """Open warnings."""
+        return sum(row.is_open and row.level == "warning" for row in self.incidents)

@@ -1,0 +1,178 @@
+//! Classic pcap framing (draft-ietf-opsawg-pcap). Records have no mark to find
+//! them by, so the first length that cannot be true ends the input.
+
+use ctcpmon_core::frame::LinkType;
+use ctcpmon_core::time::{NANOS_PER_SECOND, Timestamp};
+
+use crate::notes::NoteKind;
+use crate::wire::{Packet, Parsed, Sink, Stop, Window, max_captured, u16_of, u32_of};
+
+/// Length of the file header in bytes.
+pub(crate) const FILE_HEADER: usize = 24;
+const MICROS: u32 = 0xa1b2_c3d4;
+const NANOS: u32 = 0xa1b2_3c4d;
+/// Kuznetzov's patch: 8 more bytes per record (interface, protocol, packet type).
+const MODIFIED: u32 = 0xa1b2_cd34;
+const RECORD_HEADER: usize = 16;
+const MODIFIED_RECORD_HEADER: usize = 24;
+
+/// Which length field comes first in a record. libpcap's `lengths_swapped`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lengths {
+    /// Captured length first.
+    Plain,
+    /// Version 2.3: either; the smaller one is the captured length.
+    Either,
+    /// Before 2.3: wire length first.
+    Swapped,
+}
+
+/// Parser state of one classic pcap input.
+#[derive(Debug)]
+pub(crate) struct Pcap {
+    big: bool,
+    nanos_per_tick: i64,
+    record_header: usize,
+    lengths: Lengths,
+    snap: u32,
+    link: LinkType,
+    last: Option<Timestamp>,
+}
+
+impl Pcap {
+    /// Whether `magic` starts a classic pcap file.
+    pub(crate) fn recognises(magic: [u8; 4]) -> bool {
+        [MICROS, NANOS, MODIFIED]
+            .iter()
+            .any(|known| known.to_le_bytes() == magic || known.to_be_bytes() == magic)
+    }
+
+    /// Reads the file header; an error is the reason in plain language.
+    pub(crate) fn new(header: &[u8; FILE_HEADER]) -> Result<Self, String> {
+        let field = |at: usize| -> [u8; 4] {
+            header
+                .get(at..)
+                .and_then(|rest| rest.first_chunk())
+                .copied()
+                .unwrap_or_default()
+        };
+        let big = [MICROS, NANOS, MODIFIED]
+            .iter()
+            .any(|m| m.to_be_bytes() == field(0));
+        let magic = u32_of(field(0), big);
+        let [a, b, c, d] = field(4);
+        let (major, minor) = (u16_of([a, b], big), u16_of([c, d], big));
+        if major != 2 {
+            return Err(format!(
+                "is a pcap file of version {major}.{minor}, which is not known"
+            ));
+        }
+        Ok(Self {
+            big,
+            nanos_per_tick: if magic == NANOS { 1 } else { 1000 },
+            record_header: if magic == MODIFIED {
+                MODIFIED_RECORD_HEADER
+            } else {
+                RECORD_HEADER
+            },
+            lengths: match minor {
+                0..=2 => Lengths::Swapped,
+                3 => Lengths::Either,
+                _ => Lengths::Plain,
+            },
+            snap: u32_of(field(16), big),
+            // The high bits hold the length of the frame check sequence and the
+            // class of the link type.
+            link: LinkType((u32_of(field(20), big) & 0xffff) as u16),
+            last: None,
+        })
+    }
+
+    /// Notes the frames of the window until it or the room ends.
+    pub(crate) fn parse(&mut self, window: &Window<'_>, sink: &mut Sink<'_>) -> Parsed {
+        // One copy of the loop per byte order: the order is known for good.
+        if self.big {
+            self.walk::<true>(window, sink)
+        } else {
+            self.walk::<false>(window, sink)
+        }
+    }
+
+    fn walk<const BIG: bool>(&mut self, window: &Window<'_>, sink: &mut Sink<'_>) -> Parsed {
+        let most = max_captured(self.link);
+        let mut at = 0;
+        while sink.has_room() {
+            let rest = window.bytes.get(at..).unwrap_or_default();
+            let Some(&head) = rest.first_chunk::<RECORD_HEADER>() else {
+                return Parsed {
+                    consumed: at,
+                    stop: Stop::NeedMore(self.record_header),
+                };
+            };
+            let [
+                s0,
+                s1,
+                s2,
+                s3,
+                f0,
+                f1,
+                f2,
+                f3,
+                c0,
+                c1,
+                c2,
+                c3,
+                o0,
+                o1,
+                o2,
+                o3,
+            ] = head;
+            let seconds = u32_of([s0, s1, s2, s3], BIG);
+            let fraction = u32_of([f0, f1, f2, f3], BIG);
+            let mut captured = u32_of([c0, c1, c2, c3], BIG);
+            let mut original = u32_of([o0, o1, o2, o3], BIG);
+            if self.lengths == Lengths::Swapped
+                || (self.lengths == Lengths::Either && captured > original)
+            {
+                std::mem::swap(&mut captured, &mut original);
+            }
+            if captured > most {
+                sink.findings.add(NoteKind::Corrupt, window.offset(at), || {
+                    format!(
+                        "record claims {captured} captured bytes, more than the {most} possible; \
+                         nothing behind it is used"
+                    )
+                });
+                return Parsed {
+                    consumed: at,
+                    stop: Stop::End,
+                };
+            }
+            let length = self.record_header + captured as usize;
+            if rest.len() < length {
+                return Parsed {
+                    consumed: at,
+                    stop: Stop::NeedMore(length),
+                };
+            }
+            let packet = Packet {
+                // Fits: 2^32 seconds are 136 years, and i64 holds 292.
+                ts: Timestamp(
+                    i64::from(seconds) * NANOS_PER_SECOND
+                        + i64::from(fraction) * self.nanos_per_tick,
+                ),
+                link: self.link,
+                data: at + self.record_header,
+                captured,
+                original,
+                snap: self.snap,
+            };
+            sink.packet(window, at, &packet, &mut self.last);
+            at += length;
+        }
+        Parsed {
+            consumed: at,
+            stop: Stop::Full,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What rides inside: recognition of cTCP and its neighbours, IKE, ESP.
+//! Measures; never judges.
+
+pub mod esp;
+pub mod fake_tcp;
+pub mod ike;
+pub mod recognise;

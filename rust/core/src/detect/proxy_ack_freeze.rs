@@ -1,0 +1,114 @@
+//! S-c: a device that terminates TCP asks for a segment that never comes again.
+
+use super::evidence::EvidenceName as E;
+use super::signals::{self, Frozen};
+use super::{Context, Detector, Judgement, Threshold, Verdict};
+use crate::session::Session;
+use crate::time::NANOS_PER_SECOND;
+
+/// Shortest freeze that is judged: a true TCP repairs a loss well within it.
+const MIN_FREEZE_NS: i64 = 2 * NANOS_PER_SECOND;
+/// Duplicate ACKs in a row; three start fast retransmit in RFC 5681 section 3.2.
+const MIN_DUP_ACKS: u32 = 3;
+/// Segments sent into the freeze.
+const MIN_SEGMENTS: u32 = 3;
+
+pub(super) const DETECTOR: Detector = Detector {
+    id: "ctcp.proxy_ack_freeze",
+    name: "Proxy froze the ACK",
+    signature: "S-c",
+    severity: "critical",
+    docs: "\
+## What it sees
+Pure duplicate ACKs at one number while new data goes on, with marks that no cTCP endpoint makes: \
+SACK blocks, retransmissions, a window that closes to less than a segment, segments cut anew.
+
+## Why it stalls
+A proxy, load balancer or inspection engine runs a real TCP. It waits for the lost bytes, asks for \
+them with duplicate ACKs, and delivers nothing beyond the hole. A cTCP sender never answers.
+
+## Evidence
+Duplicate ACKs and SACK segments since the ACK stood still, segments sent on, the window.
+
+## What else looks like this
+Ordinary TCP recovery (the hole is filled: never on cTCP), a slow reader (its ACK reaches the end \
+of the data and the sender stops), forged ACKs (need a second mark here), mirror copies (dropped \
+before analysis), a cTCP endpoint that repeats a bare ACK (no second mark).
+
+## Limits by position of the tap
+Seen on the leg where the loss is. On the other leg the direction falls silent.
+
+## Fixes
+Take the flow out of the proxy or inspection; otherwise as for a stateful drop.",
+    thresholds: &[
+        Threshold {
+            name: "dup_acks",
+            value: 3.0,
+            unit: "count",
+            origin: "RFC 5681 section 3.2: fast retransmit starts at the third",
+        },
+        Threshold {
+            name: "min_freeze_ms",
+            value: 2_000.0,
+            unit: "ms",
+            origin: "guess: twice the initial RTO of RFC 6298",
+        },
+    ],
+    check,
+};
+
+fn check(session: &Session, ctx: &Context) -> Judgement {
+    (0..2)
+        .filter_map(|dir| signals::frozen(session, dir, ctx.now))
+        .find_map(|f| judge(session, &f))
+        .unwrap_or(Judgement::HEALTHY)
+}
+
+fn judge(session: &Session, f: &Frozen) -> Option<Judgement> {
+    if f.heard_ns < MIN_FREEZE_NS || f.segments < MIN_SEGMENTS {
+        return None;
+    }
+    let h = &session.half[f.dir];
+    let answers = &session.half[1 - f.dir];
+    let frames = &session.framing[1 - f.dir];
+    let recut = frames.without_trailer * 20 > frames.with_trailer.max(20);
+    let resent = answers.retransmissions >= 2;
+    let sacked = h.sack_run >= 1;
+    let (_, widest) = h.peer_window_range;
+    let window = h.peer_window.unwrap_or(u16::MAX);
+    let average = h.payload_bytes.checked_div(h.data_segments).unwrap_or(0);
+    let closed = u64::from(window) < average && window < widest / 4;
+    let marks = [sacked, recut, resent, closed]
+        .iter()
+        .filter(|m| **m)
+        .count();
+    let asks = h.dup_ack_run >= MIN_DUP_ACKS || (closed && f.repeats >= MIN_DUP_ACKS);
+    if !asks || marks == 0 {
+        return None;
+    }
+    let confidence = if marks >= 2 || sacked { 0.92 } else { 0.75 };
+    let mut j = Judgement::new(Verdict::Stalled, confidence, f.since)
+        .stopped(signals::side(f.dir))
+        .lost(signals::loss_side(session, f.dir))
+        .with(E::DupAcks.is(f64::from(h.dup_ack_run)).at(h.ack_repeated))
+        .with(E::AckFrozen.is(signals::ms(f.age_ns)).at(f.since))
+        .with(E::SegmentsAfterFreeze.is(f64::from(f.segments)))
+        .with(E::Unacked.is(f.unacked as f64));
+    if sacked {
+        j = j.with(E::SackSegments.is(f64::from(h.sack_run)));
+    }
+    if resent {
+        j = j.with(E::RetransmissionsByDevice.is(answers.retransmissions as f64));
+    }
+    if recut {
+        j = j.with(E::UntrailedSegments.is(frames.without_trailer as f64));
+    }
+    if closed {
+        j = j.with(E::WindowRemainder.is(f64::from(window)));
+    }
+    Some(
+        j.not("tcp_recovery: the hole was never filled")
+            .not("slow_receiver: the sender did not stop")
+            .not("bare_repeats: marks of a real TCP stand beside the duplicate ACKs"),
+    )
+}

@@ -1,0 +1,138 @@
+//! S-d: the session is torn down by a RST or FIN that follows a freeze or a loss.
+
+use super::evidence::EvidenceName as E;
+use super::signals;
+use super::{Context, Detector, Judgement, Threshold, Verdict};
+use crate::session::Session;
+use crate::time::{NANOS_PER_SECOND, Timestamp};
+
+/// A teardown this long after the freeze or loss began is tied to it (domain guide,
+/// table 8: within 60 s).
+const TIE_NS: i64 = 60 * NANOS_PER_SECOND;
+/// A freeze must have lasted this long at the teardown.
+const MIN_FREEZE_NS: i64 = 2 * NANOS_PER_SECOND;
+/// Segments sent into the freeze before the teardown.
+const MIN_SEGMENTS: u32 = 3;
+/// Data sent on after the other side's RST or FIN shows that it was not agreed on.
+const DATA_AFTER: u32 = 3;
+/// An IKE delete just before a RST makes it an orderly end (QuickSec: 0.5 s).
+const DELETE_BEFORE_NS: i64 = 3 * NANOS_PER_SECOND;
+
+pub(super) const DETECTOR: Detector = Detector {
+    id: "ctcp.reset_after_loss",
+    name: "Reset after loss",
+    signature: "S-d",
+    severity: "critical",
+    docs: "\
+## What it sees
+A RST or FIN ends the connection while an ACK stood still below data, or one side sends data on \
+after it.
+
+## Why it stalls
+A firewall that rejects instead of dropping answers a packet it calls invalid with a RST to the \
+sender of that packet only. The other end hears nothing and sends on to a dead peer. A proxy closes \
+both legs when its own timer runs out.
+
+## Evidence
+Time from the freeze to the RST, segments sent into the freeze, data sent after the close.
+
+## What else looks like this
+A normal logout: the IKE delete comes just before the RST, and both sides are quiet afterwards.
+
+## Limits by position of the tap
+The RST is often visible on one side of the device only; on the other side the direction falls \
+silent.
+
+## Fixes
+As for a stateful drop.",
+    thresholds: &[
+        Threshold {
+            name: "tie_ms",
+            value: 60_000.0,
+            unit: "ms",
+            origin: "guess: one DPD cycle of common headends",
+        },
+        Threshold {
+            name: "min_freeze_ms",
+            value: 2_000.0,
+            unit: "ms",
+            origin: "guess: several round trips of any path in the field",
+        },
+        Threshold {
+            name: "data_after",
+            value: 3.0,
+            unit: "segments",
+            origin: "guess: more than what is in flight when a RST passes",
+        },
+    ],
+    check,
+};
+
+fn check(session: &Session, _ctx: &Context) -> Judgement {
+    if session.is_one_sided() {
+        return Judgement::HEALTHY;
+    }
+    (0..2)
+        .find_map(|closer| judge(session, closer))
+        .unwrap_or(Judgement::HEALTHY)
+}
+
+/// Judges a close sent by side `closer`.
+fn judge(session: &Session, closer: usize) -> Option<Judgement> {
+    let c = &session.half[closer];
+    let at = c.rst.map(|(at, _, _)| at).or(c.fin)?;
+    if c.last_data_ts
+        .is_some_and(|t| t.since(at) > NANOS_PER_SECOND / 2)
+    {
+        // The closer sends on itself: a forged RST, or one that nobody obeyed.
+        return None;
+    }
+    // The side that was told: its data are what the close cut off.
+    let dir = 1 - closer;
+    let freeze = freeze_before(session, dir, at).or_else(|| freeze_before(session, closer, at));
+    let after = session.data_after_close[dir];
+    let goes_on = after >= DATA_AFTER
+        && session.half[dir]
+            .last_data_ts
+            .is_some_and(|t| t.since(at) >= MIN_FREEZE_NS);
+    let deleted = session.ike.last_informational[closer]
+        .is_some_and(|t| (0..DELETE_BEFORE_NS).contains(&at.since(t)));
+    let lossy = session.half.iter().any(|h| {
+        h.last_loss
+            .is_some_and(|t| (0..TIE_NS).contains(&at.since(t)))
+    });
+    let (since, confidence) = match (freeze, goes_on) {
+        (Some(since), true) => (since, 0.95),
+        (Some(since), false) => (since, 0.85),
+        (None, true) if lossy && !deleted => (at, 0.8),
+        (None, true) if !deleted => (at, 0.65),
+        _ => return None,
+    };
+    let frozen_dir = if freeze_before(session, dir, at).is_some() {
+        dir
+    } else {
+        closer
+    };
+    let stopped = if freeze.is_some() { frozen_dir } else { dir };
+    let mut j = Judgement::new(
+        Verdict::Stalled,
+        confidence,
+        if freeze.is_some() { at } else { since },
+    )
+    .stopped(signals::side(stopped))
+    .lost(signals::loss_side(session, stopped))
+    .with(E::RstAfter.is(signals::ms(at.since(since))).at(at))
+    .with(E::SegmentsAfterFreeze.is(f64::from(session.half[stopped].segments_since_una)));
+    if after > 0 {
+        j = j.with(E::DataAfterReset.is(f64::from(after)));
+    }
+    Some(j.not("logout: no IKE delete came just before, or data waited"))
+}
+
+/// Since when the ACK for direction `dir` stood still at the time of the close.
+fn freeze_before(session: &Session, dir: usize, at: Timestamp) -> Option<Timestamp> {
+    let h = &session.half[dir];
+    let since = h.unacked_since?;
+    let age = at.since(since);
+    (h.segments_since_una >= MIN_SEGMENTS && age >= MIN_FREEZE_NS).then_some(since)
+}

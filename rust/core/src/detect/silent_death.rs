@@ -1,0 +1,182 @@
+//! S-e, and S-b seen from behind the device: one side falls silent while the other
+//! goes on sending.
+
+use super::evidence::EvidenceName as E;
+use super::signals::{self, Silence};
+use super::{Context, Detector, Judgement, Threshold, Verdict};
+use crate::session::Session;
+use crate::time::NANOS_PER_SECOND;
+
+/// A loss this long before the silence is taken as its cause.
+const RECENT_LOSS_NS: i64 = 90 * NANOS_PER_SECOND;
+/// Silence of data under continuing ACKs (guess: twice the other silence, because
+/// the side is plainly alive).
+const ONLY_ACKS_NS: i64 = 15 * NANOS_PER_SECOND;
+
+pub(super) const DETECTOR: Detector = Detector {
+    id: "ctcp.silent_death",
+    name: "Silent death",
+    signature: "S-e",
+    severity: "critical",
+    docs: "\
+## What it sees
+A side that was regular sends nothing any more, for longer than its habit allows, while the other \
+side goes on and gets no acknowledgement. No FIN, no RST.
+
+## Why it stalls
+Either a device in front of the tap drops the silent side's packets (the session is stalled and \
+both ends still send), or that side is gone: crashed, rebooted, moved behind another address. From \
+one tap these look alike; a loss shortly before the silence speaks for the device.
+
+## Evidence
+Length of the silence against the longest gap before, data segments sent into it.
+
+## What else looks like this
+A one-way user (never regular, so never judged), a tap that sees one direction only (never judged), \
+a release after an inspection timer of 4 or 5 seconds (waited for), an idle session (both quiet).
+
+## Limits by position of the tap
+Between the sender and the device the sender's data go on: see ctcp.stateful_drop.
+
+## Fixes
+As for a stateful drop when a loss came first; otherwise look at the silent side itself first.",
+    thresholds: &[
+        Threshold {
+            name: "min_silence_ms",
+            value: 7_000.0,
+            unit: "ms",
+            origin: "measured: an inspection queue released after 5 s and the flow went on",
+        },
+        Threshold {
+            name: "gap_factor",
+            value: 3.0,
+            unit: "ratio",
+            origin: "guess: three missed beats",
+        },
+        Threshold {
+            name: "min_opposite_segments",
+            value: 5.0,
+            unit: "segments",
+            origin: "guess: three DPD requests and two more packets",
+        },
+        Threshold {
+            name: "rhythm_packets",
+            value: 10.0,
+            unit: "pkts",
+            origin: "guess: more than an IKE handshake sends",
+        },
+    ],
+    check,
+};
+
+fn check(session: &Session, ctx: &Context) -> Judgement {
+    if session.is_one_sided() {
+        return rebound(session, ctx);
+    }
+    (0..2)
+        .filter(|dir| session.half[*dir].fin.is_none() && session.half[*dir].rst.is_none())
+        .find_map(|dir| {
+            signals::silence(session, dir, ctx.now)
+                .map(|s| judge(session, &s))
+                .or_else(|| only_acks(session, dir, ctx))
+        })
+        .unwrap_or(Judgement::HEALTHY)
+}
+
+/// The leg behind a proxy that froze on its other leg: its kernel goes on to
+/// acknowledge, but no tunnel packet of that side comes any more.
+fn only_acks(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
+    let h = &session.half[dir];
+    let frames = &session.framing[dir];
+    let last = h.last_data_ts?;
+    let age = ctx.now.since(last);
+    // Marks of a real TCP stack on that side.
+    let marked = frames.without_trailer > 0
+        || h.retransmissions > 0
+        || h.offer.window_scale.is_some()
+        || (h.ttl.handshake != 0 && h.ttl.pure_ack != 0 && h.ttl.data == h.ttl.pure_ack);
+    let silent = h.data_segments >= 20
+        && age >= ONLY_ACKS_NS.max(signals::GAP_FACTOR * h.max_data_gap_ns)
+        && h.acks_since_data >= 20
+        && h.opposite_since_data >= 20
+        && h.last_ts.is_some_and(|t| ctx.now.since(t) < age / 2);
+    (silent && marked).then(|| {
+        Judgement::new(Verdict::Stalled, 0.6, last)
+            .stopped(signals::side(dir))
+            .with(E::Silence.is(signals::ms(age)).at(last))
+            .with(E::UsualGap.is(signals::ms(h.max_data_gap_ns)))
+            .with(E::OppositeSegments.is(f64::from(h.opposite_since_data)))
+            .with(E::AckRepeats.is(f64::from(h.acks_since_data)))
+            .not("one_way_user: this side sent data regularly before")
+            .not("vanished_peer: its ACKs go on")
+    })
+}
+
+fn judge(session: &Session, s: &Silence) -> Judgement {
+    let h = &session.half[s.dir];
+    let after_loss = h
+        .last_loss
+        .is_some_and(|t| s.since.since(t) < RECENT_LOSS_NS);
+    let other = &session.half[1 - s.dir];
+    let other_frozen = other.unacked_bytes().unwrap_or(0);
+    let confidence = 0.65
+        + if after_loss { 0.2 } else { 0.0 }
+        + if s.age_ns > 3 * signals::MIN_SILENCE_NS {
+            0.05
+        } else {
+            0.0
+        };
+    let ike = &session.ike;
+    let asks = ike.unanswered[1 - s.dir] >= 3
+        && ike.unanswered_since[1 - s.dir].is_some_and(|t| t > s.since);
+    let verdict = if s.is_trickle && !asks && !after_loss {
+        Verdict::Suspect
+    } else {
+        Verdict::Stalled
+    };
+    let mut j = Judgement::new(verdict, confidence, s.opposite_since)
+        .stopped(signals::side(s.dir))
+        .with(E::Silence.is(signals::ms(s.age_ns)).at(s.since))
+        .with(E::UsualGap.is(signals::ms(s.usual_gap_ns)))
+        .with(E::OppositeSegments.is(f64::from(s.opposite)))
+        .with(E::Unacked.is(other_frozen as f64));
+    if after_loss {
+        j = j
+            .lost(signals::loss_side(session, s.dir))
+            .with(E::HolesTotal.is(h.holes_total as f64));
+        if let Some(lost) = h.last_loss {
+            j = j.with(E::HoleToStall.is(signals::ms(s.since.since(lost))));
+        }
+    }
+    j.not("idle: the other side goes on sending")
+        .not("one_way_user: this side was regular")
+        .not("one_way_span: this side was seen")
+        .not("orderly_end: no FIN and no RST")
+}
+
+/// A session that continues another one on new ports (NAT rebinding) and is never
+/// answered, while the tap did see the other direction of the old one.
+fn rebound(session: &Session, ctx: &Context) -> Judgement {
+    let Some(_) = session.linked else {
+        return Judgement::HEALTHY;
+    };
+    let Some(dir) = (0..2).find(|d| session.half[*d].is_seen()) else {
+        return Judgement::HEALTHY;
+    };
+    let h = &session.half[dir];
+    let (Some(first), Some(last)) = (h.first_ts, h.last_data_ts) else {
+        return Judgement::HEALTHY;
+    };
+    let age = ctx.now.since(first);
+    if age < signals::MIN_SILENCE_NS
+        || last.since(first) < signals::MIN_SILENCE_NS / 2
+        || h.data_segments < u64::from(signals::MIN_OPPOSITE)
+    {
+        return Judgement::HEALTHY;
+    }
+    Judgement::new(Verdict::Stalled, 0.75, first)
+        .stopped(signals::side(dir))
+        .with(E::Silence.is(signals::ms(age)).at(first))
+        .with(E::OppositeSegments.is(h.data_segments as f64))
+        .not("one_way_span: the tap saw the answers to this session on its old ports")
+}

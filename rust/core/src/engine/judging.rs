@@ -1,0 +1,196 @@
+//! Rounds of judgement: which sessions are looked at when, how verdicts change, and
+//! how sessions end. The detectors themselves live in `detect`.
+
+use super::{
+    EndReason, Engine, Event, Finding, IDLE_NS, LINGER_NS, MAX_FINDINGS_PER_TICK, RECHECK_NS,
+};
+use crate::detect::signals::TAP_GAP_LIMIT;
+use crate::detect::{
+    CLEAR_AFTER_NS, Context, DETECTORS, DetectorState, FirstStall, Judgement, Verdict,
+};
+use crate::flow::Candidate;
+use crate::session::Session;
+use crate::time::Timestamp;
+
+impl Engine {
+    /// One round of judgement at packet time `now`.
+    pub(super) fn judge_round(&mut self, now: Timestamp) {
+        self.findings_this_tick = 0;
+        self.table.sweep(now);
+        let mut due = std::mem::take(&mut self.dirty);
+        let slots = &mut self.slots;
+        self.rechecks.retain(|index| {
+            let Some(slot) = slots[*index as usize].as_mut() else {
+                return false;
+            };
+            let is_due = slot.recheck.is_some_and(|t| t <= now);
+            if is_due {
+                slot.recheck = None;
+                if !slot.is_dirty {
+                    slot.is_dirty = true;
+                    due.push(*index);
+                }
+            }
+            !is_due && slot.recheck.is_some()
+        });
+        // The order of judgement is part of the output: by session, not by arrival.
+        due.sort_unstable_by_key(|i| self.slots[*i as usize].as_ref().map(|s| s.session.id));
+        for index in &due {
+            self.settle(*index, now);
+        }
+        for index in &due {
+            self.judge(*index, now);
+        }
+        due.clear();
+        self.dirty = due;
+    }
+
+    /// Settles the holes of a session and adds them to the totals of the tap.
+    fn settle(&mut self, index: u32, now: Timestamp) {
+        let Some(slot) = self.slots[index as usize].as_mut() else {
+            return;
+        };
+        if !slot.session.never_retransmits() {
+            return;
+        }
+        for half in &mut slot.session.half {
+            half.settle_holes(now);
+        }
+        let (holes, gaps) = slot.session.half.iter().fold((0, 0), |(holes, gaps), h| {
+            (holes + h.holes_total, gaps + u64::from(h.gaps_proven))
+        });
+        self.tunnel_holes += holes - slot.counted_holes;
+        self.tunnel_gaps += gaps - slot.counted_gaps;
+        (slot.counted_holes, slot.counted_gaps) = (holes, gaps);
+    }
+
+    fn judge(&mut self, index: u32, now: Timestamp) {
+        let ctx = Context {
+            now,
+            tap_gap_ratio: self.tap.gap_ratio(),
+            tunnel_holes: self.tunnel_holes,
+            tunnel_gaps: self.tunnel_gaps,
+        };
+        let Some(slot) = self.slots[index as usize].as_mut() else {
+            return;
+        };
+        slot.is_dirty = false;
+        let session = &mut slot.session;
+        if session.never_retransmits() {
+            let mut is_named = false;
+            for (i, detector) in DETECTORS.iter().enumerate() {
+                let mut judgement = (detector.check)(session, &ctx);
+                if judgement.verdict >= Verdict::Suspect {
+                    // Of several that explain one stall the first names it.
+                    if is_named && session.detectors.states[i].verdict < Verdict::Suspect {
+                        continue;
+                    }
+                    is_named |= judgement.verdict == Verdict::Stalled;
+                }
+                soften(&mut judgement, ctx.tap_gap_ratio);
+                if !apply(session, i, &judgement, now) {
+                    continue;
+                }
+                if self.findings_this_tick >= MAX_FINDINGS_PER_TICK {
+                    self.stats.counters.findings_suppressed += 1;
+                    continue;
+                }
+                self.findings_this_tick += 1;
+                self.stats.counters.findings += 1;
+                self.events.push(Event::Finding(Box::new(Finding {
+                    seq: self.stats.counters.findings,
+                    at: now,
+                    detector: i,
+                    judgement,
+                    session: session.clone(),
+                    tap_gap_ratio: ctx.tap_gap_ratio,
+                })));
+            }
+        }
+        let is_closed = session
+            .half
+            .iter()
+            .any(|h| h.rst.is_some() || h.fin.is_some());
+        let quiet = now.since(session.last);
+        if (is_closed && quiet > LINGER_NS) || quiet > IDLE_NS {
+            let by_rst = session.half.iter().any(|h| h.rst.is_some());
+            let reason = match (is_closed, by_rst) {
+                (true, true) => EndReason::Rst,
+                (true, false) => EndReason::Fin,
+                _ => EndReason::Idle,
+            };
+            let flow = session.flow;
+            self.end_session(index, reason);
+            self.table.get_mut(flow).candidate = Candidate::default();
+            return;
+        }
+        let waits = is_closed || session.detectors.current() > Verdict::Healthy;
+        let in_us = if waits { RECHECK_NS } else { IDLE_NS };
+        if slot.recheck.is_none() {
+            self.rechecks.push(index);
+        }
+        slot.recheck = Some(now.plus(in_us));
+    }
+
+    /// Ends the input: judges everything once more and ends every session.
+    pub fn finish(&mut self) {
+        let Some(now) = self.clock.now() else { return };
+        for slot in self.slots.iter_mut().flatten() {
+            slot.recheck = Some(now);
+        }
+        self.rechecks = (0..self.slots.len() as u32)
+            .filter(|i| self.slots[*i as usize].is_some())
+            .collect();
+        self.judge_round(now);
+        let mut open: Vec<u32> = (0..self.slots.len() as u32)
+            .filter(|i| self.slots[*i as usize].is_some())
+            .collect();
+        open.sort_unstable_by_key(|i| {
+            self.slots[*i as usize]
+                .as_ref()
+                .map(|s| (s.session.first, s.session.id))
+        });
+        for index in open {
+            self.end_session(index, EndReason::EndOfInput);
+        }
+    }
+}
+
+/// A tap that loses packets makes every verdict less certain.
+fn soften(judgement: &mut Judgement, tap_gap_ratio: Option<f64>) {
+    if tap_gap_ratio.is_some_and(|r| r > TAP_GAP_LIMIT) {
+        judgement.confidence *= 0.8;
+    }
+}
+
+/// Applies one judgement with hysteresis; true when the verdict in force changed.
+fn apply(session: &mut Session, i: usize, j: &Judgement, now: Timestamp) -> bool {
+    let states = &mut session.detectors;
+    let state = states.states[i];
+    if j.verdict == state.verdict {
+        states.states[i].quiet_since = None;
+        return false;
+    }
+    if j.verdict < state.verdict {
+        let since = state.quiet_since.unwrap_or(now);
+        if now.since(since) < CLEAR_AFTER_NS {
+            states.states[i].quiet_since = Some(since);
+            return false;
+        }
+    }
+    states.states[i] = DetectorState {
+        verdict: j.verdict,
+        quiet_since: None,
+    };
+    states.worst = states.worst.max(j.verdict);
+    if j.verdict == Verdict::Stalled && states.stall.is_none() {
+        states.stall = Some(FirstStall {
+            detector: i as u8,
+            at: j.since,
+            stopped: j.stopped,
+            loss: j.loss,
+            confidence: j.confidence,
+        });
+    }
+    true
+}

@@ -1,0 +1,497 @@
+//! The only door: frames in, findings and ended sessions out.
+//!
+//! Deterministic by construction: verdicts are made at multiples of [`TICK_NS`] of
+//! packet time, before the first frame at or after that time, whatever the size of
+//! the batches. Nothing handed out depends on the keyed hash of the flow table.
+
+mod judging;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+use crate::clock::{PacketClock, Tick};
+use crate::decode::{Disposition, decode};
+use crate::detect::{Judgement, Verdict, session_state};
+use crate::flow::candidate::{Look, Neighbour, Recognised};
+use crate::flow::record::NO_SESSION;
+use crate::flow::table::Entry;
+use crate::flow::{FlowKey, FlowRecord, FlowTable};
+use crate::frame::{Frame, FrameBatch};
+use crate::segment::{Addr, Segment};
+use crate::session::{Effect, Session, TO_HEADEND};
+use crate::stats::Stats;
+use crate::tap::TapMeter;
+use crate::tcp::half_stream::Offer;
+use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
+
+/// Packet time between two rounds of judgement.
+pub const TICK_NS: i64 = 250 * NANOS_PER_MILLI;
+/// Sessions that are not healthy, or closing, are looked at again after this.
+const RECHECK_NS: i64 = NANOS_PER_SECOND;
+/// A closed session ends when it has been quiet for this long.
+const LINGER_NS: i64 = 10 * NANOS_PER_SECOND;
+/// A session without any packet for this long ends as idle (guess: above every
+/// rekey and DPD interval in use).
+const IDLE_NS: i64 = 7_200 * NANOS_PER_SECOND;
+/// Findings handed out per tick; the rest is counted.
+const MAX_FINDINGS_PER_TICK: u32 = 4_096;
+/// Payload above this cannot be one frame of any network in use: jumbo frames end
+/// at 9,216 bytes.
+const SUPER_SEGMENT_BYTES: u32 = 9_216;
+
+/// Limits of one engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Memory for ordinary flow records and their index, bytes.
+    pub max_flow_bytes: usize,
+    /// Tunnel sessions tracked at once.
+    pub max_sessions: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_flow_bytes: 256 << 20,
+            max_sessions: 100_000,
+        }
+    }
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// FIN.
+    Fin,
+    /// RST.
+    Rst,
+    /// No packet for a long time.
+    Idle,
+    /// A new connection took its ends.
+    Reused,
+    /// The input ended.
+    EndOfInput,
+}
+
+impl EndReason {
+    /// Stable name in outputs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fin => "fin",
+            Self::Rst => "rst",
+            Self::Idle => "idle",
+            Self::Reused => "reused",
+            Self::EndOfInput => "end_of_input",
+        }
+    }
+}
+
+/// A change of one detector's verdict on one session.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Number of this finding in the run, from 1, without gaps.
+    pub seq: u64,
+    /// Packet time of the judgement.
+    pub at: Timestamp,
+    /// Index in [`DETECTORS`].
+    pub detector: usize,
+    /// The judgement.
+    pub judgement: Judgement,
+    /// The session at that moment.
+    pub session: Session,
+    /// Tap loss at that moment.
+    pub tap_gap_ratio: Option<f64>,
+}
+
+/// What the engine hands out.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A verdict changed.
+    Finding(Box<Finding>),
+    /// A session ended.
+    Ended(Box<Session>, EndReason),
+}
+
+/// Order of a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Worst state first, then oldest stall, then id.
+    #[default]
+    Worst,
+    /// Last packet first.
+    Recent,
+    /// By client and headend.
+    Key,
+}
+
+#[derive(Debug)]
+struct Slot {
+    session: Session,
+    is_dirty: bool,
+    recheck: Option<Timestamp>,
+    /// Already in the totals of the tap.
+    counted_holes: u64,
+    counted_gaps: u64,
+}
+
+/// What makes two sessions one user's: an SPI at a headend, or IKE cookies.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Identity {
+    Spi(Addr, usize, u32),
+    Cookie(Addr, u64),
+}
+
+/// One engine; belongs to one thread.
+pub struct Engine {
+    config: Config,
+    clock: PacketClock,
+    next_tick: Option<Timestamp>,
+    table: FlowTable,
+    slots: Vec<Option<Box<Slot>>>,
+    free: Vec<u32>,
+    dirty: Vec<u32>,
+    rechecks: Vec<u32>,
+    identities: HashMap<Identity, (u32, u64), RandomState>,
+    tap: TapMeter,
+    tunnel_holes: u64,
+    tunnel_gaps: u64,
+    stats: Stats,
+    events: Vec<Event>,
+    findings_this_tick: u32,
+    first_seen: Option<Timestamp>,
+}
+
+impl Engine {
+    /// An engine with nothing seen.
+    pub fn new(config: Config) -> Self {
+        Self {
+            table: FlowTable::new(config.max_flow_bytes),
+            config,
+            clock: PacketClock::default(),
+            next_tick: None,
+            slots: Vec::new(),
+            free: Vec::new(),
+            dirty: Vec::new(),
+            rechecks: Vec::new(),
+            identities: HashMap::with_hasher(RandomState::new()),
+            tap: TapMeter::default(),
+            tunnel_holes: 0,
+            tunnel_gaps: 0,
+            stats: Stats::default(),
+            events: Vec::new(),
+            findings_this_tick: 0,
+            first_seen: None,
+        }
+    }
+
+    /// Takes a batch of frames.
+    pub fn push(&mut self, batch: &FrameBatch) {
+        for frame in batch.iter() {
+            self.push_frame(&frame);
+        }
+    }
+
+    /// Takes one frame.
+    pub fn push_frame(&mut self, frame: &Frame<'_>) {
+        self.stats.counters.frames += 1;
+        self.first_seen.get_or_insert(frame.ts);
+        let ts = self.take_time(frame.ts);
+        match decode(frame) {
+            Err(disposition) => self.stats.end(disposition),
+            Ok(mut segment) => {
+                self.stats.end(Disposition::Tcp);
+                segment.ts = ts;
+                self.take_segment(&segment);
+            }
+        }
+    }
+
+    /// Advances the clock and returns the time to measure this frame with: its own,
+    /// or the clock's when its own is not credible.
+    fn take_time(&mut self, ts: Timestamp) -> Timestamp {
+        let tick = self.clock.observe(ts);
+        let now = self.clock.now().unwrap_or(ts);
+        match tick {
+            Tick::Ordinary => {
+                self.run_ticks(now);
+                return ts;
+            }
+            Tick::SteppedBack => self.stats.counters.frames_time_stepped_back += 1,
+            Tick::Pending => self.stats.counters.frames_time_unconfirmed += 1,
+            Tick::Jumped(_) => {
+                self.stats.counters.capture_gaps += 1;
+                self.next_tick = Some(first_tick_after(now));
+                for slot in self.slots.iter_mut().flatten() {
+                    slot.session.on_capture_gap(now);
+                    slot.recheck = slot.recheck.map(|_| now);
+                }
+            }
+        }
+        now
+    }
+
+    /// Runs the rounds of judgement due by `now`.
+    fn run_ticks(&mut self, now: Timestamp) {
+        let mut tick = *self.next_tick.get_or_insert_with(|| first_tick_after(now));
+        // A saturated time has no tick behind it.
+        while tick <= now && tick.0 < i64::MAX - TICK_NS {
+            self.judge_round(tick);
+            tick = tick.plus(TICK_NS);
+        }
+        self.next_tick = Some(tick);
+    }
+
+    fn take_segment(&mut self, s: &Segment<'_>) {
+        let c = &mut self.stats.counters;
+        c.first_fragments += u64::from(s.is_first_fragment);
+        c.super_segments += u64::from(s.payload_len > SUPER_SEGMENT_BYTES);
+        c.malformed_options += u64::from(s.options.is_malformed);
+        let (key, dir) = FlowKey::of(s);
+        let at = match self.table.entry(&key, s.ts) {
+            Entry::Found(at) => at,
+            Entry::Created(at) => {
+                self.stats.counters.conversations += 1;
+                at
+            }
+            Entry::Refused => {
+                self.stats.counters.segments_without_flow += 1;
+                return;
+            }
+        };
+        let record = self.table.get_mut(at);
+        let delta = record.on_segment(dir, s);
+        self.stats.counters.conversations += u64::from(delta.is_reuse);
+        if record.session == NO_SESSION {
+            let c = &mut self.stats.counters;
+            c.retransmissions += u64::from(delta.is_retransmission);
+            c.dup_acks += u64::from(delta.is_dup_ack);
+            c.zero_windows += u64::from(delta.is_zero_window);
+            c.tap_missed_segments += u64::from(delta.tap_missed);
+            self.tap.missed += u64::from(delta.tap_missed);
+            self.tap.seen += u64::from(s.payload_len > 0);
+            if record.candidate.is_decided() {
+                return;
+            }
+            match record.candidate.look(dir, s) {
+                Look::Undecided => {}
+                Look::Neighbour(n) => self.count_neighbour(n),
+                Look::Tunnel(kind, _) => self.open_session(at, dir, kind, s, 1),
+            }
+        } else {
+            let slot = record.session;
+            self.measure(slot, dir, s, false);
+        }
+    }
+
+    fn count_neighbour(&mut self, neighbour: Neighbour) {
+        let c = &mut self.stats.counters;
+        match neighbour {
+            Neighbour::Ndmp => c.flows_ndmp += 1,
+            Neighbour::Tls => c.flows_tls += 1,
+            Neighbour::Http => c.flows_http += 1,
+        }
+    }
+
+    fn open_session(
+        &mut self,
+        at: u32,
+        dir: usize,
+        kind: Recognised,
+        s: &Segment<'_>,
+        gen_no: u32,
+    ) {
+        if self.slots.len() - self.free.len() >= self.config.max_sessions {
+            self.stats.counters.sessions_refused += 1;
+            return;
+        }
+        self.stats.counters.sessions += 1;
+        let record = self.table.get_mut(at);
+        let session = Session::new(record, at, kind, gen_no);
+        let slot = Some(Box::new(Slot {
+            session,
+            is_dirty: false,
+            recheck: None,
+            counted_holes: 0,
+            counted_gaps: 0,
+        }));
+        let index = if let Some(index) = self.free.pop() {
+            self.slots[index as usize] = slot;
+            index
+        } else {
+            self.slots.push(slot);
+            self.slots.len() as u32 - 1
+        };
+        record.session = index;
+        self.measure(index, dir, s, true);
+    }
+
+    /// Measures one segment in its session.
+    fn measure(&mut self, index: u32, dir: usize, s: &Segment<'_>, is_promotion: bool) {
+        let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        if !slot.is_dirty {
+            slot.is_dirty = true;
+            self.dirty.push(index);
+        }
+        match slot.session.on_segment(dir, s, is_promotion) {
+            Effect::Measured => {}
+            Effect::SpanCopy => self.stats.counters.span_duplicates += 1,
+            Effect::NewGeneration(offer) => self.renew(index, dir, s, offer),
+            Effect::NewSpi(role, spi) => {
+                let headend = slot.session.server().addr;
+                self.link(index, Identity::Spi(headend, role, spi));
+            }
+            Effect::Cookies(initiator) => {
+                let headend = slot.session.server().addr;
+                self.link(index, Identity::Cookie(headend, initiator));
+            }
+        }
+    }
+
+    /// Notes that session `index` carries `identity`; links it to the session that
+    /// carried it before.
+    fn link(&mut self, index: u32, identity: Identity) {
+        let Some(id) = self.slots[index as usize].as_ref().map(|s| s.session.id) else {
+            return;
+        };
+        if self.identities.len() >= self.config.max_sessions.saturating_mul(4) {
+            self.identities.clear();
+        }
+        let Some((old, old_id)) = self.identities.insert(identity, (index, id)) else {
+            return;
+        };
+        if old_id == id {
+            return;
+        }
+        if let Some(slot) = self.slots[index as usize].as_mut()
+            && slot.session.linked.is_none()
+        {
+            slot.session.linked = Some(old_id);
+        }
+        if let Some(slot) = self.slots.get_mut(old as usize).and_then(Option::as_mut)
+            && slot.session.id == old_id
+        {
+            slot.session.is_continued = true;
+        }
+    }
+
+    /// Ends session `index` and starts the next generation on the same ends.
+    fn renew(&mut self, index: u32, dir: usize, s: &Segment<'_>, offer: Offer) {
+        let Some(slot) = self.slots[index as usize].as_ref() else {
+            return;
+        };
+        let old = &slot.session;
+        let (flow, kind, generation) = (old.flow, old.kind, old.generation + 1);
+        let opener = old.pending_syn.map_or(TO_HEADEND, |p| p.dir);
+        let opener_end = if opener == TO_HEADEND {
+            1 - old.headend
+        } else {
+            old.headend
+        };
+        self.end_session(index, EndReason::Reused);
+        let record = self.table.get_mut(flow);
+        let decided = record.candidate;
+        *record = FlowRecord::new(record.key, offer.at);
+        record.candidate = decided;
+        record.opener = opener_end as u8;
+        record.on_segment(dir, s);
+        self.open_session(flow, dir, kind, s, generation);
+        let index = self.table.get_mut(flow).session;
+        if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
+            slot.session.half[TO_HEADEND].offer = offer;
+            slot.session.is_midstream = false;
+        }
+    }
+
+    fn end_session(&mut self, index: u32, reason: EndReason) {
+        let Some(slot) = self.slots[index as usize].take() else {
+            return;
+        };
+        self.table.release_session(slot.session.flow);
+        self.free.push(index);
+        self.events
+            .push(Event::Ended(Box::new(slot.session), reason));
+    }
+
+    /// Takes everything made since the last call.
+    pub fn drain_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// True when events wait.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        stats.counters.flows_evicted = self.table.evicted;
+        stats.counters.flows_expired = self.table.expired;
+        stats
+    }
+
+    /// Tap loss estimate.
+    pub fn tap(&self) -> TapMeter {
+        self.tap
+    }
+
+    /// First and newest packet time.
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.first_seen.zip(self.clock.now())
+    }
+
+    /// Flows in the table.
+    pub fn flows(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Live sessions.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().flatten().map(|slot| &slot.session)
+    }
+
+    /// Live sessions chosen, sorted and cut.
+    pub fn snapshot(
+        &self,
+        limit: usize,
+        offset: usize,
+        state: Option<Verdict>,
+        order: Order,
+    ) -> Vec<Session> {
+        let mut rows: Vec<&Session> = self
+            .sessions()
+            .filter(|s| state.is_none_or(|want| session_state(s) == want))
+            .collect();
+        rows.sort_unstable_by(|a, b| {
+            let by_id = a.id.cmp(&b.id);
+            match order {
+                Order::Worst => session_state(b)
+                    .cmp(&session_state(a))
+                    .then_with(|| {
+                        let at = |s: &Session| s.detectors.stall.map_or(i64::MAX, |x| x.at.0);
+                        at(a).cmp(&at(b))
+                    })
+                    .then(by_id),
+                Order::Recent => b.last.cmp(&a.last).then(by_id),
+                Order::Key => (a.client(), a.server())
+                    .cmp(&(b.client(), b.server()))
+                    .then(by_id),
+            }
+        });
+        rows.into_iter().skip(offset).take(limit).cloned().collect()
+    }
+
+    /// One live session.
+    pub fn session(&self, id: u64) -> Option<&Session> {
+        self.sessions().find(|s| s.id == id)
+    }
+}
+
+fn first_tick_after(ts: Timestamp) -> Timestamp {
+    Timestamp(
+        ts.0.div_euclid(TICK_NS)
+            .saturating_add(1)
+            .saturating_mul(TICK_NS),
+    )
+}

@@ -1,0 +1,200 @@
+//! Recognition that needs more than one segment: ESP heads in a row, the loose
+//! trailer rule, fake-TCP patterns. A few bytes per flow, bounded looks per flow.
+
+use crate::ctcp::fake_tcp::{self, PATTERN_SEGMENTS, Product};
+use crate::ctcp::recognise::{Certainty, Payload, TunnelPacket, classify};
+use crate::segment::{Segment, TcpFlags};
+
+/// Data segments of a flow that are looked at before it counts as not a tunnel.
+/// The trailer stands in the first one; the multi-segment rules need at most eight.
+/// A guess with room for a mid-stream start behind merged segments.
+const MAX_LOOKS: u8 = 48;
+/// ESP heads with numbers rising by one before a cut flow is called cTCP. Chance
+/// of a constant word and four increments in unrelated data is below 2^-128; the
+/// risk is other protocols with a magic word and a counter, hence the port rule.
+const HEAD_RUN: u8 = 4;
+/// The same on a port that is not cTCP's default.
+const HEAD_RUN_OTHER_PORT: u8 = 8;
+/// Loose trailers with one magic in one direction before a flow is called probable.
+const LOOSE_RUN: u8 = 3;
+/// WireGuard data packets with rising counters before a flow is called a tunnel.
+const WIREGUARD_RUN: u8 = 6;
+
+/// What a flow turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognised {
+    /// cTCP.
+    Ctcp(Certainty),
+    /// A fake-TCP tunnel.
+    FakeTcp(Product),
+    /// IKE and ESP in true TCP, RFC 9329.
+    IkeTcp,
+    /// ISAKMP messages directly in true TCP.
+    PlainIke,
+}
+
+/// A neighbour on the same ports that is named and left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbour {
+    /// NDMP on port 10000.
+    Ndmp,
+    /// TLS on port 10000.
+    Tls,
+    /// HTTP on port 10000.
+    Http,
+}
+
+/// Outcome of one look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing yet.
+    Undecided,
+    /// A tunnel session starts here.
+    Tunnel(Recognised, Option<TunnelPacket>),
+    /// A neighbour, named once per flow.
+    Neighbour(Neighbour),
+}
+
+/// Run of one pattern in one direction.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    a: u32,
+    b: u32,
+    length: u8,
+}
+
+impl Run {
+    fn extend(&mut self, a: u32, b: u32, max_step: u32) -> u8 {
+        let step = b.wrapping_sub(self.b);
+        self.length = if self.length > 0 && self.a == a && (1..=max_step).contains(&step) {
+            self.length.saturating_add(1)
+        } else {
+            1
+        };
+        (self.a, self.b) = (a, b);
+        self.length
+    }
+}
+
+/// Recognition state of one flow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Candidate {
+    runs: [Run; 2],
+    looks: u8,
+    pattern: Option<Product>,
+    pattern_segments: u8,
+    is_decided: bool,
+    saw_ike_head: bool,
+    saw_syn: bool,
+    saw_timestamps: bool,
+}
+
+impl Candidate {
+    /// True when no further segment needs a look.
+    pub fn is_decided(&self) -> bool {
+        self.is_decided
+    }
+
+    /// Takes one segment sent by side `dir`.
+    pub fn look(&mut self, dir: usize, s: &Segment<'_>) -> Look {
+        if let Some(found) = self.look_at_headers(s) {
+            self.is_decided = true;
+            return Look::Tunnel(found, None);
+        }
+        if s.payload_len == 0 || s.is_first_fragment {
+            return Look::Undecided;
+        }
+        self.looks = self.looks.saturating_add(1);
+        if self.looks >= MAX_LOOKS && self.pattern.is_none() {
+            self.is_decided = true;
+        }
+        let on_port = s.src.port == super::super::ctcp::recognise::CTCP_PORT
+            || s.dst.port == super::super::ctcp::recognise::CTCP_PORT;
+        self.saw_timestamps |= s.options.timestamps.is_some();
+        let other_word = self.runs[1 - dir].a;
+        let head_allowed = self.esp_head_allowed();
+        let run = &mut self.runs[dir];
+        let found = match classify(s.payload, s.payload_len, on_port) {
+            Payload::Ctcp(packet, certainty) => {
+                // The head alone is weak off the default port: ask for a second one.
+                if certainty == Certainty::Head && !on_port && !self.saw_ike_head {
+                    self.saw_ike_head = true;
+                    return Look::Undecided;
+                }
+                Some((Recognised::Ctcp(certainty), Some(packet)))
+            }
+            Payload::EspHead { spi, seq } => {
+                let need = if on_port || self.saw_ike_head {
+                    HEAD_RUN
+                } else {
+                    HEAD_RUN_OTHER_PORT
+                };
+                // Each direction has an SPI of its own, drawn by its receiver.
+                (run.extend(spi, seq, 1) >= need && head_allowed && other_word != spi).then_some((
+                    Recognised::Ctcp(Certainty::Head),
+                    Some(TunnelPacket::Esp { spi, seq }),
+                ))
+            }
+            Payload::LooseEsp { spi, seq, magic } => {
+                (run.extend(spi ^ magic.rotate_left(7), seq, 8) >= LOOSE_RUN).then_some((
+                    Recognised::Ctcp(Certainty::Loose),
+                    Some(TunnelPacket::Esp { spi, seq }),
+                ))
+            }
+            Payload::WireGuard { receiver, counter } => (run.extend(receiver, counter, 8)
+                >= WIREGUARD_RUN)
+                .then_some((Recognised::FakeTcp(Product::WireGuard), None)),
+            Payload::IkeTcp => Some((Recognised::IkeTcp, None)),
+            Payload::PlainIke(_) => Some((Recognised::PlainIke, None)),
+            Payload::Ndmp => return self.neighbour(Neighbour::Ndmp),
+            Payload::Tls if on_port => return self.neighbour(Neighbour::Tls),
+            Payload::Http if on_port => return self.neighbour(Neighbour::Http),
+            Payload::Tls | Payload::Http => {
+                self.is_decided = self.pattern.is_none();
+                None
+            }
+            Payload::Other => None,
+        };
+        let Some((what, packet)) = found else {
+            return Look::Undecided;
+        };
+        self.is_decided = true;
+        Look::Tunnel(what, packet)
+    }
+
+    /// ESP heads alone are weak evidence: other protocols start with a magic word and
+    /// a counter. cTCP has no TCP timestamps in the one stack that can be read, and a
+    /// connection whose start was seen must begin with IKE.
+    fn esp_head_allowed(&self) -> bool {
+        !self.saw_timestamps && (self.saw_ike_head || !self.saw_syn)
+    }
+
+    fn neighbour(&mut self, which: Neighbour) -> Look {
+        self.is_decided = true;
+        Look::Neighbour(which)
+    }
+
+    fn look_at_headers(&mut self, s: &Segment<'_>) -> Option<Recognised> {
+        if s.flags.any(TcpFlags::SYN) {
+            self.saw_syn = true;
+            let by_syn = fake_tcp::by_syn(s);
+            if !s.flags.any(TcpFlags::ACK) || by_syn.is_some() {
+                self.pattern = by_syn;
+                self.pattern_segments = 0;
+            }
+            return None;
+        }
+        let product = self.pattern?;
+        if s.flags.any(TcpFlags::RST | TcpFlags::FIN) {
+            return None;
+        }
+        if !fake_tcp::keeps_pattern(product, s) {
+            self.pattern = None;
+            return None;
+        }
+        if s.payload_len > 0 {
+            self.pattern_segments = self.pattern_segments.saturating_add(1);
+        }
+        (self.pattern_segments >= PATTERN_SEGMENTS).then_some(Recognised::FakeTcp(product))
+    }
+}

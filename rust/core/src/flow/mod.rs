@@ -1,0 +1,12 @@
+//! Flows: the key, the compact record every TCP conversation gets, and the bounded
+//! table. Knows sizes and time; what a tunnel session measures lives in `session`.
+
+pub mod candidate;
+pub mod key;
+pub mod record;
+pub mod table;
+
+pub use candidate::Candidate;
+pub use key::FlowKey;
+pub use record::FlowRecord;
+pub use table::FlowTable;

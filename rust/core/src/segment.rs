@@ -1,0 +1,137 @@
+//! A TCP segment as decode hands it on: plain numbers, no judgement, no state.
+
+use crate::time::Timestamp;
+
+/// An IP address; IPv4 is held as an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Addr(pub [u8; 16]);
+
+impl Addr {
+    /// An IPv4 address from its four bytes.
+    pub const fn v4(b: [u8; 4]) -> Self {
+        Self([
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, b[0], b[1], b[2], b[3],
+        ])
+    }
+
+    /// The standard library's form, for printing.
+    pub fn to_ip(self) -> std::net::IpAddr {
+        std::net::Ipv6Addr::from(self.0).to_canonical()
+    }
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// Address.
+    pub addr: Addr,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// TCP control bits, RFC 9293 section 3.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// No more data from sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronise sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset.
+    pub const RST: u8 = 0x04;
+    /// Push.
+    pub const PSH: u8 = 0x08;
+    /// The ACK field is significant.
+    pub const ACK: u8 = 0x10;
+    /// The urgent field is significant.
+    pub const URG: u8 = 0x20;
+
+    /// True when any of `bits` is set.
+    pub const fn any(self, bits: u8) -> bool {
+        self.0 & bits != 0
+    }
+}
+
+/// What the TCP options of one segment said.
+///
+/// `absent` is `None`; a broken option list keeps what stood before the break
+/// and sets `is_malformed` (bug class B8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// Maximum segment size, only meaningful on SYN.
+    pub mss: Option<u16>,
+    /// Window scale shift, clamped to 14 (RFC 7323 section 2.3).
+    pub window_scale: Option<u8>,
+    /// SACK permitted (RFC 2018 section 2).
+    pub sack_permitted: bool,
+    /// Timestamp value and echo reply (RFC 7323 section 3).
+    pub timestamps: Option<(u32, u32)>,
+    /// SACK blocks (left, right edge), first `sack_len` valid.
+    pub sack: [(u32, u32); 4],
+    /// Number of valid SACK blocks.
+    pub sack_len: u8,
+    /// Option kinds in wire order, first eight, 0xff-padded: tells stacks apart.
+    pub layout: [u8; 8],
+    /// The list ended in an option that does not fit.
+    pub is_malformed: bool,
+}
+
+/// One TCP segment of one frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// Capture time of the frame.
+    pub ts: Timestamp,
+    /// Observation point of the frame.
+    pub tap: u16,
+    /// Sender.
+    pub src: Endpoint,
+    /// Receiver.
+    pub dst: Endpoint,
+    /// SEG.SEQ.
+    pub seq: u32,
+    /// SEG.ACK; meaningless without the ACK flag.
+    pub ack: u32,
+    /// Control bits.
+    pub flags: TcpFlags,
+    /// SEG.WND as sent, unscaled.
+    pub window: u16,
+    /// Payload length on the wire in bytes, from the IP length (from the
+    /// original frame length when the IP length is 0, as TSO and BIG TCP leave it).
+    pub payload_len: u32,
+    /// Captured part of the payload; shorter than `payload_len` when cut.
+    pub payload: &'a [u8],
+    /// TCP options.
+    pub options: TcpOptions,
+    /// IPv4 TTL or IPv6 hop limit of the innermost IP header.
+    pub ttl: u8,
+    /// IPv4 identification; `None` for IPv6.
+    pub ip_id: Option<u16>,
+    /// IPv4 don't-fragment bit.
+    pub dont_fragment: bool,
+    /// First fragment of a larger packet: `payload_len` covers this fragment only.
+    pub is_first_fragment: bool,
+    /// Outermost VLAN tags, up to two, outer first; 0 means none. Part of no
+    /// key: a SPAN may tag each direction differently.
+    pub vlan: [u16; 2],
+    /// Innermost tunnel that carried the segment to the tap, 0 for none
+    /// (a digest of GRE/VXLAN/ERSPAN ids), kept apart from flow keys.
+    pub tunnel: u32,
+    /// The 16-bit TCP checksum field as captured (0 when cut).
+    pub checksum: u16,
+}
+
+impl Segment<'_> {
+    /// SEG.LEN: payload plus one for SYN and one for FIN (RFC 9293 section 3.3.1).
+    /// The only place where that is computed.
+    pub fn seg_len(&self) -> u32 {
+        self.payload_len
+            .wrapping_add(u32::from(self.flags.any(TcpFlags::SYN)))
+            .wrapping_add(u32::from(self.flags.any(TcpFlags::FIN)))
+    }
+
+    /// True when bytes of the payload are missing from the capture.
+    pub fn is_cut(&self) -> bool {
+        (self.payload.len() as u64) < u64::from(self.payload_len)
+    }
+}

@@ -1,0 +1,114 @@
+//! Counters with names. Every frame ends in exactly one disposition; everything
+//! refused, dropped or forgotten has a counter of its own.
+
+use crate::decode::Disposition;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
+        /// Counters of the engine; plain integers, one engine belongs to one thread.
+        #[derive(Clone, Debug, Default)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Counters {
+            /// Names and one-line descriptions in output order.
+            pub const NAMES: &'static [(&'static str, &'static str)] =
+                &[$((stringify!($name), concat!($($doc),+))),+];
+
+            /// Values in the same order.
+            pub fn values(&self) -> Vec<u64> {
+                vec![$(self.$name),+]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Frames taken from the source.
+    frames,
+    /// Frames whose capture time lies more than a second before the newest.
+    frames_time_stepped_back,
+    /// Frames whose capture time lies far ahead and was not confirmed.
+    frames_time_unconfirmed,
+    /// Gaps of more than a minute in which the whole tap recorded nothing.
+    capture_gaps,
+    /// TCP conversations opened: new 4-tuples and re-used ones.
+    conversations,
+    /// TCP segments of conversations that the full flow table refused.
+    segments_without_flow,
+    /// Conversations dropped to make room.
+    flows_evicted,
+    /// Conversations dropped because they were idle.
+    flows_expired,
+    /// TCP segments that carry the first fragment of an IP packet.
+    first_fragments,
+    /// TCP segments larger than any network frame: merged by an offload.
+    super_segments,
+    /// TCP segments with a broken option list.
+    malformed_options,
+    /// Retransmissions and out-of-order segments of ordinary conversations.
+    retransmissions,
+    /// Duplicate ACKs of ordinary conversations.
+    dup_acks,
+    /// Zero windows of ordinary conversations.
+    zero_windows,
+    /// Segments of ordinary conversations that the tap itself missed.
+    tap_missed_segments,
+    /// Second copies from the mirror, dropped before analysis.
+    span_duplicates,
+    /// Conversations recognised as NDMP on the cTCP port.
+    flows_ndmp,
+    /// Conversations recognised as TLS on the cTCP port.
+    flows_tls,
+    /// Conversations recognised as HTTP on the cTCP port.
+    flows_http,
+    /// Tunnel sessions recognised.
+    sessions,
+    /// Tunnel sessions not tracked because the session table was full.
+    sessions_refused,
+    /// Findings made.
+    findings,
+    /// Findings not handed out because one tick made too many.
+    findings_suppressed,
+}
+
+/// All counters of one engine.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// Named counters.
+    pub counters: Counters,
+    /// Frames by their end, indexed by `Disposition as usize`.
+    pub dispositions: [u64; Disposition::ALL.len()],
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            counters: Counters::default(),
+            dispositions: [0; Disposition::ALL.len()],
+        }
+    }
+}
+
+impl Stats {
+    /// Counts the end of one frame.
+    pub fn end(&mut self, disposition: Disposition) {
+        if let Some(n) = self.dispositions.get_mut(disposition as usize) {
+            *n += 1;
+        }
+    }
+
+    /// Every name with its value: dispositions as `frames_<name>`, then the rest.
+    pub fn named(&self) -> Vec<(String, u64)> {
+        let ends = Disposition::ALL
+            .iter()
+            .zip(self.dispositions)
+            .map(|(d, n)| (format!("frames_{}", d.name()), n));
+        let rest = Counters::NAMES
+            .iter()
+            .zip(self.counters.values())
+            .map(|((name, _), n)| ((*name).to_owned(), n));
+        ends.chain(rest).collect()
+    }
+}

@@ -1,0 +1,51 @@
+//! `PyO3` binding: convert, call, convert. No logic lives here; every long call lets
+//! go of the interpreter first.
+
+// The bodies that pyo3's macros generate are outside our lints.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::needless_pass_by_value,
+    clippy::struct_field_names
+)]
+
+mod catalogue;
+mod replay;
+mod rows;
+mod stats;
+
+use pyo3::create_exception;
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+create_exception!(
+    _ctcpmon,
+    CaptureError,
+    PyException,
+    "An input could not be opened or holds no readable capture."
+);
+
+/// Native engine of ctcpmon.
+#[pymodule(gil_used = false)]
+fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = m.py();
+    m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    m.add("CaptureError", py.get_type::<CaptureError>())?;
+    m.add("DETECTORS", PyTuple::new(py, catalogue::detectors())?)?;
+    m.add("EVIDENCE", PyTuple::new(py, catalogue::evidence())?)?;
+    m.add("COUNTERS", PyTuple::new(py, catalogue::counters())?)?;
+    m.add_class::<catalogue::DetectorInfo>()?;
+    m.add_class::<catalogue::ThresholdInfo>()?;
+    m.add_class::<catalogue::EvidenceInfo>()?;
+    m.add_class::<catalogue::CounterInfo>()?;
+    m.add_class::<rows::Evidence>()?;
+    m.add_class::<rows::Direction>()?;
+    m.add_class::<rows::Session>()?;
+    m.add_class::<rows::Finding>()?;
+    m.add_class::<replay::Batch>()?;
+    m.add_class::<stats::Note>()?;
+    m.add_class::<stats::Stats>()?;
+    m.add_class::<replay::Replay>()?;
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! The running replay as a Python object.
+
+use std::time::{Duration, Instant};
+
+use ctcpmon_capture::Input;
+use ctcpmon_core::Config;
+use ctcpmon_core::detect::Verdict;
+use ctcpmon_core::engine::{Event, Order};
+use ctcpmon_runtime::{Replay as Running, ReplayConfig};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::CaptureError;
+use crate::rows::{self, Finding, Session};
+use crate::stats::{self, Stats};
+
+/// Signals are looked at this often while waiting.
+const SIGNAL_SLICE: Duration = Duration::from_millis(100);
+
+#[pyclass(frozen, module = "ctcpmon._ctcpmon")]
+pub struct Batch {
+    findings: Vec<Finding>,
+    sessions: Vec<Session>,
+    #[pyo3(get)]
+    more: bool,
+    #[pyo3(get)]
+    done: bool,
+}
+
+#[pymethods]
+impl Batch {
+    #[getter]
+    fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.findings.clone())
+    }
+
+    #[getter]
+    fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.sessions.clone())
+    }
+}
+
+#[pyclass(frozen, module = "ctcpmon._ctcpmon")]
+pub struct Replay {
+    running: Running,
+}
+
+fn verdict(name: &str) -> PyResult<Verdict> {
+    [
+        Verdict::Healthy,
+        Verdict::Unknown,
+        Verdict::AtRisk,
+        Verdict::Suspect,
+        Verdict::Stalled,
+    ]
+    .into_iter()
+    .find(|v| v.name() == name)
+    .ok_or_else(|| PyValueError::new_err(format!("no such state: {name:?}")))
+}
+
+#[pymethods]
+impl Replay {
+    #[new]
+    #[pyo3(signature = (paths, *, max_flow_mib=256, max_sessions=100_000, batch_frames=0,
+                        max_pending=10_000, speed=0.0))]
+    fn new(
+        py: Python<'_>,
+        paths: Vec<String>,
+        max_flow_mib: usize,
+        max_sessions: usize,
+        batch_frames: usize,
+        max_pending: usize,
+        speed: f64,
+    ) -> PyResult<Self> {
+        if max_flow_mib == 0 || max_sessions == 0 {
+            return Err(PyValueError::new_err(
+                "max_flow_mib and max_sessions must be at least 1",
+            ));
+        }
+        let inputs = paths
+            .iter()
+            .map(|p| Input::from_arg(p.as_ref(), 0))
+            .collect();
+        let config = ReplayConfig {
+            inputs,
+            engine: Config {
+                max_flow_bytes: max_flow_mib.saturating_mul(1 << 20),
+                max_sessions,
+            },
+            batch_frames,
+            max_pending,
+            speed,
+        };
+        let running = Running::start(config).map_err(PyOSError::new_err)?;
+        loop {
+            match py.detach(|| running.wait_open(SIGNAL_SLICE)) {
+                Some(Ok(())) => return Ok(Self { running }),
+                Some(Err(reason)) => return Err(CaptureError::new_err(reason)),
+                None => py.check_signals()?,
+            }
+        }
+    }
+
+    #[pyo3(signature = (timeout_ms, max_items=1_000))]
+    fn poll(&self, py: Python<'_>, timeout_ms: u64, max_items: usize) -> PyResult<Batch> {
+        let deadline = Instant::now() + Duration::from_millis(timeout_ms.min(86_400_000));
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let polled = py.detach(|| self.running.poll(left.min(SIGNAL_SLICE), max_items));
+            py.check_signals()?;
+            if polled.events.is_empty() && !polled.done && !left.is_zero() {
+                continue;
+            }
+            if polled.done
+                && polled.events.is_empty()
+                && let Some(error) = self.running.error()
+            {
+                return Err(if error.starts_with("internal error") {
+                    PyRuntimeError::new_err(error)
+                } else {
+                    CaptureError::new_err(error)
+                });
+            }
+            let mut batch = Batch {
+                findings: vec![],
+                sessions: vec![],
+                more: polled.more,
+                done: polled.done,
+            };
+            for event in &polled.events {
+                match event {
+                    Event::Finding(f) => batch.findings.push(rows::finding(f)),
+                    Event::Ended(s, why) => batch.sessions.push(rows::session(s, why.name())),
+                }
+            }
+            return Ok(batch);
+        }
+    }
+
+    fn stats(&self, py: Python<'_>) -> Stats {
+        py.detach(|| stats::stats(&self.running.report()))
+    }
+
+    #[pyo3(signature = (*, limit=500, offset=0, state=None, order="worst"))]
+    fn snapshot<'py>(
+        &self,
+        py: Python<'py>,
+        limit: usize,
+        offset: usize,
+        state: Option<&str>,
+        order: &str,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let state = state.map(verdict).transpose()?;
+        let order = match order {
+            "worst" => Order::Worst,
+            "recent" => Order::Recent,
+            "key" => Order::Key,
+            other => return Err(PyValueError::new_err(format!("no such order: {other:?}"))),
+        };
+        let rows: Vec<Session> = py.detach(|| {
+            let sessions = self
+                .running
+                .snapshot(limit.min(100_000), offset, state, order);
+            sessions.iter().map(|s| rows::session(s, "")).collect()
+        });
+        PyTuple::new(py, rows)
+    }
+
+    fn session(&self, py: Python<'_>, session_id: &str) -> Option<Session> {
+        let id = u64::from_str_radix(session_id, 16).ok()?;
+        py.detach(|| self.running.session(id))
+            .map(|s| rows::session(&s, ""))
+    }
+
+    fn set_speed(&self, speed: f64) {
+        self.running.set_speed(speed);
+    }
+
+    fn set_paused(&self, paused: bool) {
+        self.running.set_paused(paused);
+    }
+
+    fn stop(&self) {
+        self.running.stop();
+    }
+}

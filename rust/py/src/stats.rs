@@ -1,0 +1,114 @@
+//! Frozen statistics and notes.
+
+use std::collections::BTreeMap;
+
+use ctcpmon_capture::NoteKind;
+use ctcpmon_runtime::Report;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+#[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
+#[derive(Clone)]
+pub struct Note {
+    input: String,
+    kind: String,
+    offset: Option<u64>,
+    text: String,
+}
+
+#[pyclass(frozen, module = "ctcpmon._ctcpmon")]
+pub struct Stats {
+    #[pyo3(get)]
+    packets: u64,
+    #[pyo3(get)]
+    tcp_packets: u64,
+    #[pyo3(get)]
+    tcp_conversations: u64,
+    #[pyo3(get)]
+    flows_current: u64,
+    #[pyo3(get)]
+    sessions_current: u64,
+    #[pyo3(get)]
+    sessions_by_state: BTreeMap<String, u64>,
+    #[pyo3(get)]
+    counters: BTreeMap<String, u64>,
+    #[pyo3(get)]
+    tap_gap_ratio: Option<f64>,
+    #[pyo3(get)]
+    first_ns: Option<i64>,
+    #[pyo3(get)]
+    last_ns: Option<i64>,
+    #[pyo3(get)]
+    bytes_read: u64,
+    #[pyo3(get)]
+    bytes_total: Option<u64>,
+    notes: Vec<Note>,
+    #[pyo3(get)]
+    done: bool,
+}
+
+#[pymethods]
+impl Stats {
+    #[getter]
+    fn notes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.notes.clone())
+    }
+}
+
+fn kind(kind: NoteKind) -> &'static str {
+    match kind {
+        NoteKind::Truncated | NoteKind::CompressedTruncated => "truncated",
+        NoteKind::CompressedCorrupt | NoteKind::Corrupt | NoteKind::MalformedPacket => "corrupt",
+        NoteKind::TimeBackwards | NoteKind::WithoutTime | NoteKind::TimeSaturated => "clock",
+        _ => "skipped",
+    }
+}
+
+/// Converts a report.
+pub(crate) fn stats(report: &Report) -> Stats {
+    let mut notes: Vec<Note> = report
+        .notes
+        .iter()
+        .map(|n| Note {
+            input: n.name.clone(),
+            kind: kind(n.kind).into(),
+            offset: Some(n.offset),
+            text: n.text.clone(),
+        })
+        .collect();
+    notes.extend(report.interfaces.iter().filter_map(|i| {
+        let dropped = i
+            .if_drop
+            .unwrap_or(0)
+            .saturating_add(i.os_drop.unwrap_or(0));
+        (dropped > 0).then(|| Note {
+            input: format!("input {}", i.input),
+            kind: "interface_drops".into(),
+            offset: None,
+            text: format!(
+                "interface {} dropped {dropped} packets while capturing",
+                i.interface
+            ),
+        })
+    }));
+    Stats {
+        packets: report.packets,
+        tcp_packets: report.tcp_packets,
+        tcp_conversations: report.tcp_conversations,
+        flows_current: report.flows,
+        sessions_current: report.sessions,
+        sessions_by_state: report
+            .by_state
+            .iter()
+            .map(|(n, v)| ((*n).into(), *v))
+            .collect(),
+        counters: report.counters.iter().cloned().collect(),
+        tap_gap_ratio: report.tap_gap_ratio,
+        first_ns: report.span.map(|(first, _)| first.0),
+        last_ns: report.span.map(|(_, last)| last.0),
+        bytes_read: report.bytes_read,
+        bytes_total: report.bytes_total,
+        notes,
+        done: report.is_done,
+    }
+}

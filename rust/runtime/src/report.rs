@@ -1,0 +1,93 @@
+//! What a run says about itself: every counter, the tap, the inputs.
+
+use ctcpmon_capture::{CaptureSet, InterfaceStats, Note, Totals};
+use ctcpmon_core::Engine;
+use ctcpmon_core::detect::{Verdict, session_state};
+use ctcpmon_core::time::Timestamp;
+
+/// State of a run at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Every counter by name, in output order.
+    pub counters: Vec<(String, u64)>,
+    /// Frames taken.
+    pub packets: u64,
+    /// Frames that hold a TCP header, whole or in part.
+    pub tcp_packets: u64,
+    /// TCP conversations.
+    pub tcp_conversations: u64,
+    /// Flows in the table.
+    pub flows: u64,
+    /// Live tunnel sessions.
+    pub sessions: u64,
+    /// Live tunnel sessions by state.
+    pub by_state: Vec<(&'static str, u64)>,
+    /// Estimated tap loss, 0 to 1.
+    pub tap_gap_ratio: Option<f64>,
+    /// First and newest packet time.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Bytes of the inputs as stored that were read.
+    pub bytes_read: u64,
+    /// All of them; `None` for a pipe.
+    pub bytes_total: Option<u64>,
+    /// Remarks about the inputs.
+    pub notes: Vec<Note>,
+    /// Counters that the captures store about their interfaces.
+    pub interfaces: Vec<InterfaceStats>,
+    /// Sums over the inputs.
+    pub totals: Totals,
+    /// The input has ended and everything was judged.
+    pub is_done: bool,
+}
+
+impl Report {
+    /// Reads everything there is to say.
+    pub(crate) fn of(engine: &Engine, source: &CaptureSet) -> Self {
+        let stats = engine.stats();
+        let counters = stats.named();
+        let value = |name: &str| {
+            counters
+                .iter()
+                .find(|(n, _)| n == name)
+                .map_or(0, |(_, v)| *v)
+        };
+        let mut by_state: Vec<(&'static str, u64)> = [
+            Verdict::Healthy,
+            Verdict::AtRisk,
+            Verdict::Suspect,
+            Verdict::Stalled,
+            Verdict::Unknown,
+        ]
+        .iter()
+        .map(|v| (v.name(), 0))
+        .collect();
+        let mut sessions = 0;
+        for session in engine.sessions() {
+            sessions += 1;
+            let name = session_state(session).name();
+            if let Some((_, n)) = by_state.iter_mut().find(|(state, _)| *state == name) {
+                *n += 1;
+            }
+        }
+        Self {
+            packets: value("frames"),
+            tcp_packets: ["frames_tcp", "frames_truncated_tcp", "frames_malformed_tcp"]
+                .iter()
+                .map(|n| value(n))
+                .sum(),
+            tcp_conversations: value("conversations"),
+            flows: engine.flows() as u64,
+            sessions,
+            by_state,
+            tap_gap_ratio: engine.tap().gap_ratio(),
+            span: engine.span(),
+            bytes_read: source.bytes_read(),
+            bytes_total: source.bytes_total(),
+            notes: source.notes(),
+            interfaces: source.interface_stats(),
+            totals: source.totals(),
+            counters,
+            is_done: false,
+        }
+    }
+}

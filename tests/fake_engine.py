@@ -1,0 +1,374 @@
+"""A stand-in for the native engine: plain objects with the attributes of ``_ctcpmon.pyi``.
+
+``install`` puts it where ``ctcpmon.engine`` looks. A ``Scenario`` is what the next ``Replay`` will
+hand over; batches are cut at ``batch_items`` so that tests can vary where the cuts fall.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any
+
+T0 = 1_795_465_741_285_056_000
+SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class ThresholdInfo:
+    name: str
+    value: float
+    unit: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class DetectorInfo:
+    id: str
+    name: str
+    signature: str
+    severity: str
+    docs: str
+    thresholds: tuple[ThresholdInfo, ...]
+
+
+@dataclass(frozen=True)
+class EvidenceInfo:
+    name: str
+    unit: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class CounterInfo:
+    name: str
+    doc: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    name: str
+    value: float
+    unit: str
+    ts_ns: int | None = None
+    packet: int | None = None
+
+
+@dataclass(frozen=True)
+class Direction:
+    packets: int = 100
+    payload_bytes: int = 12_000
+    data_segments: int = 90
+    open_holes: int = 1
+    holes_total: int = 2
+    hole_bytes_total: int = 232
+    esp_received_pkts: int = 88
+    esp_missing_pkts: int = 2
+    esp_spi: int | None = 0xC0FFEE01
+    esp_seq: int | None = 90
+    retransmissions: int = 0
+    reordered: int = 0
+    network_duplicates: int = 0
+    span_duplicates: int = 0
+    dup_acks: int = 0
+    sack_segments: int = 0
+    zero_windows: int = 0
+    unacked_bytes: int | None = 0
+    window_bytes: int | None = 65_535
+    ack_frozen_since_ns: int | None = None
+    ack_rtt_us: int | None = 36_000
+    first_ns: int | None = T0
+    last_ns: int | None = T0 + 60 * SECOND
+    last_data_ns: int | None = T0 + 59 * SECOND
+    ttl_data: int | None = 128
+    ttl_pure_ack: int | None = None
+    ttl_handshake: int | None = 240
+
+
+@dataclass(frozen=True)
+class Session:
+    id: str = "a1b2c3d4e5f6"
+    generation: int = 1
+    protocol: str = "ctcp"
+    product: str | None = None
+    certainty: str = "exact"
+    client_ip: str = "10.1.4.17"
+    client_port: int = 1061
+    headend_ip: str = "198.51.100.9"
+    headend_port: int = 10_000
+    roles_known: bool = True
+    state: str = "healthy"
+    worst_state: str = "healthy"
+    stalled_at_ns: int | None = None
+    signature: str | None = None
+    stopped_side: str | None = None
+    loss_side: str | None = None
+    confidence: float | None = None
+    first_ns: int = T0
+    last_ns: int = T0 + 60 * SECOND
+    end_reason: str = ""
+    is_one_sided: bool = False
+    is_midstream: bool = False
+    is_cut: bool = False
+    to_headend: Direction = Direction()
+    to_client: Direction = Direction(open_holes=0, holes_total=0, hole_bytes_total=0, esp_missing_pkts=0)
+    initiator_cookie: str | None = "0011223344556677"
+    responder_cookie: str | None = "8899aabbccddeeff"
+    ike_exchange: str | None = "aggressive"
+    ike_messages: int = 6
+    keepalive_ms: int | None = 5_000
+    linked_session: str | None = None
+    tunnel_id: int = 0
+    taps: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class Finding:
+    seq: int
+    ts_ns: int
+    since_ns: int
+    detector: str
+    verdict: str
+    confidence: float
+    stopped_side: str | None
+    loss_side: str | None
+    evidence: tuple[Evidence, ...]
+    ruled_out: tuple[str, ...]
+    session: Session
+    tap_gap_ratio: float | None = 0.001
+
+
+@dataclass(frozen=True)
+class Batch:
+    findings: tuple[Finding, ...]
+    sessions: tuple[Session, ...]
+    more: bool
+    done: bool
+
+
+@dataclass(frozen=True)
+class Note:
+    input: str
+    kind: str
+    offset: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Stats:
+    packets: int = 4_120
+    tcp_packets: int = 4_000
+    tcp_conversations: int = 3
+    flows_current: int = 3
+    sessions_current: int = 1
+    sessions_by_state: dict[str, int] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=lambda: {"frames_read": 4_120, "frames_cut": 0})
+    tap_gap_ratio: float | None = 0.001
+    first_ns: int | None = T0
+    last_ns: int | None = T0 + 60 * SECOND
+    bytes_read: int = 500_000
+    bytes_total: int | None = 1_000_000
+    notes: tuple[Note, ...] = ()
+    done: bool = True
+
+
+class CaptureError(Exception):
+    pass
+
+
+@dataclass
+class Scenario:
+    """What the fake hands over: findings and ended sessions in one order, and the counters."""
+
+    items: list[Any] = field(default_factory=list)
+    stats: Stats = field(default_factory=Stats)
+    error: str | None = None
+    batch_items: int = 1_000
+    polls_before_done: int = 0
+
+
+scenario = Scenario()
+
+
+def _size_of_batch(items: list[Any]) -> int:
+    """Stops where a finding follows an ended session, as the engine does."""
+    for i, (item, following) in enumerate(itertools.pairwise(items), start=1):
+        if isinstance(item, Session) and not isinstance(following, Session):
+            return i
+    return len(items)
+
+
+class Replay:
+    def __init__(self, paths: list[str], **settings: Any) -> None:
+        if scenario.error is not None:
+            raise CaptureError(scenario.error)
+        self.paths = paths
+        self.settings = settings
+        self.is_stopped = False
+        self._items = list(scenario.items)
+        self._waits = scenario.polls_before_done
+
+    def poll(self, timeout_ms: int, max_items: int = 1_000) -> Batch:
+        if timeout_ms < 0:
+            raise ValueError(timeout_ms)
+        size = _size_of_batch(self._items[: min(scenario.batch_items, max_items)])
+        taken, self._items = self._items[:size], self._items[size:]
+        if not self._items and self._waits and not self.is_stopped:
+            import time
+
+            self._waits -= 1
+            time.sleep(timeout_ms / 1000)
+            return Batch(_findings(taken), _sessions(taken), more=False, done=False)
+        done = not self._items
+        return Batch(_findings(taken), _sessions(taken), more=not done, done=done)
+
+    def stats(self) -> Stats:
+        return scenario.stats
+
+    def snapshot(self, **_query: Any) -> tuple[Session, ...]:
+        return ()
+
+    def session(self, _session_id: str) -> Session | None:
+        return None
+
+    def set_speed(self, speed: float) -> None:
+        pass
+
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001
+        pass
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
+def _findings(items: list[Any]) -> tuple[Finding, ...]:
+    return tuple(item for item in items if isinstance(item, Finding))
+
+
+def _sessions(items: list[Any]) -> tuple[Session, ...]:
+    return tuple(item for item in items if isinstance(item, Session))
+
+
+DETECTORS = tuple(
+    DetectorInfo(
+        id=detector,
+        name=detector,
+        signature=signature,
+        severity=severity,
+        docs="## What it sees\nA fake page.",
+        thresholds=(ThresholdInfo("min_age", 200.0, "ms", "guess: three round trips"),),
+    )
+    for detector, signature, severity in (
+        ("ctcp.unfilled_hole", "S-a", "warning"),
+        ("ctcp.window_overrun", "S-a", "warning"),
+        ("ctcp.stateful_drop", "S-b", "critical"),
+        ("ctcp.proxy_ack_freeze", "S-c", "critical"),
+        ("ctcp.reset_after_loss", "S-d", "critical"),
+        ("ctcp.silent_death", "S-e", "critical"),
+        ("ctcp.ike_unanswered", "S-f", "warning"),
+    )
+)
+EVIDENCE = (EvidenceInfo("hole_bytes", "bytes", "bytes of the oldest hole"),)
+COUNTERS = (CounterInfo("frames_read", "frames read"), CounterInfo("frames_cut", "frames cut"))
+
+
+def session(number: int = 0, **changes: Any) -> Session:
+    """Session ``number``: an id and port of its own."""
+    base = Session(id=f"{0xA1B2C3D40000 + number:012x}", client_port=1_061 + number)
+    return replace(base, **changes)
+
+
+def stalled(number: int = 0, **changes: Any) -> Session:
+    """A session as it looks after ``ctcp.stateful_drop`` raised."""
+    values: dict[str, Any] = {
+        "state": "stalled",
+        "worst_state": "stalled",
+        "stalled_at_ns": T0 + 20 * SECOND,
+        "signature": "ctcp.stateful_drop",
+        "stopped_side": "client",
+        "loss_side": "client",
+        "confidence": 0.94,
+    }
+    return session(number, **{**values, **changes})
+
+
+def finding(
+    seq: int,
+    on: Session,
+    detector: str = "ctcp.stateful_drop",
+    verdict: str = "stalled",
+    *,
+    at_s: float = 24.0,
+    loss_side: str | None = "client",
+    evidence: tuple[Evidence, ...] = (
+        Evidence("hole_bytes", 96.0, "bytes", T0 + 20 * SECOND, 18_221),
+        Evidence("hole_to_stall_ms", 4_053.0, "ms"),
+    ),
+    **changes: Any,
+) -> Finding:
+    """A finding on ``on``, judged ``at_s`` seconds into the capture."""
+    base = Finding(
+        seq=seq,
+        ts_ns=T0 + int(at_s * SECOND),
+        since_ns=T0 + int((at_s - 4) * SECOND),
+        detector=detector,
+        verdict=verdict,
+        confidence=0.94,
+        stopped_side="client" if verdict == "stalled" else None,
+        loss_side=loss_side,
+        evidence=evidence,
+        ruled_out=("slow_receiver: the sender did not stop",),
+        session=on,
+    )
+    return replace(base, **changes)
+
+
+def textbook() -> list[Any]:
+    """One session from hole to stall, one that recovers, one healthy; all end."""
+    first, second, third = session(0, state="at_risk"), session(1, state="at_risk"), session(2)
+    return [
+        finding(1, first, "ctcp.unfilled_hole", "at_risk", at_s=10),
+        finding(2, second, "ctcp.unfilled_hole", "at_risk", at_s=11),
+        finding(3, stalled(0), at_s=24),
+        finding(4, second, "ctcp.unfilled_hole", "healthy", at_s=30),
+        replace(second, end_reason="fin", worst_state="at_risk", state="healthy"),
+        finding(5, stalled(0), "ctcp.silent_death", "stalled", at_s=50),
+        replace(stalled(0), end_reason="end_of_input"),
+        replace(third, end_reason="end_of_input"),
+    ]
+
+
+def install() -> None:
+    """Makes ``ctcpmon.engine`` find this module in place of the extension."""
+    global scenario  # noqa: PLW0603
+    scenario = Scenario()
+    this = sys.modules[__name__]
+    fake = ModuleType("ctcpmon._ctcpmon")
+    for name in (
+        "COUNTERS",
+        "DETECTORS",
+        "EVIDENCE",
+        "Batch",
+        "CaptureError",
+        "CounterInfo",
+        "DetectorInfo",
+        "Direction",
+        "Evidence",
+        "EvidenceInfo",
+        "Finding",
+        "Note",
+        "Replay",
+        "Session",
+        "Stats",
+        "ThresholdInfo",
+    ):
+        setattr(fake, name, getattr(this, name))
+    fake.__version__ = "0.0.0-test"  # type: ignore[attr-defined]
+    import ctcpmon
+
+    sys.modules["ctcpmon._ctcpmon"] = fake
+    ctcpmon._ctcpmon = fake  # type: ignore[attr-defined]
+    sys.modules.pop("ctcpmon.engine", None)
+    vars(ctcpmon).pop("engine", None)

@@ -1,0 +1,70 @@
+"""Runs the app headless and reads its screen as text."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from ctcpmon.tui.fake_source import FakeSource
+from ctcpmon.tui.replay_app import ReplayApp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ctcpmon.tui.view import View
+    from textual.pilot import Pilot
+
+__all__ = ["Bench", "bench"]
+
+
+class Bench:
+    """An app on a fake source, with keys to press."""
+
+    def __init__(self, app: ReplayApp, source: FakeSource, pilot: Pilot[str]) -> None:
+        self.app = app
+        self.source = source
+        self._pilot = pilot
+
+    async def press(self, *keys: str) -> None:
+        """Presses keys and waits until the screen has followed."""
+        for key in keys:
+            await self._pilot.press(key)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Waits for messages and for the next look at the source."""
+        for _ in range(2):
+            await self.look()
+
+    async def look(self) -> None:
+        """Lets the app take the newest view and paint it."""
+        await self._pilot.pause()
+        self.app.tick()
+        await self._pilot.pause()
+
+    def lines(self) -> list[str]:
+        """The screen, each line without trailing space."""
+        strips = self.app.screen._compositor.render_strips()  # noqa: SLF001
+        return [strip.text.rstrip() for strip in strips]
+
+    def text(self) -> str:
+        """The screen as one text."""
+        return "\n".join(self.lines())
+
+    @property
+    def screen(self) -> str:
+        """Name of the screen on top."""
+        return type(self.app.screen).__name__
+
+
+@asynccontextmanager
+async def bench(
+    view: View, size: tuple[int, int] = (80, 24), *, is_ascii: bool = False
+) -> AsyncIterator[Bench]:
+    """A running app."""
+    source = FakeSource(view)
+    app = ReplayApp(source, is_ascii=is_ascii)
+    async with app.run_test(size=size) as pilot:
+        one = Bench(app, source, pilot)
+        await one.settle()
+        yield one

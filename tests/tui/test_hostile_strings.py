@@ -1,0 +1,86 @@
+"""Text from a capture or a file name cannot style, move or break the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import fields, replace
+
+import pytest
+from ctcpmon.text import width
+from ctcpmon.tui.fake_source import busy
+from ctcpmon.tui.painting.brush import Brush
+from ctcpmon.tui.view import View
+
+from tests.tui.screen_text import bench
+
+NASTY = (
+    "[/]", "[bold red]x[/bold red]", "[@click=app.exit]x[/]", "]]", "[link=file:///etc/passwd]x",
+    "\x1b[2J\x1b[31m", "\x1b]52;c;aGk=\a", "\x1b]8;;http://x\x1b\\y", "a\nb\rc\td", "\x00\x7f\x85\x9b31m",
+    "\u202eabc\u2066", "\u200b\ufeff", "\ud800", "日本語" * 40, "é" * 300, "\U0001f1e9\U0001f1ea\U0001f469\u200d\U0001f4bb",
+    "x" * 5_000, "\ue000\u2028\u2029", "a" + "\u0301" * 50,
+)  # fmt: skip
+
+
+def poisoned(view: View, text: str) -> View:
+    """Every string of the lists and panels replaced."""
+
+    def poison(part: object, keep: set[str]) -> object:
+        names = [
+            f.name for f in fields(part) if isinstance(getattr(part, f.name), str) and f.name not in keep
+        ]  # type: ignore[arg-type]
+        return replace(part, **dict.fromkeys(names, text))  # type: ignore[type-var]
+
+    kept = {"key", "level", "worst", "phase", "trust", "id"}
+    evidence = view.evidence
+    assert evidence is not None
+    lines = tuple(poison(one, kept) for one in evidence.lines)
+    return replace(
+        view,
+        name=text,
+        inputs=(text,),
+        notes=(text,),
+        tap=poison(view.tap, kept),  # type: ignore[arg-type]
+        situation=poison(view.situation, kept),  # type: ignore[arg-type]
+        incidents=tuple(poison(row, kept) for row in view.incidents),  # type: ignore[misc]
+        sessions=tuple(poison(row, kept) for row in view.sessions),  # type: ignore[misc]
+        evidence=replace(poison(evidence, {*kept, "incident"}), lines=lines),  # type: ignore[arg-type, type-var]
+        fixes=tuple(
+            replace(poison(fix, kept), text=(text, f"  {text}", f"    {text}")) for fix in view.fixes
+        ),  # type: ignore[misc, arg-type, type-var]
+        counters=tuple(poison(one, kept) for one in view.counters),  # type: ignore[misc]
+    )
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (160, 48)])
+def test_no_screen_is_broken(size: tuple[int, int]) -> None:
+    views = [poisoned(busy(), text) for text in NASTY]
+
+    async def run() -> None:
+        async with bench(busy(), size) as one:
+            # The fake fills these in by itself on a query; the poison must stay.
+            one.source.ask = lambda _query: None  # type: ignore[method-assign]
+            for key in ("1", "s", "f", "4", "enter"):
+                await one.press("1", key)
+                for view in views:
+                    one.source._view = view  # noqa: SLF001
+                    await one.look()
+                    for strip in one.app.screen._compositor.render_strips():  # noqa: SLF001
+                        assert strip.text.isprintable()
+                        assert width(strip.text) == size[0]
+
+    asyncio.run(run())
+
+
+def test_the_last_gate_holds_for_any_text() -> None:
+    rng = random.Random(7)  # noqa: S311
+    for is_ascii in (False, True):
+        brush = Brush(is_ascii=is_ascii)
+        for _ in range(2_000):
+            text = "".join(
+                chr(rng.choice((rng.randrange(0x300), rng.randrange(0x110000)))) for _ in range(30)
+            )
+            strip = brush.strip(((text, ""), (text, "critical")), 40)
+            assert width(strip.text) == 40
+            assert strip.text.isprintable()
+            assert strip.text.isascii() or not is_ascii

@@ -1,0 +1,101 @@
+"""What the screens look like: text snapshots in ``snapshots``.
+
+After a wanted change: ``CTCPMON_UPDATE_SNAPSHOTS=1 pytest tests/tui``, then read the difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from ctcpmon.tui.fake_source import SCENES, busy
+
+from tests.tui.screen_text import bench
+
+SNAPSHOTS = Path(__file__).with_name("snapshots")
+SIZES = [(60, 15), (80, 24), (120, 40), (160, 48)]
+
+
+def shot(scene: str, size: tuple[int, int], keys: tuple[str, ...] = (), *, is_ascii: bool = False) -> str:
+    async def run() -> str:
+        async with bench(SCENES[scene](), size, is_ascii=is_ascii) as one:
+            await one.press(*keys)
+            return one.text() + "\n"
+
+    return asyncio.run(run())
+
+
+def compare(name: str, text: str) -> None:
+    path = SNAPSHOTS / f"{name}.txt"
+    if os.environ.get("CTCPMON_UPDATE_SNAPSHOTS"):
+        SNAPSHOTS.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+    assert path.is_file(), f"{path} is missing; see the top of this file"
+    assert text == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scene", sorted(SCENES))
+def test_first_screen(scene: str, size: tuple[int, int]) -> None:
+    compare(f"{scene}-{size[0]}x{size[1]}", shot(scene, size))
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (160, 48)])
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("sessions", ("s",)),
+        ("detail", ("enter",)),
+        ("fixes", ("f",)),
+        ("tap", ("4",)),
+        ("help", ("question_mark",)),
+    ],
+)
+def test_other_screens(name: str, keys: tuple[str, ...], size: tuple[int, int]) -> None:
+    compare(f"{name}-{size[0]}x{size[1]}", shot("busy", size, keys))
+
+
+@pytest.mark.parametrize("scene", sorted(SCENES))
+@pytest.mark.parametrize("keys", [(), ("s",), ("f",), ("4",), ("question_mark",), ("enter",)])
+def test_ascii_shows_ascii_only(scene: str, keys: tuple[str, ...]) -> None:
+    assert shot(scene, (80, 24), keys, is_ascii=True).isascii()
+
+
+def test_ascii_first_screen() -> None:
+    compare("busy-ascii-80x24", shot("busy", (80, 24), is_ascii=True))
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 14), (20, 5)])
+def test_too_small_says_so_and_still_counts(size: tuple[int, int]) -> None:
+    text = " ".join(shot("busy", size).split())
+    assert "2 critical incidents" in text
+    assert "15 of 212 sessions stalled" in text
+
+
+def test_no_colour_has_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def run() -> None:
+        async with bench(busy()) as one:
+            assert one.text() + "\n" == (SNAPSHOTS / "busy-80x24.txt").read_text("utf-8")
+            styles = [
+                segment.style
+                for strip in one.app.screen._compositor.render_strips()  # noqa: SLF001
+                for segment in strip.apply_filter(one.app._filters[-1], one.app.screen.background_colors[1])  # noqa: SLF001
+            ]
+            coloured = [s for s in styles if s and s.color and not s.color.is_default]
+            assert not coloured
+
+    asyncio.run(run())
+
+
+def test_severity_is_a_word_and_a_sign() -> None:
+    text = shot("busy", (80, 24))
+    assert "CRIT !" in text
+    assert "WARN *" in text
+
+
+def test_bad_tap_comes_first() -> None:
+    assert shot("no-tunnel", (80, 24)).startswith("TAP GAPS 3.10 % - verdicts limited")

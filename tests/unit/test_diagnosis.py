@@ -1,0 +1,155 @@
+"""Findings become incidents: one cause on one path, one session in at most one of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ctcpmon.config import Limits
+from ctcpmon.diagnosis import Incident, IncidentBook, client_net
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fake_engine import finding, session, stalled
+
+
+def feed(book: IncidentBook, *findings: Any) -> list[Incident]:
+    return [incident for one in findings for incident in book.add(one)]
+
+
+def test_a_hole_opens_a_warning_and_the_stall_makes_it_critical() -> None:
+    book = IncidentBook()
+    (opened,) = book.add(finding(1, session(), "ctcp.unfilled_hole", "at_risk", at_s=10))
+    assert (opened.change, opened.severity, opened.seq) == ("opened", "warning", 1)
+    (grown,) = book.add(finding(2, stalled(), at_s=24))
+    assert (grown.id, grown.change, grown.severity, grown.seq) == (opened.id, "changed", "critical", 2)
+    assert (grown.sessions_total, grown.sessions_stalled, grown.sessions_at_risk) == (1, 1, 0)
+    assert grown.cause.detector == "ctcp.stateful_drop"
+    assert grown.path == "10.1.4.0/24 to 198.51.100.9:10000"
+    assert grown.since_ns == opened.since_ns
+
+
+def test_sessions_of_one_path_are_one_incident_and_other_paths_are_not() -> None:
+    book = IncidentBook()
+    feed(book, finding(1, stalled(0)), finding(2, stalled(1)), finding(3, stalled(2, client_ip="10.1.5.1")))
+    incidents = book.incidents()
+    assert [one.sessions_stalled for one in incidents] == [2, 1]
+    assert [one.client_net for one in incidents] == ["10.1.4.0/24", "10.1.5.0/24"]
+
+
+def test_later_symptoms_stay_with_the_cause_of_the_first_stall() -> None:
+    book = IncidentBook()
+    frozen = stalled(signature="ctcp.proxy_ack_freeze")
+    feed(
+        book,
+        finding(1, frozen, "ctcp.proxy_ack_freeze"),
+        finding(2, frozen, "ctcp.silent_death", at_s=40),
+        finding(3, frozen, "ctcp.ike_unanswered", "suspect", at_s=50),
+    )
+    (incident,) = book.incidents()
+    assert incident.cause.detector == "ctcp.proxy_ack_freeze"
+    assert incident.sessions_total == 1
+
+
+def test_a_worse_cause_takes_the_session_along() -> None:
+    book = IncidentBook()
+    feed(book, finding(1, session(), "ctcp.unfilled_hole", "at_risk", at_s=10))
+    frozen = stalled(signature="ctcp.proxy_ack_freeze")
+    closed, opened = feed(book, finding(2, frozen, "ctcp.proxy_ack_freeze", at_s=20))
+    assert (closed.change, closed.close_reason) == ("closed", "moved")
+    assert (opened.change, opened.sessions_total) == ("opened", 1)
+
+
+def test_an_incident_closes_when_all_sessions_cleared_and_says_so() -> None:
+    book = IncidentBook()
+    feed(book, finding(1, stalled(0), at_s=10), finding(2, stalled(1), at_s=11))
+    assert not [
+        one for one in feed(book, finding(3, stalled(0), verdict="healthy", at_s=12)) if not one.is_open
+    ]
+    *_, closed = feed(book, finding(4, stalled(1), verdict="healthy", at_s=13))
+    assert (closed.change, closed.close_reason, closed.severity) == ("closed", "cleared", "info")
+    assert (closed.worst_severity, closed.sessions_recovered) == ("critical", 2)
+    assert closed.what == "cleared: 2 sessions moving again"
+    assert book.incident_of(stalled(0)) is None  # type: ignore[arg-type]
+    (again,) = feed(book, finding(5, stalled(0), at_s=60))
+    assert again.change == "opened"
+    assert again.id != closed.id
+
+
+def test_two_detectors_must_both_clear() -> None:
+    book = IncidentBook()
+    feed(book, finding(1, stalled(), at_s=10), finding(2, stalled(), "ctcp.silent_death", at_s=20))
+    feed(book, finding(3, stalled(), "ctcp.silent_death", "healthy", at_s=30))
+    (incident,) = book.incidents()
+    assert incident.is_open
+    assert incident.sessions_stalled == 1
+
+
+def test_a_verdict_of_healthy_alone_opens_nothing() -> None:
+    book = IncidentBook()
+    assert book.add(finding(1, session(), verdict="healthy")) == ()
+    assert book.add(finding(2, session(), verdict="unknown")) == ()
+    assert book.incidents() == ()
+
+
+def test_changes_of_counts_are_held_back_and_flushed() -> None:
+    book = IncidentBook(Limits(incident_update_s=10))
+    announced = feed(book, *(finding(n, stalled(n), at_s=20 + n / 100) for n in range(100)))
+    assert [one.change for one in announced] == ["opened"]
+    (late,) = feed(book, finding(200, stalled(0), "ctcp.silent_death", at_s=31))
+    assert (late.change, late.sessions_stalled) == ("changed", 100)
+    feed(book, finding(201, stalled(300), at_s=32))
+    (last,) = book.finish()
+    assert last.sessions_stalled == 101
+    assert book.finish() == ()
+
+
+def test_limits_are_counted_not_silent() -> None:
+    book = IncidentBook(Limits(max_incidents=2, max_incident_sessions=3))
+    for number in range(10):
+        feed(book, finding(number, stalled(number, client_ip=f"10.{number}.0.1")))
+    assert len(book.incidents()) == 2
+    assert book.counters["incidents_refused"] == 8
+    book = IncidentBook(Limits(max_incident_sessions=3))
+    for number in range(10):
+        feed(book, finding(number, stalled(number)))
+    assert book.incidents()[0].sessions_total == 3
+    assert book.counters["incident_sessions_refused"] == 7
+
+
+def test_ids_depend_on_the_input_only() -> None:
+    first = IncidentBook().add(finding(1, stalled()))[0]
+    second = IncidentBook().add(finding(7, stalled()))[0]
+    other = IncidentBook().add(finding(1, stalled(), loss_side="headend"))[0]
+    assert first.id == second.id != other.id
+
+
+def test_client_networks() -> None:
+    assert client_net("10.1.4.17") == "10.1.4.0/24"
+    assert client_net("2001:db8:1:2:3::9") == "2001:db8:1:2::/64"
+    assert "\x1b" not in client_net("\x1b[31m")
+
+
+VERDICTS = st.sampled_from(["healthy", "at_risk", "suspect", "stalled", "unknown"])
+DETECTORS = st.sampled_from(["ctcp.unfilled_hole", "ctcp.stateful_drop", "ctcp.proxy_ack_freeze", "x.other"])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), DETECTORS, VERDICTS, st.sampled_from(["client", "headend", None])))
+)
+def test_counts_always_add_up(steps: list[tuple[int, str, str, str | None]]) -> None:
+    book = IncidentBook(Limits(incident_update_s=5))
+    seqs: dict[str, int] = {}
+    for at, (number, detector, verdict, side) in enumerate(steps):
+        on = replace(session(number), signature=detector if verdict == "stalled" else None)
+        for change in feed(book, finding(at, on, detector, verdict, at_s=10 + at, loss_side=side)):
+            assert change.seq == seqs.get(change.id, 0) + 1
+            seqs[change.id] = change.seq
+        seen: set[str] = set()
+        for incident in book.incidents(include_closed=False):
+            parts = incident.sessions_stalled + incident.sessions_at_risk + incident.sessions_recovered
+            assert parts <= incident.sessions_total
+            assert seen.isdisjoint(incident.session_ids)
+            seen.update(incident.session_ids)
+    opened, closed = book.counters["incidents_opened"], book.counters["incidents_closed"]
+    assert opened - closed == len(book.incidents(include_closed=False))
