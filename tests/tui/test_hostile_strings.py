@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import fields, replace
+from typing import TYPE_CHECKING
 
 import pytest
 from ctcpmon.text import width
 from ctcpmon.tui.fake_source import busy
 from ctcpmon.tui.painting.brush import Brush
-from ctcpmon.tui.view import View
 
 from tests.tui.screen_text import bench
+
+if TYPE_CHECKING:
+    from ctcpmon.tui.view import View
 
 NASTY = (
     "[/]", "[bold red]x[/bold red]", "[@click=app.exit]x[/]", "]]", "[link=file:///etc/passwd]x",

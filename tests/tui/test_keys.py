@@ -14,12 +14,12 @@ from ctcpmon.tui.screens.help import HelpScreen
 from ctcpmon.tui.screens.main import MainScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
 from ctcpmon.tui.screens.tap import TapScreen
-from ctcpmon.tui.view import View
 from ctcpmon.tui.widgets import RowList
 
 from tests.tui.screen_text import Bench, bench
 
 if TYPE_CHECKING:
+    from ctcpmon.tui.view import View
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 

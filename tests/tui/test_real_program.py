@@ -140,8 +140,6 @@ def test_a_cut_off_capture_is_told_and_coded(pane: Pane, tmp_path: Path) -> None
     left_cleanly(pane, 4)
 
 
-def test_without_a_terminal_for_the_keyboard_it_says_so(pane: Pane, tmp_path: Path) -> None:
+def test_without_a_terminal_for_the_keyboard_it_says_so(pane: Pane) -> None:
     pane.type(f"cat {STALLED} | setsid -w {sys.executable} -m ctcpmon replay -; echo code=$?")
-    assert "no controlling terminal" in " ".join(pane.wait("code=").split())
-    pane.wait("code=2")
-    assert tmp_path.is_dir()
+    assert "no controlling terminal" in " ".join(pane.wait("code=2").split())

@@ -40,7 +40,7 @@ _REMOTE_PERIOD_S = 0.5
 """Over SSH and inside tmux every repaint costs the user's line."""
 _QUICK_S = (0.02, 0.06, 0.12)
 _NOTICE_S = 15.0
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SCREENS: dict[str, type[ViewScreen]] = {
     "sessions": SessionsScreen,
     "fixes": FixesScreen,

@@ -49,7 +49,7 @@ class ViewScreen(Screen[None]):
     """
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__()
+        super().__init__(classes="-ascii" if desk.is_ascii else None)
         self.desk = desk
 
     def compose(self) -> ComposeResult:
