@@ -19,9 +19,10 @@ from ctcpmon.tui.widgets import RowList
 from tests.tui.screen_text import Bench, bench
 
 if TYPE_CHECKING:
-    from ctcpmon.tui.view import View
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from ctcpmon.tui.view import View
 
 SIZES = [(60, 15), (80, 24), (160, 48)]
 

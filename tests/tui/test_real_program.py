@@ -108,6 +108,8 @@ def test_a_stalled_capture_is_told_on_the_first_screen(pane: Pane, tmp_path: Pat
     pane.key("s")
     pane.wait("CLIENT -> HEADEND")
     pane.key("Escape")
+    # Escape and a letter in one read would be Alt and the letter.
+    pane.wait("DO FIRST")
     pane.key("q")
     assert "sessions stalled" in left_cleanly(pane, 0)
 

@@ -29,7 +29,13 @@ if find_spec("textual") is None:
 
 __all__ = ["run_replay"]
 
-_TEXTUAL_DEFAULTS = {"TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0", "TEXTUAL_FPS": "30"}
+_TEXTUAL_DEFAULTS = {
+    "TEXTUAL_ANIMATIONS": "none",
+    "TEXTUAL_SMOOTH_SCROLL": "0",
+    "TEXTUAL_FPS": "30",
+    # Known from the start, so that NO_COLOR removes colours instead of turning them grey.
+    "TEXTUAL_THEME": "ansi-dark",
+}
 
 
 def run_replay(

@@ -6,9 +6,7 @@
 
 use crate::ctcp::esp::{EspArrival, EspMeter};
 use crate::ctcp::ike::IkeMeter;
-use crate::ctcp::recognise::{
-    CTCP_PORT, Certainty, Payload, TunnelPacket, classify, inner_trailers,
-};
+use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classify, packets_in};
 use crate::detect::DetectorStates;
 use crate::flow::candidate::Recognised;
 use crate::flow::{FlowKey, FlowRecord};
@@ -20,6 +18,10 @@ use crate::time::{NANOS_PER_MILLI, Timestamp};
 pub const TO_HEADEND: usize = 0;
 /// Index of the headend's half-stream.
 pub const TO_CLIENT: usize = 1;
+
+/// Payload above this cannot be one frame of a path with 1,500-byte packets: an
+/// offload has merged segments.
+const ONE_FRAME_BYTES: u32 = 1_460;
 
 /// Segments of this session by framing, one direction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -215,7 +217,34 @@ impl Session {
             self.data_after_close[dir] = self.data_after_close[dir].saturating_add(1);
         }
         self.is_cut |= s.is_cut();
-        self.on_tunnel_packet(dir, s, arrival)
+        self.on_payload(dir, s, arrival)
+    }
+
+    /// Takes the payload of one segment: one tunnel packet as the endpoints send it, or
+    /// several (or parts) when an offload or a proxy re-cut the stream.
+    fn on_payload(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
+        let framing = &self.framing[dir];
+        let may_be_merged =
+            s.payload_len > ONE_FRAME_BYTES || framing.without_trailer > 0 || framing.merged > 0;
+        if !may_be_merged || s.is_cut() {
+            return self.on_tunnel_packet(dir, s, arrival);
+        }
+        let mut effect = Effect::Measured;
+        let mut packets = 0;
+        for packet in packets_in(s.payload) {
+            packets += 1;
+            let part = Segment {
+                payload: packet,
+                payload_len: packet.len() as u32,
+                ..*s
+            };
+            match self.on_tunnel_packet(dir, &part, arrival) {
+                Effect::Measured => {}
+                other => effect = other,
+            }
+        }
+        self.framing[dir].merged += u64::from(packets > 1);
+        effect
     }
 
     fn on_tunnel_packet(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
@@ -228,9 +257,6 @@ impl Session {
         let (spi, seq) = match classify(s.payload, s.payload_len, on_port) {
             Payload::Ctcp(packet, _) => {
                 framing.with_trailer += 1;
-                if s.payload.len() > 200 && inner_trailers(s.payload) > 0 {
-                    framing.merged += 1;
-                }
                 match packet {
                     TunnelPacket::Ike(header) => {
                         if !repeated {

@@ -86,7 +86,8 @@ class Brush:
             shown = cut(self._safe(text), left)
             segments.append(Segment(shown, _LOOKS[role]))
             left -= width(shown)
-        return Strip(segments).adjust_cell_length(cells)
+        # Never a segment without a style: the NO_COLOR filter of Textual fails on one.
+        return Strip(segments).adjust_cell_length(cells, _LOOKS[""])
 
     def _safe(self, text: str) -> str:
         if not text.isprintable():

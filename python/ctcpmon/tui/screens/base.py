@@ -39,7 +39,7 @@ class ViewScreen(Screen[None]):
         color: ansi_default;
         overflow: hidden;
         .bar { height: 1; overflow: hidden; }
-        #too-small { display: none; height: 1fr; }
+        #too-small { display: none; height: 1fr; overflow: hidden; }
         &.-tiny-wide, &.-tiny-high {
             * { display: none; }
             #too-small { display: block; }

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from ctcpmon.tui.painting.brush import Brush, Frame
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
+    from textual.strip import Strip
 
     from ctcpmon.tui.painting.brush import Line
 
@@ -36,6 +36,7 @@ class LineView(ScrollView):
         overflow-x: hidden;
         overflow-y: auto;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         background: ansi_default;
         color: ansi_default;
     }
@@ -77,7 +78,7 @@ class LineView(ScrollView):
         at = y + int(self.scroll_y)
         cells = self.size.width
         if at >= len(self._lines):
-            return Strip.blank(cells)
+            return self._brush.strip((), cells)
         key = (self._lines[at], cells)
         strip = self._strips.get(key)
         if strip is None:

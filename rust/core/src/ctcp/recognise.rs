@@ -265,14 +265,22 @@ fn is_ndmp(payload: &[u8]) -> bool {
         && within(24, 0, 0x17)
 }
 
-/// Number of cTCP trailers that end inside `payload` before its last byte, bounded:
-/// more than zero means that several tunnel packets were merged into one segment.
-pub fn inner_trailers(payload: &[u8]) -> u32 {
-    const END: [u8; 8] = [0x21, 0x45, 0x6c, 0x69, 0x10, 0x32, 0x01, 0x00];
-    let body = payload
-        .get(..payload.len().saturating_sub(8))
-        .unwrap_or_default();
-    body.windows(8).filter(|w| **w == END).count() as u32
+/// Splits a payload behind every trailer constant: the tunnel packets that an offload
+/// or a proxy merged into one segment. What follows the last trailer comes last.
+pub fn packets_in(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = payload;
+    core::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest
+            .windows(8)
+            .position(|w| w.starts_with(&MAGIC) && w.ends_with(&[1, 0]))
+            .map_or(rest.len(), |at| at + 8);
+        let (packet, behind) = rest.split_at(end);
+        rest = behind;
+        Some(packet)
+    })
 }
 
 #[cfg(test)]
@@ -322,6 +330,14 @@ mod tests {
                 "cut {cut}: {got:?}"
             );
         }
+    }
+
+    #[test]
+    fn merged_packets_come_apart() {
+        let (a, b) = (esp(0x1234, 7, MAGIC), esp(0x1234, 8, MAGIC));
+        let both: Vec<u8> = [a.as_slice(), &b].concat();
+        assert_eq!(packets_in(&both).collect::<Vec<_>>(), [a.as_slice(), &b]);
+        assert_eq!(packets_in(&both[..both.len() - 1]).count(), 2);
     }
 
     #[test]
