@@ -44,7 +44,7 @@ class Bench:
 
     def lines(self) -> list[str]:
         """The screen, each line without trailing space."""
-        strips = self.app.screen._compositor.render_strips()  # noqa: SLF001
+        strips = self.app.screen._compositor.render_strips()
         return [strip.text.rstrip() for strip in strips]
 
     def text(self) -> str:

@@ -66,9 +66,9 @@ def test_no_screen_is_broken(size: tuple[int, int]) -> None:
             for key in ("1", "s", "f", "4", "enter"):
                 await one.press("1", key)
                 for view in views:
-                    one.source._view = view  # noqa: SLF001
+                    one.source._view = view
                     await one.look()
-                    for strip in one.app.screen._compositor.render_strips():  # noqa: SLF001
+                    for strip in one.app.screen._compositor.render_strips():
                         assert strip.text.isprintable()
                         assert width(strip.text) == size[0]
 

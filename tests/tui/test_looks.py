@@ -81,7 +81,7 @@ def test_no_colour_has_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         async with bench(busy()) as one:
             assert one.text() + "\n" == (SNAPSHOTS / "busy-80x24.txt").read_text("utf-8")
-            assert any(isinstance(each, (NoColor, Monochrome)) for each in one.app._filters)  # noqa: SLF001
+            assert any(isinstance(each, (NoColor, Monochrome)) for each in one.app._filters)
 
     asyncio.run(run())
 

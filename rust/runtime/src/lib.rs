@@ -2,13 +2,14 @@
 //! source into an engine, events come out.
 //!
 //! ```text
-//!  capture --batch--> engine   (one reader thread)
-//!                       | events (bounded; the reader waits when full)
+//!  capture --batch--> engine   (a thread each, three buffers between them)
+//!                       | events (bounded; the engine waits when full)
 //!                       v
 //!                     poll()   (any thread)
 //! ```
 
 mod pace;
+mod reader;
 mod replay;
 mod report;
 

@@ -1,8 +1,8 @@
-//! One replay: a reader thread that owns source and engine, and the door to it.
+//! One replay: the thread that owns the engine, and the door to it.
 //!
-//! The reader never drops an event: when the queue is full it waits, and while it
-//! waits it still answers requests. Nobody locks the engine to look at it; a
-//! snapshot is a request that the reader answers between two batches.
+//! The engine's thread never drops an event: when the queue is full it waits, and
+//! while it waits it still answers requests. Nobody locks the engine to look at it;
+//! a snapshot is a request that is answered between two frames.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,14 +10,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
-use ctcpmon_capture::{CaptureError, CaptureSet, FrameBatch, Input, Options, Progress, open};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use ctcpmon_capture::{FrameBatch, Input};
 use ctcpmon_core::detect::Verdict;
 use ctcpmon_core::engine::Order;
 use ctcpmon_core::session::Session;
 use ctcpmon_core::{Config, Engine, Event};
 
 use crate::pace::Pace;
+use crate::reader::{LastWords, Read, Reader};
 use crate::report::Report;
 
 /// How often the report is made anew; a screen reads it at 5 Hz.
@@ -95,7 +96,7 @@ impl Shared {
 /// A running replay.
 pub struct Replay {
     shared: Arc<Shared>,
-    reader: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Replay {
@@ -105,7 +106,7 @@ impl Replay {
         let shared = Arc::new(Shared::default());
         shared.lock().speed = config.speed;
         let theirs = Arc::clone(&shared);
-        let reader = std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("ctcpmon-replay".into())
             .spawn(move || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| run(&theirs, &config)));
@@ -128,7 +129,7 @@ impl Replay {
             })?;
         Ok(Self {
             shared,
-            reader: Some(reader),
+            thread: Some(thread),
         })
     }
 
@@ -242,154 +243,217 @@ impl Replay {
 
 impl Drop for Replay {
     fn drop(&mut self) {
-        {
+        let is_open = {
             let mut state = self.shared.lock();
             state.stop = true;
-            // Nobody will take these any more; the reader must not wait for room.
+            // Nobody will take these any more; the engine must not wait for room.
             state.pending.clear();
-        }
+            state.opened.is_some()
+        };
         self.shared.room.notify_all();
-        // A reader that waits in read(2) on a pipe cannot be woken: it is left to the
-        // end of the process rather than joined.
-        if let Some(reader) = self.reader.take()
-            && reader.is_finished()
+        // Opening a pipe that has no writer cannot be interrupted: that thread is left
+        // to the end of the process.
+        if let Some(thread) = self.thread.take()
+            && is_open
         {
-            let _ = reader.join();
+            let _ = thread.join();
         }
     }
 }
 
 fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
-    let defaults = Options::default();
-    let options = Options {
-        batch_frames: match config.batch_frames {
-            0 => defaults.batch_frames,
-            n => n,
-        },
-        ..defaults
+    let reader = Reader::start(&config.inputs, config.batch_frames).map_err(|e| e.to_string())?;
+    let mut driver = Driver {
+        shared,
+        engine: Engine::new(config.engine),
+        pace: Pace::default(),
+        published: Instant::now(),
+        is_published: false,
+        max_pending: config.max_pending.max(1),
+        bytes_read: 0,
+        bytes_total: reader.bytes_total,
     };
-    let mut source = open(&config.inputs, &options).map_err(|e: CaptureError| e.to_string())?;
-    let mut engine = Engine::new(config.engine);
     {
         let mut state = shared.lock();
         state.opened = Some(Ok(()));
-        state.report = Arc::new(Report::of(&engine, &source));
         shared.news.notify_all();
     }
-    let mut pace = Pace::default();
-    let mut batch = FrameBatch::default();
-    let mut reported = Instant::now();
-    let max_pending = config.max_pending.max(1);
-    let outcome = loop {
-        match source.next_batch(&mut batch) {
-            Ok(Progress::End) => break Ok(()),
-            Err(error) => break Err(error.to_string()),
-            Ok(Progress::More) => {}
+    driver.publish(None);
+    let last = loop {
+        match reader.full.recv_timeout(SLICE) {
+            Ok(Read::Batch(batch, bytes_read)) => {
+                driver.bytes_read = bytes_read;
+                let goes_on = driver.take(&batch);
+                // The reader waits for its buffers back; a reader that is gone does not.
+                let _ = reader.empty.send(batch);
+                if !goes_on {
+                    break None;
+                }
+            }
+            Ok(Read::End(last)) => break Some(last),
+            Err(RecvTimeoutError::Timeout) => {
+                if shared.lock().stop {
+                    break None;
+                }
+                driver.publish_when_due();
+                driver.answer_requests();
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err("internal error in the reader".into());
+            }
         }
-        if !wait_for_turn(shared, &engine, &mut pace, &batch) {
-            break Ok(());
-        }
-        engine.push(&batch);
-        if engine.has_events() {
-            hand_over(shared, &mut engine, max_pending);
-        }
-        if reported.elapsed() >= REPORT_EVERY {
-            reported = Instant::now();
-            let report = Arc::new(Report::of(&engine, &source));
-            let mut state = shared.lock();
-            state.report = report;
-            shared.news.notify_all();
-        }
-        answer_requests(shared, &engine);
     };
-    finish(shared, &mut engine, &source, max_pending);
-    outcome
+    driver.finish(last.as_deref());
+    last.map_or(Ok(()), |last| last.error.map_or(Ok(()), Err))
 }
 
-/// Waits out pause and pace; false when the replay was stopped.
-fn wait_for_turn(shared: &Shared, engine: &Engine, pace: &mut Pace, batch: &FrameBatch) -> bool {
-    loop {
-        let state = shared.lock();
-        if state.stop {
-            return false;
-        }
-        let wait = if state.paused {
-            pace.reset();
-            Some(SLICE)
-        } else {
-            batch
-                .frames
-                .first()
-                .and_then(|f| pace.wait(f.ts, state.speed))
-        };
-        let has_requests = !state.requests.is_empty();
-        match wait {
-            None => return true,
-            Some(wait) => {
-                if has_requests {
-                    drop(state);
+/// The engine's side of a replay.
+struct Driver<'a> {
+    shared: &'a Shared,
+    engine: Engine,
+    pace: Pace,
+    published: Instant,
+    /// Everything measured so far is in the report.
+    is_published: bool,
+    max_pending: usize,
+    bytes_read: u64,
+    bytes_total: Option<u64>,
+}
+
+impl Driver<'_> {
+    /// Feeds one batch at the pace asked for; false when the replay was stopped.
+    fn take(&mut self, batch: &FrameBatch) -> bool {
+        self.is_published = false;
+        let mut next = 0;
+        while next < batch.frames.len() {
+            let (stop, paused, speed) = {
+                let state = self.shared.lock();
+                (state.stop, state.paused, state.speed)
+            };
+            if stop {
+                return false;
+            }
+            if paused {
+                self.pace.reset();
+                self.idle(SLICE);
+                continue;
+            }
+            if speed <= 0.0 {
+                self.pace.reset();
+                if next == 0 {
+                    self.engine.push(batch);
                 } else {
-                    drop(shared.room.wait_timeout(state, wait));
+                    batch.frames[next..]
+                        .iter()
+                        .for_each(|f| self.engine.push_frame(&batch.frame(f)));
+                }
+                next = batch.frames.len();
+            } else {
+                let frame = batch.frame(&batch.frames[next]);
+                if let Some(wait) = self.pace.wait(frame.ts, speed) {
+                    self.idle(wait);
+                    continue;
+                }
+                self.engine.push_frame(&frame);
+                next += 1;
+            }
+            if self.engine.has_events() {
+                self.hand_over();
+            }
+        }
+        self.publish_when_due();
+        self.answer_requests();
+        true
+    }
+
+    /// Waits for `time`, or until somebody asks for something.
+    fn idle(&mut self, time: Duration) {
+        {
+            let state = self.shared.lock();
+            if state.requests.is_empty() {
+                drop(self.shared.room.wait_timeout(state, time));
+            }
+        }
+        self.publish_when_due();
+        self.answer_requests();
+    }
+
+    fn publish_when_due(&mut self) {
+        if !self.is_published && self.published.elapsed() >= REPORT_EVERY {
+            self.publish(None);
+        }
+    }
+
+    /// Makes the report anew and shows it.
+    fn publish(&mut self, last: Option<&LastWords>) {
+        let report = Report::of(&self.engine, self.bytes_read, self.bytes_total, last);
+        self.show(report);
+    }
+
+    fn show(&mut self, report: Report) {
+        self.published = Instant::now();
+        self.is_published = true;
+        self.shared.lock().report = Arc::new(report);
+        self.shared.news.notify_all();
+    }
+
+    /// Moves events into the queue, waiting for room; answers requests meanwhile.
+    fn hand_over(&mut self) {
+        let (shared, max_pending) = (self.shared, self.max_pending);
+        let mut events: VecDeque<Event> = self.engine.drain_events().into();
+        while !events.is_empty() {
+            let mut state = shared.lock();
+            if state.stop && state.pending.len() >= max_pending {
+                // Stopped and nobody reads: `finish` still queues the ended sessions.
+                state.pending.extend(events.drain(..));
+                break;
+            }
+            let room = max_pending.saturating_sub(state.pending.len());
+            let take = room.min(events.len());
+            state.pending.extend(events.drain(..take));
+            shared.news.notify_all();
+            if !events.is_empty() {
+                drop(shared.room.wait_timeout(state, SLICE));
+                self.answer_requests();
+            }
+        }
+    }
+
+    fn answer_requests(&self) {
+        let (shared, engine) = (self.shared, &self.engine);
+        loop {
+            let request = {
+                let mut state = shared.lock();
+                state.requests.pop_front()
+            };
+            // An answer that nobody waits for any more is dropped.
+            match request {
+                None => return,
+                Some(Request::Snapshot {
+                    limit,
+                    offset,
+                    state,
+                    order,
+                    answer,
+                }) => {
+                    let _ = answer.send(engine.snapshot(limit, offset, state, order));
+                }
+                Some(Request::Session(id, answer)) => {
+                    let _ = answer.send(engine.session(id).cloned().into_iter().collect());
                 }
             }
         }
-        answer_requests(shared, engine);
     }
-}
 
-/// Moves events into the queue, waiting for room; answers requests meanwhile.
-fn hand_over(shared: &Shared, engine: &mut Engine, max_pending: usize) {
-    let mut events: VecDeque<Event> = engine.drain_events().into();
-    while !events.is_empty() {
-        let mut state = shared.lock();
-        if state.stop && state.pending.len() >= max_pending {
-            // Stopped and nobody reads: `finish` still queues the ended sessions.
-            state.pending.extend(events.drain(..));
-            break;
-        }
-        let room = max_pending.saturating_sub(state.pending.len());
-        let take = room.min(events.len());
-        state.pending.extend(events.drain(..take));
-        shared.news.notify_all();
-        if !events.is_empty() {
-            drop(shared.room.wait_timeout(state, SLICE));
-            answer_requests(shared, engine);
-        }
+    /// Ends the engine and hands over what it still says.
+    fn finish(&mut self, last: Option<&LastWords>) {
+        // The report of an ended run tells what was there at the end.
+        let before = Report::of(&self.engine, self.bytes_read, self.bytes_total, last);
+        self.engine.finish();
+        self.hand_over();
+        let mut report = Report::of(&self.engine, self.bytes_read, self.bytes_total, last);
+        report.sessions = before.sessions;
+        report.by_state = before.by_state;
+        self.show(report);
     }
-}
-
-fn answer_requests(shared: &Shared, engine: &Engine) {
-    loop {
-        let request = {
-            let mut state = shared.lock();
-            state.requests.pop_front()
-        };
-        // An answer that nobody waits for any more is dropped.
-        match request {
-            None => return,
-            Some(Request::Snapshot {
-                limit,
-                offset,
-                state,
-                order,
-                answer,
-            }) => {
-                let _ = answer.send(engine.snapshot(limit, offset, state, order));
-            }
-            Some(Request::Session(id, answer)) => {
-                let _ = answer.send(engine.session(id).cloned().into_iter().collect());
-            }
-        }
-    }
-}
-
-fn finish(shared: &Shared, engine: &mut Engine, source: &CaptureSet, max_pending: usize) {
-    let mut last = Report::of(engine, source);
-    engine.finish();
-    hand_over(shared, engine, max_pending);
-    let sessions = (last.sessions, std::mem::take(&mut last.by_state));
-    last = Report::of(engine, source);
-    // The report of an ended run tells what was there at the end.
-    (last.sessions, last.by_state) = sessions;
-    shared.lock().report = Arc::new(last);
 }

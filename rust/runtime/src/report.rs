@@ -1,9 +1,11 @@
 //! What a run says about itself: every counter, the tap, the inputs.
 
-use ctcpmon_capture::{CaptureSet, InterfaceStats, Note, Totals};
+use ctcpmon_capture::{InterfaceStats, Note, Totals};
 use ctcpmon_core::Engine;
 use ctcpmon_core::detect::{Verdict, session_state};
 use ctcpmon_core::time::Timestamp;
+
+use crate::reader::LastWords;
 
 /// State of a run at one moment.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +43,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reads everything there is to say.
-    pub(crate) fn of(engine: &Engine, source: &CaptureSet) -> Self {
+    /// Everything there is to say; what the inputs say about themselves is known only
+    /// once they were read.
+    pub(crate) fn of(
+        engine: &Engine,
+        bytes_read: u64,
+        bytes_total: Option<u64>,
+        last: Option<&LastWords>,
+    ) -> Self {
         let stats = engine.stats();
         let counters = stats.named();
         let value = |name: &str| {
@@ -81,11 +89,11 @@ impl Report {
             by_state,
             tap_gap_ratio: engine.tap().gap_ratio(),
             span: engine.span(),
-            bytes_read: source.bytes_read(),
-            bytes_total: source.bytes_total(),
-            notes: source.notes(),
-            interfaces: source.interface_stats(),
-            totals: source.totals(),
+            bytes_read: last.map_or(bytes_read, |l| l.bytes_read),
+            bytes_total,
+            notes: last.map(|l| l.notes.clone()).unwrap_or_default(),
+            interfaces: last.map(|l| l.interfaces.clone()).unwrap_or_default(),
+            totals: last.map(|l| l.totals).unwrap_or_default(),
             counters,
             is_done: false,
         }

@@ -1,0 +1,99 @@
+//! The thread that reads: inputs to batches, ahead of the engine. A pipe may keep it
+//! waiting for hours; the engine's thread goes on to answer meanwhile.
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use ctcpmon_capture::{
+    CaptureError, CaptureSet, FrameBatch, Input, InterfaceStats, Note, Options, Progress, Totals,
+    open,
+};
+
+/// Batches between reader and engine: one being filled, one waiting, one in use.
+const BATCHES: usize = 3;
+
+/// What the inputs say about themselves once they were read.
+#[derive(Debug, Default)]
+pub(crate) struct LastWords {
+    pub(crate) notes: Vec<Note>,
+    pub(crate) interfaces: Vec<InterfaceStats>,
+    pub(crate) totals: Totals,
+    /// Bytes read in all.
+    pub(crate) bytes_read: u64,
+    /// Why the reading ended early.
+    pub(crate) error: Option<String>,
+}
+
+/// What comes from the reader.
+pub(crate) enum Read {
+    /// Frames, and the stored bytes read so far.
+    Batch(FrameBatch, u64),
+    /// Nothing more.
+    End(Box<LastWords>),
+}
+
+/// A running reader. Dropping it ends the thread at its next batch; one that waits
+/// in read(2) on a pipe is left to the end of the process.
+pub(crate) struct Reader {
+    pub(crate) full: Receiver<Read>,
+    pub(crate) empty: Sender<FrameBatch>,
+    pub(crate) bytes_total: Option<u64>,
+}
+
+impl Reader {
+    /// Opens the inputs on the caller's thread and reads them on another.
+    pub(crate) fn start(inputs: &[Input], batch_frames: usize) -> Result<Self, CaptureError> {
+        let defaults = Options::default();
+        let options = Options {
+            batch_frames: match batch_frames {
+                0 => defaults.batch_frames,
+                n => n,
+            },
+            ..defaults
+        };
+        let source = open(inputs, &options)?;
+        let bytes_total = source.bytes_total();
+        let (full_tx, full) = bounded(BATCHES);
+        let (empty, empty_rx) = bounded(BATCHES);
+        for _ in 0..BATCHES {
+            // The channel has room for all of them.
+            let _ = empty.send(FrameBatch::default());
+        }
+        let spawned = std::thread::Builder::new()
+            .name("ctcpmon-reader".into())
+            .spawn(move || read(source, &full_tx, &empty_rx));
+        spawned.map_err(|source| CaptureError::Open {
+            input: "a reader thread".into(),
+            source,
+        })?;
+        Ok(Self {
+            full,
+            empty,
+            bytes_total,
+        })
+    }
+}
+
+fn read(mut source: CaptureSet, full: &Sender<Read>, empty: &Receiver<FrameBatch>) {
+    let mut error = None;
+    while let Ok(mut batch) = empty.recv() {
+        match source.next_batch(&mut batch) {
+            Ok(Progress::More) => {
+                if full.send(Read::Batch(batch, source.bytes_read())).is_err() {
+                    return;
+                }
+            }
+            Ok(Progress::End) => break,
+            Err(reason) => {
+                error = Some(reason.to_string());
+                break;
+            }
+        }
+    }
+    let last = LastWords {
+        notes: source.notes(),
+        interfaces: source.interface_stats(),
+        totals: source.totals(),
+        bytes_read: source.bytes_read(),
+        error,
+    };
+    let _ = full.send(Read::End(Box::new(last)));
+}
