@@ -19,6 +19,9 @@ pub const TO_HEADEND: usize = 0;
 /// Index of the headend's half-stream.
 pub const TO_CLIENT: usize = 1;
 
+/// Data of both sides this long after a close take the close back.
+const IGNORED_CLOSE_NS: i64 = 2_000 * NANOS_PER_MILLI;
+
 /// Payload above this cannot be one frame of a path with 1,500-byte packets: an
 /// offload has merged segments.
 const ONE_FRAME_BYTES: u32 = 1_460;
@@ -182,6 +185,25 @@ impl Session {
     /// True when only one side was ever seen.
     pub fn is_one_sided(&self) -> bool {
         self.half.iter().any(|h| !h.is_seen())
+    }
+
+    /// The close that side `closer` sent, if it was obeyed: FIN, or a RST after which
+    /// not both sides went on. A RST is an event, not an end (reliability guide 5): one
+    /// that somebody forged is ignored by both ends, one that a firewall forged is
+    /// obeyed by the end that got it.
+    pub fn close_in_force(&self, closer: usize) -> Option<Timestamp> {
+        let h = &self.half[closer];
+        let at = h.rst.map(|(at, _, _)| at).or(h.fin)?;
+        let went_on = |h: &HalfStream| {
+            h.last_data_ts
+                .is_some_and(|t| t.since(at) > IGNORED_CLOSE_NS)
+        };
+        (!self.half.iter().all(went_on)).then_some(at)
+    }
+
+    /// True when either side closed the connection and was obeyed.
+    pub fn is_closed(&self) -> bool {
+        (0..2).any(|side| self.close_in_force(side).is_some())
     }
 
     /// True for the families that never retransmit: the detectors judge these.

@@ -13,6 +13,9 @@ const TIE_NS: i64 = 60 * NANOS_PER_SECOND;
 const MIN_FREEZE_NS: i64 = 2 * NANOS_PER_SECOND;
 /// Segments sent into the freeze before the teardown.
 const MIN_SEGMENTS: u32 = 3;
+/// How long the closer is given to go on itself before data after its close count
+/// (guess: twice the 2 s after which an ignored close is taken back).
+const CLOSE_WAIT_NS: i64 = 4 * NANOS_PER_SECOND;
 /// Data sent on after the other side's RST or FIN shows that it was not agreed on.
 const DATA_AFTER: u32 = 3;
 /// An IKE delete just before a RST makes it an orderly end (QuickSec: 0.5 s).
@@ -79,22 +82,17 @@ fn check(session: &Session, _ctx: &Context) -> Judgement {
 
 /// Judges a close sent by side `closer`.
 fn judge(session: &Session, closer: usize) -> Option<Judgement> {
-    let c = &session.half[closer];
-    let at = c.rst.map(|(at, _, _)| at).or(c.fin)?;
-    if c.last_data_ts
-        .is_some_and(|t| t.since(at) > NANOS_PER_SECOND / 2)
-    {
-        // The closer sends on itself: a forged RST, or one that nobody obeyed.
-        return None;
-    }
+    let at = session.close_in_force(closer)?;
     // The side that was told: its data are what the close cut off.
     let dir = 1 - closer;
     let freeze = freeze_before(session, dir, at).or_else(|| freeze_before(session, closer, at));
     let after = session.data_after_close[dir];
+    // A close that both ends ignore is known for one only when its sender goes on.
+    let wait = CLOSE_WAIT_NS.max(2 * session.half[closer].max_data_gap_ns);
     let goes_on = after >= DATA_AFTER
         && session.half[dir]
             .last_data_ts
-            .is_some_and(|t| t.since(at) >= MIN_FREEZE_NS);
+            .is_some_and(|t| t.since(at) >= wait);
     let deleted = session.ike.last_informational[closer]
         .is_some_and(|t| (0..DELETE_BEFORE_NS).contains(&at.since(t)));
     let lossy = session.half.iter().any(|h| {

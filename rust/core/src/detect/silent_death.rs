@@ -74,7 +74,7 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
         return rebound(session, ctx);
     }
     (0..2)
-        .filter(|dir| session.half[*dir].fin.is_none() && session.half[*dir].rst.is_none())
+        .filter(|dir| session.close_in_force(*dir).is_none())
         .find_map(|dir| {
             signals::silence(session, dir, ctx.now)
                 .map(|s| judge(session, &s))

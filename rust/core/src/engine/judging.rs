@@ -107,10 +107,7 @@ impl Engine {
                 })));
             }
         }
-        let is_closed = session
-            .half
-            .iter()
-            .any(|h| h.rst.is_some() || h.fin.is_some());
+        let is_closed = session.is_closed();
         let quiet = now.since(session.last);
         if (is_closed && quiet > LINGER_NS) || quiet > IDLE_NS {
             let by_rst = session.half.iter().any(|h| h.rst.is_some());

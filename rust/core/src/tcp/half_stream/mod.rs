@@ -32,10 +32,6 @@ pub const PAUSE_NS: i64 = 2_000 * NANOS_PER_MILLI;
 /// Segments sent into a pause.
 pub const PAUSE_SEGMENTS: u32 = 3;
 
-/// Data this long after a side's own RST take the RST back (reliability guide
-/// section 5: a RST is an event, not an end).
-const IGNORED_RESET_NS: i64 = 2_000 * NANOS_PER_MILLI;
-
 /// What one data segment was, seen from the tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -223,8 +219,6 @@ pub struct HalfStream {
     pub offer: Offer,
     /// FIN seen at.
     pub fin: Option<Timestamp>,
-    /// RSTs of this side after which it sent data all the same.
-    pub resets_ignored: u32,
     /// RST seen at, its sequence number and TTL.
     pub rst: Option<(Timestamp, u32, u8)>,
     recent: [Fingerprint; RECENT],
@@ -404,15 +398,6 @@ impl HalfStream {
                 self.max_data_gap_ns = self.max_data_gap_ns.max(ts.since(last));
             }
             self.last_data_ts = Some(ts);
-            // Data of a side that had reset the connection: nobody obeyed that RST, or
-            // nobody sent it.
-            if self
-                .rst
-                .is_some_and(|(at, _, _)| ts.since(at) > IGNORED_RESET_NS)
-            {
-                self.rst = None;
-                self.resets_ignored += 1;
-            }
             self.acks_since_data = 0;
             self.opposite_since_data = 0;
             &mut self.ttl.data

@@ -1,0 +1,29 @@
+//! Writes the demo capture that ships with ctcpmon, and with `--cases DIR` one capture
+//! per case for looking at in other programs.
+//!
+//! Usage, from the repository root: `cargo run -p ctcpmon-testkit --bin make_captures`
+
+use std::fs;
+use std::io::Result;
+use std::path::PathBuf;
+
+use ctcpmon_testkit::cases::CASES;
+use ctcpmon_testkit::{demo, pcap};
+
+fn main() -> Result<()> {
+    fs::create_dir_all("python/ctcpmon/data")?;
+    fs::write(
+        "python/ctcpmon/data/demo.pcap",
+        pcap::file(&demo::records()),
+    )?;
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() == Some("--cases") {
+        let folder = PathBuf::from(args.next().unwrap_or_else(|| "cases".into()));
+        fs::create_dir_all(&folder)?;
+        for case in CASES {
+            let path = folder.join(case.name).with_extension("pcap");
+            fs::write(path, pcap::file(&(case.build)()))?;
+        }
+    }
+    Ok(())
+}

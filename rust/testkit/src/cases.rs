@@ -1,0 +1,416 @@
+//! The cases: each detector has one that raises it and a twin that must stay silent.
+
+use crate::device::Device;
+use crate::packet::Record;
+use crate::session::{AckHabit, Profile, Stream};
+use crate::sim::{Scenario, Tap};
+
+/// One case.
+#[derive(Debug)]
+pub struct Case {
+    /// Folder in `tests/cases`.
+    pub name: &'static str,
+    /// What it shows, one sentence.
+    pub about: &'static str,
+    /// Detector that must raise a stall (or its own verdict).
+    pub raises: &'static [&'static str],
+    /// Detectors that must stay silent although the traffic resembles what they look for.
+    pub silent: &'static [&'static str],
+    /// Frames.
+    pub build: fn() -> Vec<Record>,
+}
+
+fn one(profile: Profile, device: Device, tap: Tap) -> Vec<Record> {
+    Scenario {
+        sessions: vec![profile],
+        device,
+        tap,
+    }
+    .run()
+}
+
+fn base() -> Profile {
+    Profile::new(17, 0, 60_000)
+}
+
+/// Windows of 8 kB: connection tracking gives up 16 kB behind a hole.
+fn small_window() -> Profile {
+    Profile {
+        window: [8_192; 2],
+        ack: [AckHabit::Frozen; 2],
+        ..base()
+    }
+}
+
+fn without(mut records: Vec<Record>, every: usize) -> Vec<Record> {
+    let mut n = 0;
+    records.retain(|_| {
+        n += 1;
+        n % every != 0
+    });
+    records
+}
+
+fn swapped(mut records: Vec<Record>) -> Vec<Record> {
+    for i in (3..records.len().saturating_sub(1)).step_by(7) {
+        let (a, b) = (records[i].ts_ns, records[i + 1].ts_ns);
+        if b - a < 100_000_000 {
+            records.swap(i, i + 1);
+            records[i].ts_ns = a;
+            records[i + 1].ts_ns = b;
+        }
+    }
+    records
+}
+
+fn doubled(records: Vec<Record>) -> Vec<Record> {
+    records
+        .into_iter()
+        .flat_map(|r| {
+            [
+                Record {
+                    ts_ns: r.ts_ns + 150_000,
+                    ..r.clone()
+                },
+                r,
+            ]
+            .into_iter()
+            .rev()
+        })
+        .collect()
+}
+
+fn losing_client() -> Profile {
+    let mut p = small_window();
+    p.streams[0] = p.streams[0].clone().losing(&[40]);
+    p
+}
+
+fn steps_over() -> Profile {
+    let mut p = base();
+    p.streams[0] = p.streams[0].clone().losing(&[40, 90]);
+    p
+}
+
+fn one_way() -> Profile {
+    let mut p = base();
+    p.streams[1] = Stream::silent();
+    p.streams[0].every_ms = 400;
+    p
+}
+
+/// Every case of the project.
+pub const CASES: &[Case] = &[
+    Case {
+        name: "healthy",
+        about: "Balanced traffic through connection tracking, no loss.",
+        raises: &[],
+        silent: &[
+            "ctcp.stateful_drop",
+            "ctcp.silent_death",
+            "ctcp.window_overrun",
+            "ctcp.unfilled_hole",
+        ],
+        build: || one(base(), Device::Tracking { reset: false }, Tap::ClientSide),
+    },
+    Case {
+        name: "tracking_drops_after_loss",
+        about: "One segment lost before the firewall, receivers freeze the ACK; tap in front.",
+        raises: &["ctcp.stateful_drop", "ctcp.unfilled_hole"],
+        silent: &[],
+        build: || {
+            one(
+                losing_client(),
+                Device::Tracking { reset: false },
+                Tap::ClientSide,
+            )
+        },
+    },
+    Case {
+        name: "tracking_drops_seen_behind",
+        about: "The same behind the firewall: the client's direction falls silent.",
+        raises: &["ctcp.silent_death"],
+        silent: &[],
+        build: || {
+            one(
+                losing_client(),
+                Device::Tracking { reset: false },
+                Tap::HeadendSide,
+            )
+        },
+    },
+    Case {
+        name: "tracking_both_ports",
+        about: "The same with both ports mirrored: the copies behind the device stop.",
+        raises: &["ctcp.stateful_drop"],
+        silent: &["ctcp.proxy_ack_freeze"],
+        build: || {
+            one(
+                losing_client(),
+                Device::Tracking { reset: false },
+                Tap::BothPorts,
+            )
+        },
+    },
+    Case {
+        name: "loss_without_device",
+        about: "Two losses, receivers step over them, nobody tracks: at risk, not stalled.",
+        raises: &["ctcp.unfilled_hole"],
+        silent: &[
+            "ctcp.stateful_drop",
+            "ctcp.proxy_ack_freeze",
+            "ctcp.silent_death",
+        ],
+        build: || one(steps_over(), Device::None, Tap::HeadendSide),
+    },
+    Case {
+        name: "frozen_ack_at_receiver",
+        about: "A receiver that never steps over a hole, no device; the tap stands beside it.",
+        raises: &["ctcp.unfilled_hole"],
+        silent: &["ctcp.stateful_drop"],
+        build: || {
+            let p = Profile {
+                window: [65_535; 2],
+                ..losing_client()
+            };
+            one(p, Device::None, Tap::HeadendSide)
+        },
+    },
+    Case {
+        name: "inspection_holds",
+        about: "An inspection engine waits at the hole for ever.",
+        raises: &["ctcp.stateful_drop"],
+        silent: &["ctcp.proxy_ack_freeze"],
+        build: || {
+            one(
+                steps_over(),
+                Device::Inspection { release_ms: None },
+                Tap::ClientSide,
+            )
+        },
+    },
+    Case {
+        name: "inspection_releases",
+        about: "The same engine gives up after 4 s and lets everything go: a pause, no stall.",
+        raises: &[],
+        silent: &["ctcp.silent_death", "ctcp.stateful_drop"],
+        build: || {
+            one(
+                steps_over(),
+                Device::Inspection {
+                    release_ms: Some(4_000),
+                },
+                Tap::HeadendSide,
+            )
+        },
+    },
+    Case {
+        name: "proxy_freezes",
+        about: "A proxy asks for the lost segment with duplicate ACKs and SACK, for ever.",
+        raises: &["ctcp.proxy_ack_freeze"],
+        silent: &[],
+        build: || one(steps_over(), Device::Proxy, Tap::ClientSide),
+    },
+    Case {
+        name: "reset_by_firewall",
+        about: "A firewall that rejects resets the client; the headend goes on.",
+        raises: &["ctcp.reset_after_loss"],
+        silent: &[],
+        build: || {
+            one(
+                losing_client(),
+                Device::Tracking { reset: true },
+                Tap::ClientSide,
+            )
+        },
+    },
+    Case {
+        name: "forged_reset",
+        about: "A RST that nobody obeys: both sides go on.",
+        raises: &[],
+        silent: &["ctcp.reset_after_loss", "ctcp.silent_death"],
+        build: || {
+            let mut r = one(base(), Device::None, Tap::ClientSide);
+            let at = r.len() / 2;
+            let mut forged = r[at].clone();
+            forged.ts_ns += 1_000_000;
+            forged.frame.truncate(54);
+            forged.frame[17] = 40;
+            forged.frame[18] ^= 0x55;
+            forged.frame[47] = 4;
+            r.insert(at + 1, forged);
+            r
+        },
+    },
+    Case {
+        name: "logout",
+        about: "An orderly end: IKE delete, then the bare RST of the client, then quiet.",
+        raises: &[],
+        silent: &["ctcp.reset_after_loss", "ctcp.silent_death"],
+        build: || {
+            let mut p = Profile {
+                logout_ms: Some(40_000),
+                ..base()
+            };
+            p.streams[0].to_ms = 39_900;
+            p.streams[1].to_ms = 39_900;
+            one(p, Device::None, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "state_lost",
+        about: "The firewall loses its state without any loss before.",
+        raises: &["ctcp.silent_death"],
+        silent: &["ctcp.proxy_ack_freeze"],
+        build: || one(base(), Device::StateLost { at_ms: 25_000 }, Tap::ClientSide),
+    },
+    Case {
+        name: "one_way_user",
+        about: "Only the client sends after IKE; the headend was never regular.",
+        raises: &[],
+        silent: &["ctcp.silent_death", "ctcp.stateful_drop"],
+        build: || one(one_way(), Device::None, Tap::ClientSide),
+    },
+    Case {
+        name: "one_way_burst",
+        about: "A one-way burst runs over the window: at risk without any loss.",
+        raises: &["ctcp.window_overrun"],
+        silent: &["ctcp.unfilled_hole", "ctcp.stateful_drop"],
+        build: || {
+            let mut p = one_way();
+            p.streams[0].every_ms = 100;
+            one(p, Device::None, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "dpd_unanswered",
+        about: "The client asks with DPD, the headend stops answering IKE and dies.",
+        raises: &["ctcp.ike_unanswered"],
+        silent: &[],
+        build: || {
+            let mut p = Profile {
+                dpd_every_ms: 10_000,
+                headend_dies_ms: Some(45_000),
+                ..Profile::new(17, 0, 120_000)
+            };
+            p.streams[0] = Stream::silent();
+            p.streams[1] = Stream::silent();
+            p.streams[0].to_ms = -1;
+            p.streams[1].from_ms = 119_000;
+            p.streams[1].to_ms = 119_000;
+            one(p, Device::None, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "dpd_answered",
+        about: "The same rhythm with every request answered.",
+        raises: &[],
+        silent: &["ctcp.ike_unanswered", "ctcp.silent_death"],
+        build: || {
+            let mut p = Profile {
+                dpd_every_ms: 10_000,
+                ..Profile::new(17, 0, 120_000)
+            };
+            p.streams[0] = Stream::silent();
+            p.streams[1] = Stream::silent();
+            p.streams[1].from_ms = 119_000;
+            p.streams[1].to_ms = 119_000;
+            one(p, Device::None, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "tap_loses_packets",
+        about: "A healthy session on a tap that misses every fortieth frame.",
+        raises: &[],
+        silent: &[
+            "ctcp.unfilled_hole",
+            "ctcp.stateful_drop",
+            "ctcp.silent_death",
+        ],
+        build: || without(one(base(), Device::None, Tap::ClientSide), 40),
+    },
+    Case {
+        name: "reordering",
+        about: "Neighbouring frames change places.",
+        raises: &[],
+        silent: &["ctcp.unfilled_hole", "ctcp.stateful_drop"],
+        build: || swapped(one(base(), Device::None, Tap::ClientSide)),
+    },
+    Case {
+        name: "span_duplicates",
+        about: "The mirror shows every frame twice.",
+        raises: &[],
+        silent: &[
+            "ctcp.proxy_ack_freeze",
+            "ctcp.unfilled_hole",
+            "ctcp.reset_after_loss",
+        ],
+        build: || doubled(one(base(), Device::None, Tap::ClientSide)),
+    },
+    Case {
+        name: "one_way_span",
+        about: "The mirror shows the client's direction only, of a session that stalls.",
+        raises: &[],
+        silent: &[
+            "ctcp.stateful_drop",
+            "ctcp.silent_death",
+            "ctcp.window_overrun",
+        ],
+        build: || {
+            let mut r = one(
+                losing_client(),
+                Device::Tracking { reset: false },
+                Tap::ClientSide,
+            );
+            r.retain(|r| r.frame[26..30] == [10, 1, 4, 17]);
+            r
+        },
+    },
+    Case {
+        name: "mid_stream_start",
+        about: "The capture begins long after the session.",
+        raises: &[],
+        silent: &[
+            "ctcp.silent_death",
+            "ctcp.stateful_drop",
+            "ctcp.unfilled_hole",
+        ],
+        build: || one(base(), Device::None, Tap::ClientSide).split_off(150),
+    },
+    Case {
+        name: "idle_after_traffic",
+        about: "Both sides fall quiet; nobody is waiting for anything.",
+        raises: &[],
+        silent: &["ctcp.silent_death", "ctcp.stateful_drop"],
+        build: || {
+            let mut p = base();
+            p.streams[0].to_ms = 20_000;
+            p.streams[1].to_ms = 20_000;
+            let mut later = Profile::new(18, 55_000, 60_000);
+            later.start_ms = 50_000;
+            Scenario {
+                sessions: vec![p, later],
+                device: Device::None,
+                tap: Tap::ClientSide,
+            }
+            .run()
+        },
+    },
+    Case {
+        name: "idle_user_with_broadcasts",
+        about: "The user goes away; the headend sends a stray packet every ten seconds.",
+        raises: &[],
+        silent: &[
+            "ctcp.stateful_drop",
+            "ctcp.reset_after_loss",
+            "ctcp.window_overrun",
+        ],
+        build: || {
+            let mut p = Profile::new(17, 0, 200_000);
+            p.streams[0].to_ms = 30_000;
+            p.streams[1].to_ms = 30_000;
+            p.broadcasts = Some(Stream::steady(40_000, 200_000, 10_000, 148));
+            one(p, Device::None, Tap::ClientSide)
+        },
+    },
+];

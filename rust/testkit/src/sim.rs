@@ -1,0 +1,336 @@
+//! The simulation: events in time order, one tap.
+
+use std::collections::BTreeMap;
+
+use crate::device::{Device, State};
+use crate::packet::{self, ACK, PSH, RST, Record, SYN, Segment};
+use crate::session::{AckHabit, Profile};
+
+/// Where the tap stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tap {
+    /// Between the client-side loss and the device.
+    ClientSide,
+    /// Between the device and the headend.
+    HeadendSide,
+    /// Both ports of the device in one mirror.
+    BothPorts,
+}
+
+/// Sessions on one path.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Sessions.
+    pub sessions: Vec<Profile>,
+    /// Device.
+    pub device: Device,
+    /// Tap.
+    pub tap: Tap,
+}
+
+/// Start of every scenario: 2026-11-23T02:58:00Z.
+pub const EPOCH_NS: i64 = 1_795_402_680_000_000_000;
+/// One-way delay from an endpoint to the device.
+const LEG_US: i64 = 9_000;
+
+#[derive(Debug)]
+enum Event {
+    Send(usize, usize, Vec<u8>, u8),
+    AtDevice(usize, Segment),
+    Arrive(usize, Segment),
+}
+
+#[derive(Debug, Default)]
+struct End {
+    iss: u32,
+    next: u32,
+    rcv: Option<u32>,
+    beyond: Vec<(u32, u32)>,
+    sent: usize,
+    ip_id: u16,
+    closed: bool,
+}
+
+impl End {
+    fn receive(&mut self, segment: &Segment, habit: AckHabit) {
+        let (start, end) = (segment.seq, segment.end());
+        let Some(rcv) = self.rcv else {
+            self.rcv = Some(end);
+            return;
+        };
+        let ahead = |a: u32, b: u32| a.wrapping_sub(b) as i32;
+        match habit {
+            AckHabit::Highest => {
+                if ahead(end, rcv) > 0 {
+                    self.rcv = Some(end);
+                }
+            }
+            AckHabit::Frozen => {
+                self.beyond.push((start, end));
+                let mut rcv = rcv;
+                while let Some(at) = self
+                    .beyond
+                    .iter()
+                    .position(|(s, e)| ahead(*s, rcv) <= 0 && ahead(*e, rcv) > 0)
+                {
+                    rcv = self.beyond.swap_remove(at).1;
+                }
+                self.rcv = Some(rcv);
+            }
+        }
+    }
+}
+
+impl Scenario {
+    /// Runs everything and returns what the tap records, in time order.
+    pub fn run(&self) -> Vec<Record> {
+        let mut out = Vec::new();
+        for (index, profile) in self.sessions.iter().enumerate() {
+            out.extend(Run::new(self, profile, index as u32).run());
+        }
+        out.sort_by_key(|r: &Record| r.ts_ns);
+        out
+    }
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    profile: &'a Profile,
+    queue: BTreeMap<(i64, u64), Event>,
+    order: u64,
+    ends: [End; 2],
+    device: State,
+    records: Vec<Record>,
+    esp: [u32; 2],
+    spi: [u32; 2],
+    cookies: (u64, u64),
+}
+
+impl<'a> Run<'a> {
+    fn new(scenario: &'a Scenario, profile: &'a Profile, index: u32) -> Self {
+        let mut ends = [End::default(), End::default()];
+        for (i, end) in ends.iter_mut().enumerate() {
+            end.iss = 0x1000_0000 + index * 0x0123_4567 + i as u32 * 0x5555_0001;
+            end.next = end.iss;
+            end.ip_id = (index * 977 + i as u32 * 31) as u16;
+        }
+        Self {
+            scenario,
+            profile,
+            queue: BTreeMap::new(),
+            order: 0,
+            ends,
+            device: State::default(),
+            records: vec![],
+            esp: [0; 2],
+            spi: [0x2000_0100 + index, 0x3000_0100 + index],
+            cookies: (
+                0xc1c2_0000_0000_0000 | u64::from(index),
+                0xd1d2_0000_0000_0000 | u64::from(index),
+            ),
+        }
+    }
+
+    fn at(&mut self, us: i64, event: Event) {
+        self.order += 1;
+        self.queue.insert((us, self.order), event);
+    }
+
+    fn run(mut self) -> Vec<Record> {
+        let start = self.profile.start_ms * 1_000;
+        self.at(start, Event::Send(0, 0, vec![], SYN));
+        let (i, r) = self.cookies;
+        // The shape of aggressive mode, XAUTH, mode config and quick mode.
+        for (n, (dir, exchange, id, len)) in [
+            (0, 4, 0, 560),
+            (1, 4, 0, 332),
+            (0, 4, 0, 172),
+            (1, 6, 7, 76),
+            (0, 6, 7, 92),
+            (0, 32, 9, 300),
+            (1, 32, 9, 180),
+            (0, 32, 9, 60),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let responder = if n == 0 { 0 } else { r };
+            let us = start + 60_000 + n as i64 * 90_000;
+            self.at(
+                us,
+                Event::Send(
+                    dir,
+                    0,
+                    packet::ike(exchange, i, responder, id, len),
+                    ACK | PSH,
+                ),
+            );
+        }
+        self.schedule_data();
+        while let Some((&(us, order), _)) = self.queue.iter().next() {
+            if let Some(event) = self.queue.remove(&(us, order)) {
+                self.handle(us, event);
+            }
+        }
+        self.records
+    }
+
+    fn schedule_data(&mut self) {
+        let profile = self.profile;
+        let more = profile.broadcasts.iter().map(|s| (1, s));
+        for (dir, stream) in profile.streams.iter().enumerate().chain(more) {
+            let mut t = stream.from_ms;
+            while t <= stream.to_ms {
+                self.at(t * 1_000, Event::Send(dir, stream.bytes, vec![], ACK | PSH));
+                t += stream.every_ms.max(1);
+            }
+        }
+        let last = profile.streams.iter().map(|s| s.to_ms).max().unwrap_or(0);
+        let (i, r) = self.cookies;
+        if profile.dpd_every_ms > 0 {
+            let mut t = profile.start_ms + 2_000 + profile.dpd_every_ms;
+            while t <= last {
+                let message = packet::ike(5, i, r, t as u32, 92);
+                self.at(t * 1_000, Event::Send(0, 0, message, ACK | PSH));
+                t += profile.dpd_every_ms;
+            }
+        }
+        if let Some(t) = profile.logout_ms {
+            let message = packet::ike(5, i, r, t as u32, 84);
+            self.at(t * 1_000, Event::Send(0, 0, message, ACK | PSH));
+            self.at(t * 1_000 + 500_000, Event::Send(0, 0, vec![], RST));
+        }
+    }
+
+    fn handle(&mut self, us: i64, event: Event) {
+        match event {
+            Event::Send(dir, bytes, payload, flags) => self.send(us, dir, bytes, payload, flags),
+            Event::AtDevice(number, segment) => self.at_device(us, number, segment),
+            Event::Arrive(number, segment) => self.arrive(us, number, &segment),
+        }
+    }
+
+    fn send(&mut self, us: i64, dir: usize, bytes: usize, payload: Vec<u8>, flags: u8) {
+        let dead = dir == 1
+            && self
+                .profile
+                .headend_dies_ms
+                .is_some_and(|t| us >= t * 1_000);
+        if dead || self.ends[dir].closed {
+            return;
+        }
+        let payload = if bytes > 0 {
+            self.esp[dir] += 1;
+            packet::esp(self.spi[dir], self.esp[dir], bytes)
+        } else {
+            payload
+        };
+        let end = &mut self.ends[dir];
+        end.ip_id = end.ip_id.wrapping_add(1);
+        let is_reset = flags & RST != 0;
+        let segment = Segment {
+            dir,
+            seq: if is_reset { 0 } else { end.next },
+            ack: if is_reset { 0 } else { end.rcv.unwrap_or(0) },
+            flags,
+            window: self.profile.window[dir],
+            options: if flags & SYN != 0 {
+                vec![2, 4, 5, 0x64]
+            } else {
+                vec![]
+            },
+            ttl: if dir == 0 { 128 } else { 255 },
+            ip_id: end.ip_id,
+            payload,
+        };
+        if !is_reset {
+            end.next = segment.end();
+        }
+        end.closed |= is_reset;
+        let number = if segment.payload.is_empty() {
+            usize::MAX
+        } else {
+            end.sent
+        };
+        end.sent += usize::from(number != usize::MAX);
+        if self.profile.streams[dir].lose.contains(&number) {
+            return;
+        }
+        self.at(us + LEG_US, Event::AtDevice(number, segment));
+    }
+
+    fn at_device(&mut self, us: i64, number: usize, segment: Segment) {
+        let dir = segment.dir;
+        let before = if dir == 0 {
+            Tap::ClientSide
+        } else {
+            Tap::HeadendSide
+        };
+        let behind = if dir == 0 {
+            Tap::HeadendSide
+        } else {
+            Tap::ClientSide
+        };
+        self.record(us, before, &segment, 0);
+        let outcome = self.device.take(&self.scenario.device, segment, us / 1_000);
+        for out in outcome.deliver {
+            let hop = u8::from(self.scenario.device != Device::Proxy || out.ttl != 64);
+            self.record(us + 60, behind, &out, hop);
+            let lost = self.profile.streams[out.dir].lose_behind.contains(&number);
+            if !lost {
+                self.at(us + LEG_US, Event::Arrive(number, out));
+            }
+        }
+        for out in outcome.answer {
+            self.record(us + 80, before, &out, 0);
+            self.at(us + LEG_US, Event::Arrive(usize::MAX, out));
+        }
+    }
+
+    fn record(&mut self, us: i64, place: Tap, segment: &Segment, hops: u8) {
+        if self.scenario.tap != place && self.scenario.tap != Tap::BothPorts {
+            return;
+        }
+        let seen = Segment {
+            ttl: segment.ttl - hops,
+            ..segment.clone()
+        };
+        let frame = packet::frame(&seen, self.profile.client, self.profile.headend);
+        self.records.push(Record {
+            ts_ns: EPOCH_NS + us * 1_000,
+            frame,
+        });
+    }
+
+    fn arrive(&mut self, us: i64, _number: usize, segment: &Segment) {
+        let to = 1 - segment.dir;
+        if to == 1
+            && self
+                .profile
+                .headend_dies_ms
+                .is_some_and(|t| us >= t * 1_000)
+        {
+            return;
+        }
+        if segment.flags & RST != 0 {
+            self.ends[to].closed = true;
+            return;
+        }
+        let habit = self.profile.ack[to];
+        self.ends[to].receive(segment, habit);
+        if segment.flags & SYN != 0 {
+            let flags = if to == 1 { SYN | ACK } else { ACK };
+            self.at(us + 100, Event::Send(to, 0, vec![], flags));
+        }
+        // A DPD request is answered by the same exchange.
+        let is_request =
+            to == 1 && segment.payload.len() == 8 + 92 + 16 && segment.payload[26] == 5;
+        if is_request {
+            let (i, r) = self.cookies;
+            self.at(
+                us + 2_000,
+                Event::Send(1, 0, packet::ike(5, i, r, us as u32, 92), ACK | PSH),
+            );
+        }
+    }
+}
