@@ -1,0 +1,1 @@
+"""Scores ctcpmon's verdicts against labelled captures: ``python -m tests.score FOLDER``."""
