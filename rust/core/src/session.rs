@@ -126,6 +126,7 @@ impl Session {
                 headend
             };
             let lite = &record.halves[index];
+            h.peer_window_max = record.halves[1 - index].last_window();
             h.packets = u64::from(lite.packets);
             if lite.has_syn() {
                 let at = record
@@ -282,7 +283,8 @@ impl Session {
                 match packet {
                     TunnelPacket::Ike(header) => {
                         if !repeated {
-                            self.ike.on_message(dir, header.as_ref(), s.ts);
+                            let beyond = self.half[dir].unacked_bytes().unwrap_or(0);
+                            self.ike.on_message(dir, header.as_ref(), s.ts, beyond);
                         }
                         return header.map_or(Effect::Measured, |h| Effect::Cookies(h.initiator));
                     }
@@ -375,6 +377,7 @@ impl Session {
             }
             h.segments_since_una = 0;
             h.ack_repeats = 0;
+            h.bare_repeats = 0;
             h.dup_ack_run = 0;
             h.sack_run = 0;
             h.spacing.opposite_run = 0;
@@ -384,6 +387,10 @@ impl Session {
         }
         self.ike.unanswered = [0; 2];
         self.ike.unanswered_since = [None; 2];
+        for dpd in &mut self.ike.dpd {
+            dpd.pending = 0;
+            dpd.pending_since = None;
+        }
     }
 }
 

@@ -5,7 +5,9 @@
 //! case that raises it and a twin that stays silent in `tests/cases`.
 
 mod evidence;
+mod freeze;
 mod ike_unanswered;
+mod inspection_queue_freeze;
 mod proxy_ack_freeze;
 mod reset_after_loss;
 pub mod signals;
@@ -69,10 +71,11 @@ pub struct Detector {
 
 /// Every detector in evaluation order: of several that explain one stall, the
 /// first names it.
-pub const DETECTORS: [Detector; 7] = [
+pub const DETECTORS: [Detector; 8] = [
     reset_after_loss::DETECTOR,
     proxy_ack_freeze::DETECTOR,
     stateful_drop::DETECTOR,
+    inspection_queue_freeze::DETECTOR,
     silent_death::DETECTOR,
     ike_unanswered::DETECTOR,
     window_overrun::DETECTOR,

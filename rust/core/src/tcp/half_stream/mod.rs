@@ -134,6 +134,10 @@ pub struct HalfStream {
     pub ack_repeats: u32,
     /// Time of the last of them.
     pub ack_repeated: Timestamp,
+    /// Of those the ones without data.
+    pub bare_repeats: u32,
+    /// Empty segments of the other side that moved `snd_una`.
+    pub bare_acks: u64,
     /// Duplicate ACKs in a row at `snd_una`: the five conditions of RFC 5681 section 2.
     pub dup_ack_run: u32,
     /// Duplicate ACKs in all.
@@ -160,6 +164,8 @@ pub struct HalfStream {
     pub peer_window_at_una: u16,
     /// Largest and smallest window the other side offered on data or ACKs.
     pub peer_window_range: (u16, u16),
+    /// Largest window the other side ever offered, SYN included, unscaled.
+    pub peer_window_max: u16,
     /// Smoothed data-to-ACK time, ns; 0 before the first sample.
     pub ack_rtt_ns: i64,
     /// Smallest data-to-ACK time, ns; `i64::MAX` before the first sample.
@@ -265,6 +271,16 @@ impl HalfStream {
     pub fn unacked_bytes(&self) -> Option<u64> {
         self.snd_una
             .map(|una| self.snd_nxt.saturating_sub(una.max(self.snd_first)))
+    }
+
+    /// Share of this side's segments that the other side used to answer with an empty
+    /// ACK while its ACK still moved; `None` before twenty segments were answered (guess:
+    /// an IKE handshake and as much again).
+    pub fn bare_ack_share(&self) -> Option<f64> {
+        let settled = self
+            .data_segments
+            .saturating_sub(u64::from(self.segments_since_una));
+        (settled >= 20).then(|| self.bare_acks as f64 / settled as f64)
     }
 
     /// The hole at `snd_una`, if the other side's ACK stands at one.
@@ -498,8 +514,16 @@ impl HalfStream {
     /// The window the other side offers for this side's data, scaled when both
     /// SYNs were seen with the option (`peer_scale` is the other side's offer).
     pub fn window_bytes(&self, peer_scale: Option<u8>) -> Option<u64> {
+        self.peer_window.map(|w| self.scaled(w, peer_scale))
+    }
+
+    /// The largest window the other side ever offered, scaled in the same way.
+    pub fn max_window_bytes(&self, peer_scale: Option<u8>) -> u64 {
+        self.scaled(self.peer_window_max, peer_scale)
+    }
+
+    fn scaled(&self, window: u16, peer_scale: Option<u8>) -> u64 {
         let both = self.offer.window_scale.and(peer_scale);
-        self.peer_window
-            .map(|w| u64::from(w) << both.unwrap_or(0).min(14))
+        u64::from(window) << both.unwrap_or(0).min(14)
     }
 }
