@@ -79,13 +79,6 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     if f.repeats < 2 || f.segments < super::freeze::MIN_SEGMENTS || !long {
         return None;
     }
-    if signals::receiver_steps_over(session, f.dir, ctx) {
-        return Some(
-            describe(session, f, Verdict::Stalled, 0.9)
-                .with(E::ReceiverStepsOver.is(f64::from(h.holes_stepped_over)))
-                .not("frozen_ack_receiver: this receiver stepped over holes before"),
-        );
-    }
     if signals::dpd_unanswered_since(session, f.dir, f.since, ctx.now) {
         let dpd = &session.ike.dpd[f.dir];
         return Some(
@@ -96,6 +89,13 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     }
     if !is_judged(session, f) {
         return None;
+    }
+    if signals::receiver_steps_over(session, f.dir, ctx) {
+        return Some(
+            describe(session, f, Verdict::Stalled, 0.9)
+                .with(E::ReceiverStepsOver.is(f64::from(h.holes_stepped_over)))
+                .not("frozen_ack_receiver: this receiver stepped over holes before"),
+        );
     }
     match signals::bare_acks(session, f) {
         BareAcks::Stopped => Some(

@@ -4,7 +4,7 @@
 use super::verdict::{LossSide, Side};
 use crate::flow::candidate::Recognised;
 use crate::session::Session;
-use crate::tcp::half_stream::HalfStream;
+use crate::tcp::half_stream::{HalfStream, Spacing};
 use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
 /// Strict tracking lets the window of the last ACK and as much again as the largest
@@ -17,9 +17,43 @@ pub const RHYTHM_PACKETS: u32 = 10;
 /// Shortest silence that means something. Origin: inspection queues release after
 /// 4 s (ASA) or 5 s (IOS; measured pauses up to 5.3 s); the release must be seen first.
 pub const MIN_SILENCE_NS: i64 = 6 * NANOS_PER_SECOND;
-/// Silence must exceed the longest gap ever seen this many times (guess; Wireshark
-/// and DPD practice use 3 missed beats).
+/// Silence must exceed the longest pause ever seen this many times when pauses of that
+/// size are well known (guess; Wireshark and DPD practice use 3 missed beats).
 pub const GAP_FACTOR: i64 = 3;
+
+/// Pauses seen, and how many times their mean a silence must last: then one like it comes
+/// by chance less than once in 500 pauses. People pause at random; with `n` pauses of mean
+/// `m` seen the next one lasts longer than `s` with probability `(1 + s / (n m)) ^ -n`
+/// (exponential pauses, mean not known), so the factor is `n (500 ^ (1 / n) - 1)`.
+const PAUSE_TENTHS: [(u32, i64); 12] = [
+    (50, 66),
+    (30, 69),
+    (20, 73),
+    (15, 77),
+    (12, 81),
+    (10, 86),
+    (8, 94),
+    (6, 109),
+    (5, 123),
+    (4, 149),
+    (3, 208),
+    (2, 427),
+];
+
+/// How long a side must be silent before that is no pause of its own.
+pub fn pause_limit_ns(spacing: &Spacing) -> i64 {
+    let by_longest = GAP_FACTOR * spacing.max_gap_ns;
+    if spacing.is_steady() {
+        return by_longest;
+    }
+    let (n, mean) = spacing.pauses();
+    let tenths = PAUSE_TENTHS
+        .iter()
+        .find(|(least, _)| n >= *least)
+        .map_or(4_990, |(_, tenths)| *tenths);
+    by_longest.max(mean / 10 * tenths)
+}
+
 /// Data segments of the other side into the silence (guess: three DPD requests and
 /// two more packets).
 pub const MIN_OPPOSITE: u32 = 5;
@@ -218,14 +252,13 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
     let talking = other.last_data_ts?;
     let opposite = spacing.opposite_run;
     // Keepalives and DPD keep a beat; the handshake before them is faster.
-    let is_steady = spacing.max_gap_ns >= MIN_SILENCE_NS / GAP_FACTOR
-        && spacing.max_gap_ns * 2 <= spacing.mean_gap_ns * 3;
-    let need = if is_steady {
+    let is_slow_clock = spacing.max_gap_ns >= MIN_SILENCE_NS / GAP_FACTOR && spacing.is_steady();
+    let need = if is_slow_clock {
         MIN_OPPOSITE_STEADY
     } else {
         MIN_OPPOSITE.max(2 * spacing.max_opposite_run.min(200) + 1)
     };
-    let enough = age_ns >= MIN_SILENCE_NS.max(GAP_FACTOR * spacing.max_gap_ns)
+    let enough = age_ns >= MIN_SILENCE_NS.max(pause_limit_ns(spacing))
         && opposite >= need
         && talking.since(since) >= age_ns / 2;
     let spread = talking.since(spacing.opposite_since) / i64::from(opposite.max(2) - 1);
@@ -280,7 +313,7 @@ pub fn silent_at_limit(session: &Session, dir: usize, now: Timestamp) -> Option<
     let allowance = allowance(session, dir)?;
     let used = frozen.unacked * 100 / allowance.max(1);
     let opposite = h.spacing.opposite_run;
-    (silence_ns >= LIMIT_SILENCE_NS.max(GAP_FACTOR * h.spacing.max_gap_ns)
+    (silence_ns >= LIMIT_SILENCE_NS.max(pause_limit_ns(&h.spacing))
         && LIMIT_PCT.contains(&used)
         && opposite >= MIN_OPPOSITE_STEADY.max(h.spacing.max_opposite_run.min(200) + 1)
         && h.ack_repeated >= since)
@@ -326,13 +359,17 @@ pub fn forwarded_copies(half: &HalfStream) -> Option<(u32, Timestamp)> {
         .then_some((half.data_since_copy, half.last_copy))
 }
 
-/// True when the receiver of direction `dir` was seen to step over a hole: its ACK
+/// Holes a receiver must be seen to step over before that is its habit (guess: a tap
+/// that misses a frame now and then makes one or two look like it).
+const STEPS_OVER: u32 = 3;
+
+/// True when the receiver of direction `dir` was seen to step over holes: its ACK
 /// names the highest byte, so an ACK that stands still means nothing arrives.
 ///
-/// A tap that loses packets makes any receiver look like that, so one proven gap of
-/// the tap, or ordinary TCP that misses segments, takes the proof away.
+/// A tap that loses packets makes any receiver look like that, so proven gaps of the
+/// tap, or ordinary TCP that misses segments, take the proof away.
 pub fn receiver_steps_over(session: &Session, dir: usize, ctx: &super::Context) -> bool {
-    session.half[dir].holes_stepped_over > 0
+    session.half[dir].holes_stepped_over >= STEPS_OVER
         && ctx.tunnel_gaps == 0
         && ctx.tap_gap_ratio.is_none_or(|r| r <= TAP_GAP_LIMIT)
 }

@@ -7,6 +7,9 @@
 //! about the hole (docs/decisions/0003-hole-and-gap.md).
 
 mod acknowledged;
+mod spacing;
+
+pub use spacing::Spacing;
 
 use super::holes::HoleList;
 use super::seq::Unwrap;
@@ -60,25 +63,6 @@ struct Fingerprint {
     digest: u64,
     ip_id: u16,
     ttl: u8,
-}
-
-/// Spacing of one side's packets, learned while it is regular.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Spacing {
-    /// Packets seen from this side.
-    pub packets: u32,
-    /// Longest time between two of them, ns.
-    pub max_gap_ns: i64,
-    /// Smoothed time between two of them, ns (weight 1/8).
-    pub mean_gap_ns: i64,
-    /// Most data segments the other side sent between two of them.
-    pub max_opposite_run: u32,
-    /// Data segments the other side has sent since the last one.
-    pub opposite_run: u32,
-    /// First data segment of `opposite_run`.
-    pub opposite_since: Timestamp,
-    /// The other side's spacing of data when `opposite_run` began, ns.
-    pub opposite_usual_ns: i64,
 }
 
 /// TTL or hop limit by kind of segment; 0 means not seen. Kinds are kept apart
@@ -388,14 +372,7 @@ impl HalfStream {
         self.packets += 1;
         self.payload_bytes += u64::from(segment.payload_len);
         if let Some(last) = self.last_ts {
-            let gap = ts.since(last).max(0);
-            self.spacing.max_gap_ns = self.spacing.max_gap_ns.max(gap);
-            let mean = self.spacing.mean_gap_ns;
-            self.spacing.mean_gap_ns = if mean == 0 {
-                gap
-            } else {
-                mean + (gap - mean) / 8
-            };
+            self.spacing.on_gap(ts.since(last).max(0));
         }
         let run = self.spacing.opposite_run;
         self.spacing.max_opposite_run = self.spacing.max_opposite_run.max(run);
