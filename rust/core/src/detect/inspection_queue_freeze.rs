@@ -17,6 +17,7 @@ pub(super) const DETECTOR: Detector = Detector {
     name: "Inspection holds everything behind a hole",
     signature: "S-b",
     severity: "critical",
+    tells_the_end: false,
     docs: "\
 ## What it sees
 One side goes on sending new data, the other side is heard, but its ACK stands still for longer than \
@@ -105,7 +106,10 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
         // Something answers each segment: the data arrive there.
         BareAcks::AsBefore => None,
         BareAcks::NoHabit | BareAcks::ForEverySegment => {
-            let full = signals::window_is_constant_full(h);
+            // A request answered beyond the freeze shows that this receiver does stand
+            // still while data arrive: its window says nothing about it any more.
+            let is_refuted = f.unproven_ns < f.heard_ns;
+            let full = signals::window_is_constant_full(h) && !is_refuted;
             (full && f.unproven_ns >= HABIT_FREEZE_NS)
                 .then(|| describe(session, f, Verdict::Stalled, 0.6))
         }

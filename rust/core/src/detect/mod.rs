@@ -61,6 +61,8 @@ pub struct Detector {
     pub signature: &'static str,
     /// `critical` or `warning`.
     pub severity: &'static str,
+    /// Names how a session ended, and so may speak beside the detector that named the stall.
+    pub tells_the_end: bool,
     /// Page in fixed sections, markdown.
     pub docs: &'static str,
     /// Thresholds.

@@ -25,6 +25,7 @@ pub(super) const DETECTOR: Detector = Detector {
     name: "Proxy froze the ACK",
     signature: "S-c",
     severity: "critical",
+    tells_the_end: false,
     docs: "\
 ## What it sees
 Pure duplicate ACKs at one number while new data goes on, with marks that no cTCP endpoint makes: \

@@ -134,9 +134,9 @@ pub enum BareAcks {
     Stopped,
 }
 
-/// Segments sent into a freeze before the habit is compared (guess: three expected ACKs
-/// at the lowest share that counts as a habit).
-const HABIT_SEGMENTS: u32 = 10;
+/// Segments in a row without an empty ACK that end the habit: at the lowest share that
+/// counts as one, chance brings that once in a hundred times.
+const HABIT_SEGMENTS: u32 = 13;
 /// Share of segments answered by an empty ACK that counts as a habit (guess: delayed
 /// ACKs answer every second segment, RFC 1122 section 4.2.3.2; some ride on data).
 const HABIT_SHARE: f64 = 0.3;
@@ -144,23 +144,16 @@ const HABIT_SHARE: f64 = 0.3;
 /// Compares the receiver's empty ACKs during the freeze `f` with those before.
 pub fn bare_acks(session: &Session, f: &Frozen) -> BareAcks {
     let h = &session.half[f.dir];
-    if f.segments < HABIT_SEGMENTS {
-        return BareAcks::NoHabit;
-    }
-    let during = f64::from(h.bare_repeats) / f64::from(f.segments);
     let before = h.bare_ack_share().unwrap_or(0.0);
-    if during >= 0.8 && before <= 0.6 {
-        return BareAcks::ForEverySegment;
-    }
-    if before < HABIT_SHARE {
-        return BareAcks::NoHabit;
-    }
-    if h.bare_repeats == 0 {
-        BareAcks::Stopped
-    } else if during >= before / 2.0 {
-        BareAcks::AsBefore
-    } else {
+    let during = f64::from(h.bare_repeats) / f64::from(f.segments.max(1));
+    if f.segments >= HABIT_SEGMENTS && during >= 0.8 && before <= 0.6 {
+        BareAcks::ForEverySegment
+    } else if before < HABIT_SHARE {
         BareAcks::NoHabit
+    } else if h.segments_since_bare >= HABIT_SEGMENTS {
+        BareAcks::Stopped
+    } else {
+        BareAcks::AsBefore
     }
 }
 
@@ -205,7 +198,12 @@ pub fn window_is_constant_full(half: &HalfStream) -> bool {
 
 /// DPD requests sent into the freeze that nobody answers although they used to be
 /// answered: what is sent does not arrive.
-pub fn dpd_unanswered_since(session: &Session, dir: usize, since: Timestamp, now: Timestamp) -> bool {
+pub fn dpd_unanswered_since(
+    session: &Session,
+    dir: usize,
+    since: Timestamp,
+    now: Timestamp,
+) -> bool {
     let dpd = &session.ike.dpd[dir];
     dpd.is_answered()
         && dpd.pending >= DPD_PENDING
@@ -213,6 +211,18 @@ pub fn dpd_unanswered_since(session: &Session, dir: usize, since: Timestamp, now
         && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(4 * dpd.rtt_max_ns)
 }
 
+/// True when the next word of DPD is worth waiting for: a request sent into the freeze was
+/// answered, so this receiver stands still while data arrive, and the next request is due.
+pub fn dpd_will_tell(session: &Session, f: &Frozen, now: Timestamp) -> bool {
+    let dpd = &session.ike.dpd[f.dir];
+    let was_answered = f.unproven_ns < f.heard_ns;
+    let is_asked =
+        dpd.pending > 0 && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(4 * dpd.rtt_max_ns);
+    was_answered && !is_asked && f.unproven_ns < DPD_DUE_NS
+}
+
+/// Longest wait for the next request (guess: the usual rhythm of 10 s and a retry).
+const DPD_DUE_NS: i64 = 15 * NANOS_PER_SECOND;
 /// Requests without an answer that count (guess: one may be a lost packet).
 const DPD_PENDING: u32 = 2;
 /// Wait for the answer to the last of them (guess: several round trips).
@@ -323,6 +333,19 @@ pub fn silent_at_limit(session: &Session, dir: usize, now: Timestamp) -> Option<
             silence_ns,
             opposite,
         })
+}
+
+/// Slower than before by this factor is a back-off (guess: three doublings of an RTO).
+const SLOWED_FACTOR: i64 = 8;
+/// And slower than this (guess: no application that waits for an answer paces so).
+const SLOWED_GAP_NS: i64 = NANOS_PER_SECOND;
+
+/// The sender of direction `dir` slowed down since the ACK stands still, as the traffic
+/// inside does when nothing is answered (lab-findings 5: a trickle within seconds).
+pub fn has_slowed(session: &Session, dir: usize, now: Timestamp) -> bool {
+    session.half[dir]
+        .data_pace_ns(now)
+        .is_some_and(|(usual, latest)| latest >= SLOWED_GAP_NS.max(SLOWED_FACTOR * usual))
 }
 
 /// Initial TTLs of the common stacks: Linux and BSD 64, Windows 128, Cisco and

@@ -14,6 +14,7 @@ pub(super) const DETECTOR: Detector = Detector {
     name: "Silent death",
     signature: "S-e",
     severity: "critical",
+    tells_the_end: false,
     docs: "\
 ## What it sees
 A side that was regular sends nothing any more, for longer than its habit allows, while the other \
@@ -71,9 +72,7 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
     }
     (0..2)
         .filter(|dir| session.close_in_force(*dir).is_none())
-        .find_map(|dir| {
-            signals::silence(session, dir, ctx.now).map(|s| judge(session, &s))
-        })
+        .find_map(|dir| signals::silence(session, dir, ctx.now).map(|s| judge(session, &s)))
         .unwrap_or(Judgement::HEALTHY)
 }
 

@@ -2,7 +2,7 @@
 
 use super::evidence::EvidenceName as E;
 use super::freeze::{describe, is_judged};
-use super::signals::{self, Frozen, LimitReached};
+use super::signals::{self, BareAcks, Frozen, LimitReached};
 use super::verdict::LossSide;
 use super::{Context, Detector, Judgement, Threshold, Verdict};
 use crate::session::Session;
@@ -18,6 +18,7 @@ pub(super) const DETECTOR: Detector = Detector {
     name: "Stateful drop after loss",
     signature: "S-b",
     severity: "critical",
+    tells_the_end: false,
     docs: "\
 ## What it sees
 One side goes on sending new data. The other side is heard, but its ACK stands still, until \
@@ -101,17 +102,26 @@ fn copies_stopped(session: &Session, dir: usize, now: Timestamp) -> Option<Judge
 /// In front of the device: more lies beyond the ACK than strict tracking lets pass.
 fn beyond_limit(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
     let f = signals::frozen(session, dir, ctx.now)?;
-    let limit = signals::allowance(session, dir)?;
-    let limit = limit + limit / 10;
-    if f.unacked <= limit || !is_judged(session, &f) {
+    let allowance = signals::allowance(session, dir)?;
+    let limit = allowance + allowance / 10;
+    // Traffic that waits for answers stops at the limit: it never gets far beyond.
+    let stuck_at_limit =
+        f.unacked * 10 >= allowance * 9 && signals::has_slowed(session, dir, ctx.now);
+    if (f.unacked <= limit && !stuck_at_limit) || !is_judged(session, &f) {
         return None;
     }
     if session.ike.dpd[dir].arrived_beyond > limit {
         // A request sent beyond the limit was answered: nothing on this path enforces it.
         return None;
     }
+    if signals::bare_acks(session, &f) == BareAcks::AsBefore
+        || signals::dpd_will_tell(session, &f, ctx.now)
+    {
+        return None;
+    }
     // Without a hole at the ACK the path may be out for a moment: wait as for a silence.
-    let wait = if f.at_hole && !signals::receiver_steps_over(session, dir, ctx) {
+    let wait = if f.unacked > limit && f.at_hole && !signals::receiver_steps_over(session, dir, ctx)
+    {
         MIN_FREEZE_NS
     } else {
         signals::MIN_SILENCE_NS

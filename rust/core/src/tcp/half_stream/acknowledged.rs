@@ -21,6 +21,9 @@ impl HalfStream {
         if !segment.flags.any(TcpFlags::ACK) || segment.flags.any(TcpFlags::RST) {
             return;
         }
+        if segment.payload_len == 0 {
+            self.segments_since_bare = 0;
+        }
         let last_window = self.peer_window.replace(segment.window);
         self.peer_window_max = self.peer_window_max.max(segment.window);
         if !segment.flags.any(TcpFlags::SYN) {

@@ -35,6 +35,10 @@ pub const PAUSE_NS: i64 = 2_000 * NANOS_PER_MILLI;
 /// Segments sent into a pause.
 pub const PAUSE_SEGMENTS: u32 = 3;
 
+/// Latest data segments whose times are kept (guess: enough for a rate, few enough to
+/// follow a back-off).
+const LATEST: usize = 4;
+
 /// What one data segment was, seen from the tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -122,6 +126,8 @@ pub struct HalfStream {
     pub bare_repeats: u32,
     /// Empty segments of the other side that moved `snd_una`.
     pub bare_acks: u64,
+    /// New data segments since the last empty segment of the other side.
+    pub segments_since_bare: u32,
     /// Duplicate ACKs in a row at `snd_una`: the five conditions of RFC 5681 section 2.
     pub dup_ack_run: u32,
     /// Duplicate ACKs in all.
@@ -193,6 +199,9 @@ pub struct HalfStream {
     pub last_ts: Option<Timestamp>,
     /// Last segment with payload.
     pub last_data_ts: Option<Timestamp>,
+    /// Times of the last segments with payload, oldest at `data_times_at`.
+    data_times: [Timestamp; LATEST],
+    data_times_at: u8,
     /// Spacing of packets.
     pub spacing: Spacing,
     /// TTLs by kind.
@@ -265,6 +274,21 @@ impl HalfStream {
             .data_segments
             .saturating_sub(u64::from(self.segments_since_una));
         (settled >= 20).then(|| self.bare_acks as f64 / settled as f64)
+    }
+
+    /// Mean time between data segments over the whole stream, and from the fourth last one
+    /// until `now`, ns; `None` before there were twice as many.
+    pub fn data_pace_ns(&self, now: Timestamp) -> Option<(i64, i64)> {
+        if self.data_segments < 2 * LATEST as u64 {
+            return None;
+        }
+        let first = self.first_ts?;
+        let oldest = self.data_times[usize::from(self.data_times_at)];
+        let before = self.data_segments as i64 - LATEST as i64;
+        Some((
+            oldest.since(first) / before,
+            now.since(oldest) / LATEST as i64,
+        ))
     }
 
     /// The hole at `snd_una`, if the other side's ACK stands at one.
@@ -391,6 +415,8 @@ impl HalfStream {
                 self.max_data_gap_ns = self.max_data_gap_ns.max(ts.since(last));
             }
             self.last_data_ts = Some(ts);
+            self.data_times[usize::from(self.data_times_at)] = ts;
+            self.data_times_at = (self.data_times_at + 1) % LATEST as u8;
             self.acks_since_data = 0;
             self.opposite_since_data = 0;
             &mut self.ttl.data
@@ -422,6 +448,7 @@ impl HalfStream {
             self.seq.advance(end);
             if self.snd_una.is_none_or(|una| una < end) {
                 self.segments_since_una = self.segments_since_una.saturating_add(1);
+                self.segments_since_bare = self.segments_since_bare.saturating_add(1);
                 if self.unacked_since.is_none() {
                     self.unacked_since = Some(ts);
                 }

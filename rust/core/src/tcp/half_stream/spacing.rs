@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn a_clock_is_steady() {
         let mut s = Spacing::default();
-        for gap_ms in [20, 90, 8_000, 7_900, 8_200, 8_000, 7_800, 8_100, 8_000, 8_000, 8_000, 8_000] {
+        for gap_ms in [
+            20, 90, 8_000, 7_900, 8_200, 8_000, 7_800, 8_100, 8_000, 8_000, 8_000, 8_000,
+        ] {
             s.on_gap(gap_ms * NANOS_PER_MILLI);
         }
         assert!(s.is_steady());
