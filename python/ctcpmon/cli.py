@@ -109,6 +109,11 @@ def _run_options(command: Command) -> Command:
             default=None,
             help="Exit with 1 when an incident reached this level.",
         ),
+        click.option(
+            "--show-groups",
+            is_flag=True,
+            help="Put VPN group names (sent in clear by aggressive mode) into session events.",
+        ),
         click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end."),
         click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen."),
         click.option("--no-tui", is_flag=True, help="Plain table on a terminal."),
@@ -173,9 +178,10 @@ def _replay(
     verbose: bool,
     ascii_only: bool,
     no_tui: bool,
+    show_groups: bool,
     config: str | None,
 ) -> int:
-    settings = _settings(config, max_flow_mib)
+    settings = _settings(config, max_flow_mib, show_groups=show_groups)
     is_terminal = sys.stdout.isatty()
     if output is None and is_terminal and not no_tui:
         code = _screen(files, speed=speed, ascii_only=ascii_only, settings=settings)
@@ -374,12 +380,14 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "ctcpmon", "_CTCPMON_COMPLETE").source())
 
 
-def _settings(config: str | None, max_flow_mib: int | None) -> Settings:
+def _settings(config: str | None, max_flow_mib: int | None = None, *, show_groups: bool = False) -> Settings:
     import msgspec
 
     from ctcpmon.config import load_settings
 
     settings = load_settings(config)
+    if show_groups:
+        settings = msgspec.structs.replace(settings, show_groups=True)
     if max_flow_mib is None:
         return settings
     limits = msgspec.structs.replace(settings.limits, max_flow_mib=max_flow_mib)

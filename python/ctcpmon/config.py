@@ -73,6 +73,8 @@ class Settings(_Part, frozen=True):
 
     site: Site = Site()
     limits: Limits = Limits()
+    show_groups: bool = False
+    """Put the VPN group name, which aggressive mode sends in clear, into session events."""
 
     @property
     def sensor(self) -> str:

@@ -5,6 +5,7 @@
 //! what the headend sends (to the client). A role that is only guessed says so.
 
 use crate::ctcp::esp::{EspArrival, EspMeter};
+use crate::ctcp::identity::Identity;
 use crate::ctcp::ike::IkeMeter;
 use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classify, packets_in};
 use crate::detect::DetectorStates;
@@ -83,6 +84,8 @@ pub struct Session {
     pub framing: [Framing; 2],
     /// IKE messages.
     pub ike: IkeMeter,
+    /// What the ends said of themselves in clear.
+    pub identity: Identity,
     /// A SYN waiting for an answer.
     pub pending_syn: Option<PendingSyn>,
     /// Session this one continues (same SPI or cookies).
@@ -163,6 +166,7 @@ impl Session {
             esp: [EspMeter::default(); 2],
             framing: [Framing::default(); 2],
             ike: IkeMeter::default(),
+            identity: Identity::default(),
             pending_syn: None,
             linked: None,
             is_continued: false,
@@ -283,6 +287,10 @@ impl Session {
                 match packet {
                     TunnelPacket::Ike(header) => {
                         if !repeated {
+                            if let Some(h) = &header {
+                                let message = s.payload.get(8..).unwrap_or_default();
+                                self.identity.on_message(h, message, dir == TO_HEADEND);
+                            }
                             let beyond = self.half[dir].unacked_bytes().unwrap_or(0);
                             self.ike.on_message(dir, header.as_ref(), s.ts, beyond);
                         }

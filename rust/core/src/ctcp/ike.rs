@@ -107,6 +107,8 @@ pub struct DpdMeter {
     pub pending: u32,
     /// First of them.
     pub pending_since: Option<Timestamp>,
+    /// First request of all.
+    pub first_asked: Timestamp,
     /// Last request.
     pub last_asked: Timestamp,
     /// Longest time to an answer, ns.
@@ -127,7 +129,16 @@ impl DpdMeter {
         self.answered >= 3 && self.answered * 10 >= settled * 9
     }
 
+    /// Mean time between requests, ns; `None` before three of them.
+    pub fn every_ns(&self) -> Option<i64> {
+        (self.asked >= 3)
+            .then(|| self.last_asked.since(self.first_asked) / i64::from(self.asked - 1))
+    }
+
     fn ask(&mut self, ts: Timestamp, beyond: u64) {
+        if self.asked == 0 {
+            self.first_asked = ts;
+        }
         self.asked = self.asked.saturating_add(1);
         self.pending = self.pending.saturating_add(1);
         self.pending_since.get_or_insert(ts);
