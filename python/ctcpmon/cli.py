@@ -339,7 +339,7 @@ def _fixes_in(
         if reference is None and not incident.is_open:
             continue
         recipes = (only,) if only else fixes_for(incident.lead, settings.site, platform)
-        head = f"Incident {incident.id}: {incident.what}; {incident.path}"
+        head = f"Incident {incident.id}: {incident.what}\n  {incident.path}"
         groups.append((head, [render_for_incident(recipe, incident, settings.site) for recipe in recipes]))
     raised = [finding for _, finding in found.findings if finding.verdict != "healthy"]
     if raised:

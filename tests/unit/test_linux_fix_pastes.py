@@ -63,7 +63,8 @@ def test_notrack_by_nft_with_its_forward_rules_and_its_undo(which: str) -> None:
     assert applied.count("notrack") == 4
     assert applied.count("ct state untracked accept") == 2
     assert applied.index("ct state untracked") < applied.index("table inet ctcpmon")
-    assert "priority raw" in applied
+    assert applied.count("hook prerouting priority raw") == 1
+    assert applied.count("hook output priority raw") == 1
     assert "ctcpmon" not in undone
 
 
