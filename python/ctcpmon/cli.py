@@ -309,13 +309,15 @@ def fixes(
 
 
 def _family(platform: str | None) -> str | None:
-    from ctcpmon.platforms import PLATFORMS, family_of
+    from ctcpmon.platforms import PLATFORMS, family_of, nearest_platform
 
     if platform is None or platform == "any":
         return platform
     family = family_of(platform)
     if family is None:
-        message = f"unknown platform {_safe(platform)!r}; known: any, {', '.join(PLATFORMS)}"
+        near = nearest_platform(platform)
+        hint = f"; did you mean {near!r}?" if near else ""
+        message = f"unknown platform {_safe(platform)!r}{hint} (known: any, {', '.join(PLATFORMS)})"
         raise click.BadParameter(message, param_hint="--platform")
     return family
 

@@ -191,6 +191,7 @@ def test_the_list_of_fixes_fits_a_small_screen_and_knows_other_names() -> None:
     only = call("fixes", "--platform", "pf").stdout
     assert "pf-sloppy-state" in only
     assert "asa" not in only
+    assert "did you mean 'fortigate'" in call("fixes", "--platform", "fortigat").stderr
 
 
 def test_the_site_file_names_the_device(scenario: Scenario, tmp_path: Path) -> None:

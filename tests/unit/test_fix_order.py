@@ -45,7 +45,7 @@ def test_without_a_site_the_usual_devices_come_first_and_the_rest_after_what_alw
     ids = order()
     assert ids[:3] == ["asa-tcp-state-bypass", "linux-notrack", "linux-be-liberal"]
     assert ids[3] == UDP
-    assert ids.index(LOOK) < ids.index("fortigate-anti-replay")
+    assert ids.index(MIGRATE) < ids.index(AROUND) < ids.index(LOOK) < ids.index("fortigate-anti-replay")
 
 
 @pytest.mark.parametrize("platform", sorted(set(PLATFORMS)))
