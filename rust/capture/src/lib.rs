@@ -45,6 +45,7 @@
 
 mod error;
 mod feed;
+mod gzip;
 mod input;
 mod lane;
 mod lz4;

@@ -223,3 +223,28 @@ proptest! {
         }
     }
 }
+
+/// Damage takes nothing of what stood before it, however the bytes are asked for.
+#[test]
+fn damaged_gzip_gives_everything_before_the_damage() {
+    let packets = packets(600, START, 1000);
+    let mut bytes = gzip(&pcap(Pcap::Nanos, true, &packets));
+    let half = bytes.len() / 2;
+    for byte in &mut bytes[half..half + 40] {
+        *byte ^= 0xa5;
+    }
+    let options = |chunk_bytes| Options {
+        chunk_bytes,
+        ..Options::default()
+    };
+    let mut counts = [4096, 5000, 1 << 20].map(|chunk_bytes| {
+        let mut set = from_bytes(&bytes, &options(chunk_bytes)).unwrap();
+        let got = drain(&mut set);
+        let whole = got.frames.iter().zip(wanted(&packets));
+        // What the inflater makes of damage before it sees it is up to chance.
+        whole.take_while(|(got, wanted)| *got == wanted).count()
+    });
+    assert!(counts[0] > 200, "{counts:?}");
+    counts.sort_unstable();
+    assert_eq!(counts[0], counts[2], "{counts:?}");
+}
