@@ -120,13 +120,12 @@ mod tests {
     #[test]
     fn stamps_centuries_apart_confirm_nothing() {
         let mut clock = PacketClock::default();
-        clock.observe(at(0));
         clock.observe(Timestamp(i64::MAX));
         for _ in 0..20 {
+            clock.observe(Timestamp(0));
             clock.observe(Timestamp(i64::MIN));
-            clock.observe(Timestamp(i64::MAX));
         }
-        assert_eq!(clock.now(), Some(at(0)));
+        assert_eq!(clock.now(), Some(Timestamp(i64::MAX)));
     }
 
     #[test]

@@ -242,7 +242,9 @@ fn run(batch: &FrameBatch, size: usize, config: Config) -> Result<Vec<Event>, Te
     let mut pushed = 0;
     for part in batch.frames.chunks(size) {
         let mut one = FrameBatch::default();
-        part.iter().for_each(|meta| one.push(&batch.frame(meta)));
+        for meta in part {
+            one.push(&batch.frame(meta));
+        }
         engine.push(&one);
         pushed += part.len() as u64;
         events.append(&mut engine.drain_events());

@@ -83,7 +83,8 @@ pub(crate) fn run(input: &[u8]) -> Result<(), String> {
             continue;
         };
         let inner = segment.payload.as_ptr_range();
-        if !segment.payload.is_empty() && !(outer.start <= inner.start && inner.end <= outer.end) {
+        let is_inside = outer.start <= inner.start && inner.end <= outer.end;
+        if !segment.payload.is_empty() && !is_inside {
             return Err(format!("{}: payload outside the frame", decoder.name));
         }
         if segment.payload.len() as u64 > u64::from(segment.payload_len) {

@@ -122,7 +122,7 @@ pub(crate) fn run(input: &[u8]) -> Result<(), String> {
     while let Ok(Progress::More) = set.next_batch(&mut batch) {
         batch.iter().for_each(|frame| frames.push(&frame));
     }
-    let config = if input.len() % 3 == 0 {
+    let config = if input.len().is_multiple_of(3) {
         Config {
             max_flow_bytes: 4 << 10,
             max_sessions: 2,
@@ -142,7 +142,7 @@ pub(crate) fn run(input: &[u8]) -> Result<(), String> {
     if whole.sessions().next().is_some() {
         return Err("a session outlived the input".into());
     }
-    if input.len() % 2 == 0 {
+    if input.len().is_multiple_of(2) {
         let mut single = Engine::new(config);
         let mut apart = Vec::new();
         for frame in frames.iter() {

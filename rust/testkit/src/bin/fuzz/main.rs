@@ -246,14 +246,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let outcome = match &plan.repeat {
-        Some((name, path)) => repeat(name, path),
-        None => {
-            std::panic::set_hook(Box::new(|info| {
-                PANIC.with_borrow_mut(|text| *text = info.to_string().replace('\n', " "));
-            }));
-            fuzz(&plan)
-        }
+    let outcome = if let Some((name, path)) = &plan.repeat {
+        repeat(name, path)
+    } else {
+        std::panic::set_hook(Box::new(|info| {
+            PANIC.with_borrow_mut(|text| *text = info.to_string().replace('\n', " "));
+        }));
+        fuzz(&plan)
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
