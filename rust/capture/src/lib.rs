@@ -60,6 +60,7 @@ mod stored;
 mod stream;
 mod wire;
 pub mod write;
+mod zstandard;
 
 pub use ctcpmon_core::frame::FrameBatch;
 pub use error::CaptureError;

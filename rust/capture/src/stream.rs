@@ -9,6 +9,7 @@ use crate::gzip::{self, Gzip};
 use crate::lz4::Lz4Frames;
 use crate::options::Options;
 use crate::stored::{Counted, Tally};
+use crate::zstandard::Zstandard;
 
 /// RFC 8878 section 3.1.1.
 const ZSTD_MAGIC: u32 = 0xfd2f_b528;
@@ -78,9 +79,9 @@ impl Stream {
                 Some("gzip"),
             )
         } else if magic == Some(ZSTD_MAGIC) {
-            let mut decoder = zstd::Decoder::new(whole).map_err(Fault::Io)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(Fault::Io)?;
-            (Box::new(decoder), Some("zstd"))
+            let whole = BufReader::with_capacity(128 << 10, whole);
+            let frames = Zstandard::new(whole, ZSTD_WINDOW_LOG).map_err(Fault::Io)?;
+            (Box::new(frames), Some("zstd"))
         } else if magic == Some(LZ4_MAGIC) {
             (
                 Box::new(Lz4Frames::new(BufReader::with_capacity(64 << 10, whole))),

@@ -26,6 +26,13 @@ pub(crate) fn make(random: &mut Random, pool: &Pool) -> Vec<u8> {
     if !random.once_in(4) {
         mutate::bytes(random, &mut file, 8);
     }
+    if random.once_in(24) {
+        // Long enough for several blocks of every compression.
+        for _ in 0..random.below(4) {
+            file = file.repeat(2);
+            file.truncate(4 * mutate::MOST_BYTES);
+        }
+    }
     if random.once_in(3) {
         file = compressed(random, &file).unwrap_or(file);
         if random.once_in(2) {
@@ -53,9 +60,9 @@ impl Read for Pieces {
     }
 }
 
-pub(crate) fn run(input: &[u8]) -> Result<(), String> {
+pub(crate) fn run(input: &[u8]) -> Result<u64, String> {
     let Some((&[a, b, c, _], file)) = input.split_first_chunk::<4>() else {
-        return Ok(());
+        return Ok(0);
     };
     let whole = read(file, 1 << 20, &Options::default(), 1)?;
     let options = Options {
@@ -72,7 +79,7 @@ pub(crate) fn run(input: &[u8]) -> Result<(), String> {
     if c % 4 == 0 {
         read(file, 4_096, &options, 2)?;
     }
-    Ok(())
+    Ok(whole.0)
 }
 
 /// Reads `copies` of the file, merged; returns the count and a digest of the frames.

@@ -66,10 +66,11 @@ pub(crate) fn make(random: &mut Random, pool: &Pool) -> Vec<u8> {
     input
 }
 
-pub(crate) fn run(input: &[u8]) -> Result<(), String> {
+pub(crate) fn run(input: &[u8]) -> Result<u64, String> {
     let Some((wire, bytes)) = input.split_first_chunk::<4>() else {
-        return Ok(());
+        return Ok(0);
     };
+    let mut segments = 0;
     let outer = bytes.as_ptr_range();
     for decoder in LINK_TYPES {
         let frame = Frame {
@@ -82,6 +83,7 @@ pub(crate) fn run(input: &[u8]) -> Result<(), String> {
         let Ok(segment) = decode(&frame) else {
             continue;
         };
+        segments += 1;
         let inner = segment.payload.as_ptr_range();
         let is_inside = outer.start <= inner.start && inner.end <= outer.end;
         if !segment.payload.is_empty() && !is_inside {
@@ -91,5 +93,5 @@ pub(crate) fn run(input: &[u8]) -> Result<(), String> {
             return Err(format!("{}: more payload captured than sent", decoder.name));
         }
     }
-    Ok(())
+    Ok(segments)
 }

@@ -110,13 +110,13 @@ fn rewrite(frame: &mut Frame, kind: usize, value: u64) {
     }
 }
 
-pub(crate) fn run(input: &[u8]) -> Result<(), String> {
+pub(crate) fn run(input: &[u8]) -> Result<u64, String> {
     let mut frames = FrameBatch::default();
     let reader = Box::new(Cursor::new(input.to_vec()));
     let Ok(mut set) =
         CaptureSet::from_readers(vec![("input".into(), reader, 0)], &Options::default())
     else {
-        return Ok(());
+        return Ok(0);
     };
     let mut batch = FrameBatch::default();
     while let Ok(Progress::More) = set.next_batch(&mut batch) {
@@ -155,7 +155,7 @@ pub(crate) fn run(input: &[u8]) -> Result<(), String> {
             return Err("events depend on the batches".into());
         }
     }
-    Ok(())
+    Ok(whole.stats().counters.findings)
 }
 
 fn check(engine: &Engine, config: &Config, frames: u64) -> Result<(), String> {

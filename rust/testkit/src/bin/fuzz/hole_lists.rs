@@ -20,7 +20,7 @@ pub(crate) fn make(random: &mut Random) -> Vec<u8> {
         .collect()
 }
 
-pub(crate) fn run(input: &[u8]) -> Result<(), String> {
+pub(crate) fn run(input: &[u8]) -> Result<u64, String> {
     let mut list = HoleList::default();
     let mut seen = [false; 512];
     let mut next = None;
@@ -58,16 +58,15 @@ pub(crate) fn run(input: &[u8]) -> Result<(), String> {
         let wrong = list
             .iter()
             .any(|h| (h.start..h.end).any(|b| seen[b as usize]));
-        return if wrong {
-            Err("a hole that was filled".into())
-        } else {
-            Ok(())
-        };
+        if wrong {
+            return Err("a hole that was filled".into());
+        }
+        return Ok(list.len() as u64);
     }
     for b in first.unwrap_or(0)..next.unwrap_or(0) {
         if list.at_or_from(b).is_some() == seen[b as usize] {
             return Err(format!("byte {b}: list and bitmap differ"));
         }
     }
-    Ok(())
+    Ok(list.len() as u64)
 }

@@ -42,7 +42,10 @@ const MOST_RESIDENT_BYTES: usize = 2 << 30;
 struct Target {
     name: &'static str,
     make: fn(&mut Random, &Pool) -> Vec<u8>,
-    run: fn(&[u8]) -> Result<(), String>,
+    /// Runs one input; returns how much of what the target is for it reached.
+    run: fn(&[u8]) -> Result<u64, String>,
+    /// What it counts.
+    reach: &'static str,
     /// Memory that one input may take. Guesses, several times what was measured.
     most_bytes: usize,
 }
@@ -52,24 +55,28 @@ const TARGETS: [Target; 4] = [
         name: "capture",
         make: captures::make,
         run: captures::run,
+        reach: "frames",
         most_bytes: 64 << 20,
     },
     Target {
         name: "decode",
         make: decoding::make,
         run: decoding::run,
+        reach: "segments",
         most_bytes: 1 << 20,
     },
     Target {
         name: "engine",
         make: engines::make,
         run: engines::run,
+        reach: "findings",
         most_bytes: 128 << 20,
     },
     Target {
         name: "holes",
         make: |random, _| hole_lists::make(random),
         run: hole_lists::run,
+        reach: "holes",
         most_bytes: 1 << 20,
     },
 ];
@@ -129,6 +136,7 @@ struct Tally {
     iterations: u64,
     slowest: Duration,
     most_bytes: usize,
+    reached: u64,
 }
 
 thread_local! {
@@ -145,7 +153,7 @@ fn once(target: &Target, input: &[u8], tally: &mut Tally) -> Result<(), String> 
     tally.iterations += 1;
     tally.slowest = tally.slowest.max(started.elapsed());
     tally.most_bytes = tally.most_bytes.max(bytes);
-    outcome.unwrap_or_else(|_| Err(PANIC.with_borrow(Clone::clone)))?;
+    tally.reached += outcome.unwrap_or_else(|_| Err(PANIC.with_borrow(Clone::clone)))?;
     if bytes > target.most_bytes {
         return Err(format!(
             "memory: {bytes} bytes for {} of input",
@@ -211,9 +219,11 @@ fn fuzz(plan: &Plan) -> Result<bool, String> {
         .filter(|(_, t)| t.iterations > 0)
     {
         println!(
-            "fuzz: {:8} {:9} inputs, slowest {:6.1} ms, most memory {:7} kB",
+            "fuzz: {:8} {:9} inputs, {:10} {:8}, slowest {:6.1} ms, most memory {:7} kB",
             target.name,
             tally.iterations,
+            tally.reached,
+            target.reach,
             tally.slowest.as_secs_f64() * 1e3,
             tally.most_bytes >> 10,
         );
@@ -235,7 +245,7 @@ fn repeat(name: &str, path: &PathBuf) -> Result<bool, String> {
         .find(|t| t.name == name)
         .ok_or("no such target")?;
     let input = std::fs::read(path).map_err(|error| error.to_string())?;
-    (target.run)(&input).map(|()| true)
+    (target.run)(&input).map(|_| true)
 }
 
 fn main() -> ExitCode {
