@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Capture:
     def cut_at(self, places: list[int]) -> list[Capture]:
         """Pieces between ``places``, none of them empty."""
         edges = [0, *places, len(self.records)]
-        return [Capture(self.link, self.records[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+        return [Capture(self.link, self.records[a:b]) for a, b in pairwise(edges)]
 
 
 def read(path: Path) -> Capture:

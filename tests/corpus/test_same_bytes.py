@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +24,7 @@ from tests.corpus.shared import ROOT, captures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 DEMO = ROOT / "python" / "ctcpmon" / "data" / "demo.pcap"
 # One of each kind: stalls at a firewall, a proxy and an inspection engine, many sessions, tap loss, copies of
