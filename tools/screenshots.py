@@ -27,7 +27,7 @@ DEMO = ROOT / "python" / "ctcpmon" / "data" / "demo.pcap"
 SIZE = (120, 40)
 WAIT_S = 20.0
 SECONDS = 0.001
-"""Stands for the time of the reading: a million packets a second, what one core does."""
+"""Stands for the time of the reading, which no two machines share."""
 _FONT_FACE = re.compile(r"@font-face\s*\{.*?\}\s*", re.DOTALL)
 
 
