@@ -29,6 +29,7 @@ class Floor:
     loss_side_right_least: float
     loss_side_unsaid_most: int
     delay_median_s_most: float
+    delay_p95_s_most: float
 
     @classmethod
     def load(cls, path: Path = PATH) -> Floor:
@@ -67,9 +68,12 @@ def shortfalls(rows: list[Row], stray: list[str], floor: Floor, *, is_whole: boo
         for name, n in shares.items()
         if n < (limit := getattr(floor, f"{name}_least"))
     ]
-    if is_whole and (said is None or said.median > floor.delay_median_s_most):
-        shown = f"{said.median:.1f} s" if said else "unknown"
-        below.append(f"median delay: {shown}, at most {floor.delay_median_s_most} s allowed")
+    if is_whole and said is None:
+        below.append("delays: nothing was found")
+    elif is_whole and said is not None:
+        for name, value in (("median", said.median), ("p95", said.p95)):
+            if value > (limit := getattr(floor, f"delay_{name}_s_most")):
+                below.append(f"{name} delay: {value:.1f} s, at most {limit} s allowed")
     return below
 
 

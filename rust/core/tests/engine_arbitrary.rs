@@ -344,7 +344,6 @@ fn the_grammar_reaches_sessions_and_findings() {
 
 /// Times at the ends of their range: pcapng can state them.
 #[test]
-#[ignore = "a gap of centuries is multiplied: reset_after_loss.rs and silent_death.rs, max_data_gap_ns"]
 fn times_may_be_centuries_apart() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let steps = vec((step(), 0..30_u8), 150..160);
@@ -364,7 +363,6 @@ fn times_may_be_centuries_apart() {
 
 /// Ids stand for one session each.
 #[test]
-#[ignore = "a flow that goes on after its session ended gets the same id again: session.rs, session_id"]
 fn session_ids_are_never_used_twice() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let steps = vec(step(), 150..160);
