@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
 from tests.corpus.shared import captures
 from tests.score import damage
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_no_damage_makes_a_verdict_that_must_not_be(capsys: pytest.CaptureFixture[str]) -> None:

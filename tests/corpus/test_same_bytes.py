@@ -153,7 +153,7 @@ def test_standard_input_and_fifo(name: str, tmp_path: Path) -> None:
 def test_split_and_merged(name: str, count: int, tmp_path: Path) -> None:
     whole = shapes.read(path_of(name))
     wanted = lines(path_of(name))
-    chance = random.Random(f"{name} {count}")  # noqa: S311
+    chance = random.Random(f"{name} {count}")
     places = sorted(chance.sample(range(1, len(whole.records)), count - 1))
     pieces = whole.cut_at(places)
     paths = [written(tmp_path, shapes.pcap(piece), f"piece{i}") for i, piece in enumerate(pieces)]
