@@ -279,7 +279,13 @@ pub(crate) fn session(s: &CoreSession, end_reason: &str) -> Session {
             .filter(|h| h.spacing.packets > 10 && h.spacing.is_steady())
             .map(|h| ms(h.spacing.mean_gap_ns))
             .min(),
-        dpd_ms: s.ike.dpd.iter().filter_map(DpdMeter::every_ns).map(ms).min(),
+        dpd_ms: s
+            .ike
+            .dpd
+            .iter()
+            .filter_map(DpdMeter::every_ns)
+            .map(ms)
+            .min(),
         vpn_group: s
             .identity
             .group()
