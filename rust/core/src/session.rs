@@ -361,15 +361,16 @@ impl Session {
                 h.data_segments > 0
             };
             if is_other {
+                let options = s.options();
                 self.pending_syn = Some(PendingSyn {
                     dir,
                     offer: Offer {
                         seen: true,
                         iss: s.seq,
-                        window_scale: s.options.window_scale,
-                        sack_permitted: s.options.sack_permitted,
-                        mss: s.options.mss,
-                        layout: s.options.layout,
+                        window_scale: options.window_scale,
+                        sack_permitted: options.sack_permitted,
+                        mss: options.mss,
+                        layout: options.layout,
                         at: s.ts,
                     },
                 });

@@ -10,6 +10,8 @@
 )]
 
 mod catalogue;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod pages;
 mod replay;
 mod rows;
 mod stats;
@@ -18,6 +20,10 @@ use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[global_allocator]
+static PAGES: pages::HugePages = pages::HugePages;
 
 create_exception!(
     _ctcpmon,

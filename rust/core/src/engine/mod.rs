@@ -145,21 +145,7 @@ enum Identity {
 const GROUP: usize = 32;
 
 /// A frame before it is measured.
-struct Ready<'a> {
-    ts: Timestamp,
-    decoded: Result<Segment<'a>, Disposition>,
-    key: Hashed,
-    dir: usize,
-}
-
-impl Ready<'_> {
-    const NONE: Self = Self {
-        ts: Timestamp(0),
-        decoded: Err(Disposition::Empty),
-        key: Hashed::NONE,
-        dir: 0,
-    };
-}
+type Decoded<'a> = Result<Segment<'a>, Disposition>;
 
 /// One engine; belongs to one thread.
 pub struct Engine {
@@ -213,8 +199,9 @@ impl Engine {
 
     /// Takes one frame.
     pub fn push_frame(&mut self, frame: &Frame<'_>) {
-        let ready = self.prepare(frame);
-        self.take(&ready);
+        let decoded = decode(frame);
+        let key = self.key_of(&decoded);
+        self.take(frame.ts, &decoded, &key);
     }
 
     /// Takes some frames in steps: all are decoded and hashed, then the memory that each
@@ -222,64 +209,48 @@ impl Engine {
     /// each other, where one frame after the other would wait for every one of them;
     /// nothing is changed before the last step, so the outcome is that of `push_frame`.
     fn push_group(&mut self, batch: &FrameBatch, group: &[FrameMeta]) {
-        let ready: [Ready<'_>; GROUP] = core::array::from_fn(|i| {
+        let decoded: [_; GROUP] = core::array::from_fn(|i| {
             group
                 .get(i)
-                .map_or(Ready::NONE, |meta| self.prepare(&batch.frame(meta)))
+                .map_or(Err(Disposition::Empty), |meta| decode(&batch.frame(meta)))
         });
-        let ready = &ready[..group.len()];
-        let mut records = [u32::MAX; GROUP];
-        for (record, r) in records.iter_mut().zip(ready) {
-            *record = self.table.peek(&r.key).unwrap_or(u32::MAX);
-        }
-        let mut sessions = [NO_SESSION; GROUP];
-        for (session, record) in sessions.iter_mut().zip(records) {
-            if record != u32::MAX {
-                *session = self.table.touch(record);
-            }
-        }
+        let keys: [Hashed; GROUP] = core::array::from_fn(|i| self.key_of(&decoded[i]));
+        let records: [u32; GROUP] =
+            core::array::from_fn(|i| self.table.peek(&keys[i]).unwrap_or(u32::MAX));
+        let sessions: [u32; GROUP] = core::array::from_fn(|i| match records[i] {
+            u32::MAX => NO_SESSION,
+            at => self.table.touch(at),
+        });
         let touched = sessions
             .iter()
             .filter_map(|s| self.slots.get(*s as usize)?.as_deref())
             .fold(0, |n, slot| n ^ slot.session.touch());
         core::hint::black_box(touched);
-        for r in ready {
-            self.take(r);
+        for ((meta, decoded), key) in group.iter().zip(&decoded).zip(&keys) {
+            self.take(meta.ts, decoded, key);
         }
     }
 
-    /// The part of a frame's work that changes nothing.
     #[inline]
-    fn prepare<'a>(&self, frame: &Frame<'a>) -> Ready<'a> {
-        let mut ready = Ready {
-            ts: frame.ts,
-            ..Ready::NONE
-        };
-        match decode(frame) {
-            Err(disposition) => ready.decoded = Err(disposition),
-            Ok(segment) => {
-                let (key, dir) = FlowKey::of(&segment);
-                ready.key = self.table.hashed(&key);
-                ready.dir = dir;
-                ready.decoded = Ok(segment);
-            }
-        }
-        ready
+    fn key_of(&self, decoded: &Decoded<'_>) -> Hashed {
+        decoded
+            .as_ref()
+            .map_or(Hashed::NONE, |segment| self.table.hashed(segment))
     }
 
     #[inline]
-    fn take(&mut self, ready: &Ready<'_>) {
+    fn take(&mut self, ts: Timestamp, decoded: &Decoded<'_>, key: &Hashed) {
         self.stats.counters.frames += 1;
-        self.first_seen.get_or_insert(ready.ts);
-        let ts = self.take_time(ready.ts);
-        match &ready.decoded {
+        self.first_seen.get_or_insert(ts);
+        let ts = self.take_time(ts);
+        match decoded {
             Err(disposition) => self.stats.end(*disposition),
             Ok(segment) => {
                 self.stats.end(Disposition::Tcp);
                 if ts == segment.ts {
-                    self.take_segment(segment, ready);
+                    self.take_segment(segment, key);
                 } else {
-                    self.take_segment(&Segment { ts, ..*segment }, ready);
+                    self.take_segment(&Segment { ts, ..*segment }, key);
                 }
             }
         }
@@ -320,12 +291,14 @@ impl Engine {
         self.next_tick = Some(tick);
     }
 
-    fn take_segment(&mut self, s: &Segment<'_>, ready: &Ready<'_>) {
+    fn take_segment(&mut self, s: &Segment<'_>, key: &Hashed) {
         let c = &mut self.stats.counters;
         c.first_fragments += u64::from(s.is_first_fragment);
         c.super_segments += u64::from(s.payload_len > SUPER_SEGMENT_BYTES);
-        c.malformed_options += u64::from(s.options.is_malformed);
-        let at = match self.table.entry(&ready.key, s.ts) {
+        if s.options_len > 0 && !s.has_only_timestamps() {
+            c.malformed_options += u64::from(s.options().is_malformed);
+        }
+        let at = match self.table.entry(key, s.ts) {
             Entry::Found(at) => at,
             Entry::Created(at) => {
                 c.conversations += 1;
@@ -336,7 +309,7 @@ impl Engine {
                 return;
             }
         };
-        let dir = ready.dir;
+        let dir = key.sender();
         let record = self.table.get_mut(at);
         let delta = record.on_segment(dir, s);
         c.conversations += u64::from(delta.is_reuse);

@@ -173,13 +173,14 @@ impl FlowRecord {
         if flags.any(TcpFlags::SYN) && me.bits & bit::SYN == 0 {
             me.bits |= bit::SYN;
             me.ttl = s.ttl;
-            me.mss = s.options.mss.unwrap_or(0);
+            let options = s.options();
+            me.mss = options.mss.unwrap_or(0);
             me.syn_offset_ms = u16::try_from(offset).unwrap_or(u16::MAX);
-            if let Some(scale) = s.options.window_scale {
+            if let Some(scale) = options.window_scale {
                 me.bits |= bit::WINDOW_SCALE;
                 me.scale = scale;
             }
-            if s.options.sack_permitted {
+            if options.sack_permitted {
                 me.bits |= bit::SACK_PERMITTED;
             }
         }

@@ -10,6 +10,7 @@ use super::index::Index;
 use super::key::{CompactKey, FlowKey};
 use super::record::{FlowRecord, NO_SESSION};
 use super::slab::Slab;
+use crate::segment::Segment;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// Records looked at when a full table needs room. Bounds the cost of one packet.
@@ -40,6 +41,7 @@ pub enum Entry {
 pub struct Hashed {
     key: CompactKey,
     hash: u64,
+    sender: u8,
 }
 
 impl Hashed {
@@ -47,7 +49,14 @@ impl Hashed {
     pub const NONE: Self = Self {
         key: CompactKey::NONE,
         hash: 0,
+        sender: 0,
     };
+
+    /// Index in the key of the segment's sender.
+    #[inline]
+    pub fn sender(&self) -> usize {
+        usize::from(self.sender)
+    }
 }
 
 /// All flows.
@@ -103,13 +112,15 @@ impl FlowTable {
         self.records.get_mut(at)
     }
 
-    /// Compact form and hash of `key`.
+    /// Compact form and hash of the key of `segment`.
     #[inline]
-    pub fn hashed(&self, key: &FlowKey) -> Hashed {
-        let key = CompactKey::of(key, |low, high| self.hasher.hash_one((low.0, high.0)));
+    pub fn hashed(&self, segment: &Segment<'_>) -> Hashed {
+        let (key, sender) = FlowKey::of(segment);
+        let key = CompactKey::of(&key, |low, high| self.hasher.hash_one((low.0, high.0)));
         Hashed {
             key,
             hash: self.hasher.hash_one(key.words()),
+            sender: sender as u8,
         }
     }
 
@@ -124,8 +135,9 @@ impl FlowTable {
     #[inline]
     pub fn touch(&self, at: u32) -> u32 {
         let record = self.records.get(at);
-        let far = record.halves.iter().fold(0, |x, h| x ^ h.next);
-        record.session ^ (far & 0) // both lines are read, only one is used
+        // The halves reach into both lines.
+        core::hint::black_box(record.halves.iter().fold(0, |x, h| x ^ h.next));
+        record.session
     }
 
     /// Finds or makes the record of `key`.
