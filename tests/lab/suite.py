@@ -1,0 +1,71 @@
+"""All scenarios and the loop at once, each in namespaces of its own; then the score of what was recorded."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.score.__main__ import score
+from tests.score.labels import load
+
+from .loop import LoopResult, close_the_loop
+from .requirements import has_program
+from .running import Result, play, write_labels
+from .scenarios import LOOP, SCENARIOS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.score.scoring import Row
+
+    from .scenarios import Scenario
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Everything that one run of the lab gave."""
+
+    folder: Path
+    results: dict[str, Result]
+    loop: LoopResult
+    rows: list[Row]
+    strays: list[str]
+    skipped: dict[str, str]
+    """Scenario and the program it lacks."""
+
+    def rows_of(self, name: str) -> list[Row]:
+        """Scored rows of one scenario, both taps."""
+        files = {entry["file"] for entry in self.results[name].files}
+        return [row for row in self.rows if row.capture in files]
+
+
+def run_suite(folder: Path, only: str = "") -> Suite:
+    """Runs the lab into ``folder``; takes about as long as its longest run."""
+    wanted = [scenario for scenario in SCENARIOS if only in scenario.name]
+    skipped = {s.name: lack for s in wanted if (lack := _lacks(s))}
+    stop = threading.Event()
+    with ThreadPoolExecutor(len(wanted) + 1) as pool:
+        try:
+            looping = pool.submit(close_the_loop, folder, stop)
+            playing = [pool.submit(play, s, folder, stop) for s in wanted if s.name not in skipped]
+            done = [future.result() for future in playing]
+            loop = looping.result()
+        except BaseException:
+            # Every run takes its namespaces down before this returns.
+            stop.set()
+            raise
+    write_labels(folder, [*done, loop.run])
+    rows, strays = score(load(folder))
+    results = {result.scenario.name: result for result in [*done, loop.run]}
+    return Suite(folder, results, loop, rows, strays, skipped)
+
+
+def _lacks(scenario: Scenario) -> str:
+    return ", ".join(f"{name} (apt-get install {name})" for name in scenario.needs if not has_program(name))
+
+
+def names() -> list[str]:
+    """Every scenario, the loop included."""
+    return [*(scenario.name for scenario in SCENARIOS), LOOP.name]
