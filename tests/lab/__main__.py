@@ -19,13 +19,16 @@ from .suite import Suite, run_suite
 from .transcript import lines
 
 MISSING = 5
+STOPPED = 130
 
 
 def main() -> int:
     """Runs it."""
-    parser = argparse.ArgumentParser(prog="tests.lab", description="Runs the lab in network namespaces; root.")
+    parser = argparse.ArgumentParser(
+        prog="tests.lab", description="Runs the lab in network namespaces; root."
+    )
     parser.add_argument("--keep", type=Path, help="folder for the captures and labels.json")
-    parser.add_argument("--only", default="", help="scenarios whose name contains this, and the loop")
+    parser.add_argument("--only", default="", help="scenarios whose name contains this, and the loops")
     options = parser.parse_args()
     if lacks := missing():
         print("lab: this machine lacks:", *lacks, sep="\n  ", file=sys.stderr)
@@ -34,7 +37,11 @@ def main() -> int:
     with ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ctlab-")))
         folder.mkdir(parents=True, exist_ok=True)
-        suite = run_suite(folder, options.only)
+        try:
+            suite = run_suite(folder, options.only)
+        except KeyboardInterrupt:
+            print("lab: stopped; everything it made is removed", file=sys.stderr)
+            return STOPPED
     print(*lines(suite), sep="\n")
     return 0 if is_good(suite) else 1
 
@@ -42,7 +49,8 @@ def main() -> int:
 def is_good(suite: Suite) -> bool:
     """No false and no missed stall, and the loop closed."""
     wrong = [row for row in suite.rows if row.is_false_stall or row.is_missed]
-    return not wrong and not suite.strays and suite.loop.shell_exit == 0 and suite.loop.is_closed
+    loops = suite.loops.values()
+    return not wrong and not suite.strays and all(loop.shell_exit == 0 and loop.is_closed for loop in loops)
 
 
 def _stop(*_: object) -> NoReturn:

@@ -34,15 +34,18 @@ class Box(Protocol):
 
 
 class Conntrack:
-    """Kernel connection tracking with a rule for what it calls invalid."""
+    """Kernel connection tracking with a rule for what it calls invalid; with or without source NAT."""
 
-    def __init__(self, spaces: Namespaces, *, liberal: bool, on_invalid: str = "drop") -> None:
+    def __init__(
+        self, spaces: Namespaces, *, liberal: bool, on_invalid: str = "drop", translates: bool = False
+    ) -> None:
         self._spaces = spaces
         self._facts = {
             "kind": "ct",
             "product": "Linux nf_conntrack",
             "be_liberal": int(liberal),
             "on_invalid": on_invalid,
+            "source_nat": translates,
         }
         spaces.run(
             "firewall", "sysctl", "-q", "-w", "net.ipv4.ip_forward=1",
@@ -52,8 +55,16 @@ class Conntrack:
             "firewall",
             "table inet ctlab_firewall {\n counter invalid { }\n chain forward {\n"
             "  type filter hook forward priority 0; policy accept;\n"
-            f"  ct state invalid counter name invalid {on_invalid}\n }}\n}}",
+            f"  ct state invalid counter name invalid {on_invalid}\n }}\n"
+            # With NAT an invalid answer is not translated back: it is for the box itself, which would reset it.
+            " chain input {\n  type filter hook input priority 0; policy accept;\n  ct state invalid drop\n }\n}",
         )
+        if translates:
+            spaces.nft(
+                "firewall",
+                "table ip ctlab_nat {\n chain post {\n  type nat hook postrouting priority 100;\n"
+                f'  oifname "f1" snat to {FIREWALL_OUTSIDE}\n }}\n}}',
+            )
 
     def facts(self) -> dict[str, object]:
         text = self._spaces.run("firewall", "nft", "list", "counters")

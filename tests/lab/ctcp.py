@@ -16,7 +16,13 @@ _NEXT_SA, _NEXT_HASH = 1, 8
 
 
 def ike(
-    exchange: int, cookies: tuple[bytes, bytes], message_id: int, body: bytes, *, number: int, to_headend: bool
+    exchange: int,
+    cookies: tuple[bytes, bytes],
+    message_id: int,
+    body: bytes,
+    *,
+    number: int,
+    to_headend: bool,
 ) -> bytes:
     """An ISAKMP message behind a UDP 500/500 header, with its trailer."""
     is_open = exchange == AGGRESSIVE

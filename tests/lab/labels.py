@@ -24,6 +24,7 @@ def file_label(
     scenario: Scenario,
     tap: str,
     recorder: Recorder,
+    *,
     box: dict[str, object],
     truths: list[SessionTruth],
     run: tuple[float, float],
@@ -55,7 +56,8 @@ def file_label(
 
 def _flow(scenario: Scenario, tap: str, truth: SessionTruth, number: int) -> dict[str, Any]:
     is_other_leg = scenario.is_proxied and tap == HEADEND_TAP
-    client = truth.headend.remote if is_other_leg else truth.client.local
+    # Behind a proxy or NAT the client has another address: the one that the headend saw.
+    client = truth.client.local if tap == CLIENT_TAP else truth.headend.remote
     accepted, classes, remark = _acceptable(scenario, tap, truth)
     flow: dict[str, Any] = {
         "client": client[0],
@@ -93,12 +95,18 @@ def _acceptable(scenario: Scenario, tap: str, truth: SessionTruth) -> tuple[list
         if truth.reset_epoch is not None:
             near = truth.client if tap == CLIENT_TAP else truth.headend
             hidden = not near.log.resets
-            return ["stalled"], list(scenario.classes(hidden=hidden)), "no RST passes this tap" if hidden else ""
+            return (
+                ["stalled"],
+                list(scenario.classes(hidden=hidden)),
+                "no RST passes this tap" if hidden else "",
+            )
         if _IN_FRONT[tap] in truth.dead:
             # The direction that died first may be the one that this tap sees fall silent.
             hidden = truth.first_dead != _IN_FRONT[tap]
             return ["stalled"], list(scenario.classes(hidden=hidden)), ""
-        words = "tap is behind the block for every dead direction: the stall shows as silence of that direction"
+        words = (
+            "tap is behind the block for every dead direction: the stall shows as silence of that direction"
+        )
         return ["stalled", "at_risk"], list(scenario.classes(hidden=True)), words
     accepted, reasons = [truth.verdict], []
     if scenario.is_proxied and truth.verdict == "at_risk":
@@ -151,9 +159,7 @@ def _direction(
 
 
 def _relative(name: str, tap: str, *, is_by_rule: bool) -> str:
-    if name == "c2s":
-        is_before = is_by_rule or tap == HEADEND_TAP
-    else:
-        # The rule for this direction drops at the firewall's client-side interface, before that tap.
-        is_before = tap == CLIENT_TAP
+    # The rule for the headend's data drops at the firewall's client-side interface, before that tap.
+    drops_before = is_by_rule or tap == HEADEND_TAP
+    is_before = drops_before if name == "c2s" else tap == CLIENT_TAP
     return "upstream_of_tap" if is_before else "downstream_of_tap"

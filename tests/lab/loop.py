@@ -16,7 +16,7 @@ from . import printed
 from .labels import CLIENT_TAP
 from .namespaces import ENVIRONMENT
 from .running import Result, Stage
-from .scenarios import LOOP
+from .scenarios import FIX_APPLIED
 
 if TYPE_CHECKING:
     import threading
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .printed import PrintedFix
+    from .scenarios import Scenario
     from .tunnel import Tunnel
 
 LOOK_AT_S = 24.0
@@ -40,7 +41,7 @@ class LoopResult:
     looked_epoch: float
     fixes_text: str
     fix: PrintedFix
-    """The first fix printed."""
+    """The one that was applied."""
     applied_epoch: float
     shell_exit: int
     shell_output: str
@@ -65,9 +66,9 @@ def _arrived(end: Tunnel, since: float) -> int:
     return sum(at > since for at in end.log.arrived.values())
 
 
-def close_the_loop(folder: Path, stop: threading.Event) -> LoopResult:
-    """Plays the loop; raises when a step cannot be done, judges nothing."""
-    with Stage(LOOP, folder, stop) as stage, ThreadPoolExecutor(1) as world:
+def close_the_loop(scenario: Scenario, folder: Path, stop: threading.Event) -> LoopResult:
+    """Plays a loop; raises when a step cannot be done, judges nothing."""
+    with Stage(scenario, folder, stop) as stage, ThreadPoolExecutor(1) as world:
         playing = world.submit(stage.play)
         try:
             return _operate(stage, folder, playing)
@@ -80,15 +81,16 @@ def close_the_loop(folder: Path, stop: threading.Event) -> LoopResult:
 def _operate(stage: Stage, folder: Path, playing: Future[Result]) -> LoopResult:
     stage.sleep(LOOK_AT_S)
     looked = time.time()
-    so_far = folder / "loop_so_far.pcap"
+    so_far = folder / f"{stage.scenario.name}_so_far.pcap"
     stage.taps[CLIENT_TAP].copy_to(so_far)
     before = printed.events(so_far)
     text, fixes = printed.linux_fixes(so_far)
-    if not fixes:
-        raise RuntimeError("ctcpmon printed no fix for Linux")
+    fix = next((one for one in fixes if one.id == FIX_APPLIED[stage.scenario.name]), None)
+    if fix is None:
+        raise RuntimeError(f"ctcpmon did not print {FIX_APPLIED[stage.scenario.name]}:\n{text}")
     done = subprocess.run(
         ("ip", "netns", "exec", stage.spaces.name("firewall"), "sh", "-e", "-x"),
-        input=fixes[0].script,
+        input=fix.script,
         capture_output=True,
         text=True,
         check=False,
@@ -99,4 +101,4 @@ def _operate(stage: Stage, folder: Path, playing: Future[Result]) -> LoopResult:
     run = playing.result()
     after = printed.events(stage.taps[CLIENT_TAP].path)
     output = done.stdout + done.stderr
-    return LoopResult(run, before, looked, text, fixes[0], applied, done.returncode, output, after)
+    return LoopResult(run, before, looked, text, fix, applied, done.returncode, output, after)

@@ -41,9 +41,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def command(*words: str) -> str:
     """Runs a command and returns what it prints; raises with its words and its complaint."""
-    done = subprocess.run(
-        words, capture_output=True, text=True, check=False, timeout=20, env=ENVIRONMENT
-    )
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20, env=ENVIRONMENT)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(words)}: exit {done.returncode}: {done.stderr.strip()}")
     return done.stdout

@@ -120,5 +120,5 @@ def _raw(namespace: str, interface: str, protocol: int) -> socket.socket:
     opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
     # An index belongs to a namespace; the socket resolves the name in its own.
     opened.bind((interface, protocol))
-    opened.setblocking(False)
+    opened.settimeout(0.0)
     return opened

@@ -11,7 +11,13 @@ from .losses import Loss, install
 from .namespaces import SEARCH_PATH, Namespaces
 from .scenarios import FIRST_PORT
 
-_PACKAGES = {"ip": "iproute2", "ss": "iproute2", "nft": "nftables", "sysctl": "procps", "conntrack": "conntrack"}
+_PACKAGES = {
+    "ip": "iproute2",
+    "ss": "iproute2",
+    "nft": "nftables",
+    "sysctl": "procps",
+    "conntrack": "conntrack",
+}
 """``conntrack`` is typed by the printed fix; the lab itself does not call it."""
 _TRACKING = (
     "table inet ctlab_trial {\n chain forward {\n type filter hook forward priority 0;\n"

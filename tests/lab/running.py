@@ -99,7 +99,7 @@ class Stage:
         ends = pair(list(self.clients.tunnels.values()), list(self.headend.tunnels.values()))
         truths = [session_truth(*both, self.scenario.losses, started, ended) for both in ends]
         files = [
-            file_label(self.scenario, tap, recorder, facts, truths, (started, ended))
+            file_label(self.scenario, tap, recorder, box=facts, truths=truths, run=(started, ended))
             for tap, recorder in self.taps.items()
         ]
         oversized = sum(recorder.oversized for recorder in self.taps.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from .boxes import Box, Conntrack, Haproxy, InspectionQueue
@@ -66,8 +66,10 @@ class Scenario:
         return (*dict.fromkeys((*alike, "silent_death", "stateful_drop")),) if hidden else alike
 
 
-def _conntrack(*, liberal: bool, on_invalid: str = "drop") -> MakeBox:
-    return lambda _clock, spaces, _folder: Conntrack(spaces, liberal=liberal, on_invalid=on_invalid)
+def _conntrack(*, liberal: bool, on_invalid: str = "drop", translates: bool = False) -> MakeBox:
+    return lambda _clock, spaces, _folder: Conntrack(
+        spaces, liberal=liberal, on_invalid=on_invalid, translates=translates
+    )
 
 
 def _queue(*, limit: int, timeout_s: float, releases: bool) -> MakeBox:
@@ -96,6 +98,15 @@ LOOP = Scenario(
 )
 """The run in which the printed fix is applied. These endpoints move their ACK over a hole, so that from
 the client's side of the device recovery can be seen at all."""
+LOOP_NAT = replace(
+    LOOP,
+    name="loop_nat",
+    title=f"{LOOP.title}; the box translates the clients' addresses",
+    box=_conntrack(liberal=False, translates=True),
+)
+LOOPS = (LOOP, LOOP_NAT)
+FIX_APPLIED = {LOOP.name: "linux-notrack", LOOP_NAT.name: "linux-be-liberal"}
+"""What the printed text tells an operator to choose: without NAT the first, with NAT the other."""
 
 SCENARIOS = (
     Scenario(

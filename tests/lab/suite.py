@@ -1,4 +1,4 @@
-"""All scenarios and the loop at once, each in namespaces of its own; then the score of what was recorded."""
+"""All scenarios and both loops at once, each in namespaces of its own; then the score of what was recorded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.score.labels import load
 from .loop import LoopResult, close_the_loop
 from .requirements import has_program
 from .running import Result, play, write_labels
-from .scenarios import LOOP, SCENARIOS
+from .scenarios import LOOPS, SCENARIOS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ class Suite:
 
     folder: Path
     results: dict[str, Result]
-    loop: LoopResult
+    loops: dict[str, LoopResult]
     rows: list[Row]
     strays: list[str]
     skipped: dict[str, str]
@@ -46,20 +46,22 @@ def run_suite(folder: Path, only: str = "") -> Suite:
     wanted = [scenario for scenario in SCENARIOS if only in scenario.name]
     skipped = {s.name: lack for s in wanted if (lack := _lacks(s))}
     stop = threading.Event()
-    with ThreadPoolExecutor(len(wanted) + 1) as pool:
+    with ThreadPoolExecutor(len(wanted) + len(LOOPS)) as pool:
         try:
-            looping = pool.submit(close_the_loop, folder, stop)
+            looping = [pool.submit(close_the_loop, scenario, folder, stop) for scenario in LOOPS]
             playing = [pool.submit(play, s, folder, stop) for s in wanted if s.name not in skipped]
             done = [future.result() for future in playing]
-            loop = looping.result()
+            loops = [future.result() for future in looping]
         except BaseException:
             # Every run takes its namespaces down before this returns.
             stop.set()
             raise
-    write_labels(folder, [*done, loop.run])
+    done += [loop.run for loop in loops]
+    write_labels(folder, done)
     rows, strays = score(load(folder))
-    results = {result.scenario.name: result for result in [*done, loop.run]}
-    return Suite(folder, results, loop, rows, strays, skipped)
+    results = {result.scenario.name: result for result in done}
+    by_name = {loop.run.scenario.name: loop for loop in loops}
+    return Suite(folder, results, by_name, rows, strays, skipped)
 
 
 def _lacks(scenario: Scenario) -> str:
@@ -67,5 +69,5 @@ def _lacks(scenario: Scenario) -> str:
 
 
 def names() -> list[str]:
-    """Every scenario, the loop included."""
-    return [*(scenario.name for scenario in SCENARIOS), LOOP.name]
+    """Every scenario, the loops included."""
+    return [scenario.name for scenario in (*SCENARIOS, *LOOPS)]

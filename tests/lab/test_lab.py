@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import struct
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,17 +17,19 @@ from tests.lab.labels import CLIENT_TAP
 from tests.lab.namespaces import Namespaces, command
 from tests.lab.printed import of_type, read_fixes
 from tests.lab.requirements import missing
-from tests.lab.scenarios import LOOP, SCENARIOS
+from tests.lab.scenarios import LOOPS, SCENARIOS
 from tests.lab.suite import Suite, names, run_suite
 from tests.score.verdicts import epoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.lab.frames import Segment
+    from tests.lab.loop import LoopResult
     from tests.lab.running import Result
+    from tests.lab.scenarios import Scenario
 
+ROOT = Path(__file__).parents[2]
 LONGEST_S = 180.0
 MOVES_SOON_S = 5.0
 """A session moves again with its next segment; the rest is for a busy machine."""
@@ -43,6 +49,11 @@ def _need() -> None:
         pytest.skip(f"THE LAB CANNOT RUN: this machine lacks {'; '.join(lacks)}")
 
 
+@pytest.fixture(params=[scenario.name for scenario in LOOPS])
+def loop(lab: Suite, request: pytest.FixtureRequest) -> LoopResult:
+    return lab.loops[request.param]
+
+
 def result_of(lab: Suite, name: str) -> Result:
     if name in lab.skipped:
         pytest.skip(f"THE LAB SKIPS {name}: this machine lacks {lab.skipped[name]}")
@@ -58,8 +69,8 @@ def test_the_run_is_fit_to_judge_by(lab: Suite, name: str) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_the_device_stalls_every_session_and_no_twin(lab: Suite, scenario: object) -> None:
-    result = result_of(lab, scenario.name)  # type: ignore[attr-defined]
+def test_the_device_stalls_every_session_and_no_twin(lab: Suite, scenario: Scenario) -> None:
+    result = result_of(lab, scenario.name)
     verdicts = {truth.verdict for truth in result.truths}
     assert verdicts == {"stalled"} if result.scenario.twin_of is None else "stalled" not in verdicts
 
@@ -80,8 +91,8 @@ def test_no_stall_is_reported_for_a_stream_that_is_none(lab: Suite) -> None:
 
 
 @pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.twin_of], ids=lambda scenario: scenario.name)
-def test_a_twin_is_never_called_stalled(lab: Suite, scenario: object) -> None:
-    result = result_of(lab, scenario.name)  # type: ignore[attr-defined]
+def test_a_twin_is_never_called_stalled(lab: Suite, scenario: Scenario) -> None:
+    result = result_of(lab, scenario.name)
     # With frozen acks the tap in front of the device cannot tell: there the labels allow both.
     cannot_tell = f"_{CLIENT_TAP}.pcap" if result.scenario.ack == "frozen" else "none"
     said = {row.said for row in lab.rows_of(result.scenario.name) if not row.capture.endswith(cannot_tell)}
@@ -111,26 +122,25 @@ def _segments(path: Path) -> Iterator[Segment]:
         at += 16 + length
 
 
-def test_the_stall_is_reported_from_the_capture_so_far(lab: Suite) -> None:
+def test_the_stall_is_reported_from_the_capture_so_far(loop: LoopResult) -> None:
     stalled = {
         event["data"]["source"]["port"]
-        for event in of_type(lab.loop.events_before, "finding")
+        for event in of_type(loop.events_before, "finding")
         if event["data"]["ctcp"]["verdict"] == "stalled"
     }
-    assert stalled == {truth.client.local[1] for truth in lab.loop.run.truths}
-    last = of_type(lab.loop.events_before, "incident")[-1]["data"]["ctcp"]
+    assert stalled == {truth.client.local[1] for truth in loop.run.truths}
+    last = of_type(loop.events_before, "incident")[-1]["data"]["ctcp"]
     assert (last["change"], last["severity"], last["sessions_stalled"]) == ("changed", "critical", 3)
 
 
-def test_the_printed_fix_runs_word_for_word(lab: Suite) -> None:
-    assert lab.loop.fix.script
-    for line in lab.loop.fix.script.splitlines():
-        assert f"    {line}\n" in lab.loop.fixes_text
-    assert lab.loop.shell_exit == 0, lab.loop.shell_output
+def test_the_printed_fix_runs_word_for_word(loop: LoopResult) -> None:
+    assert loop.fix.script
+    for line in loop.fix.script.splitlines():
+        assert f"    {line}\n" in loop.fixes_text
+    assert loop.shell_exit == 0, loop.shell_output
 
 
-def test_the_same_sessions_move_again_after_the_fix(lab: Suite) -> None:
-    loop = lab.loop
+def test_the_same_sessions_move_again_after_the_fix(loop: LoopResult) -> None:
     for truth in loop.run.truths:
         (start, end), *_ = truth.c2s.outages
         assert start < loop.looked_epoch - 10.0, "it was dead for long before the operator looked"
@@ -142,8 +152,7 @@ def test_the_same_sessions_move_again_after_the_fix(lab: Suite) -> None:
         assert to_client > 30
 
 
-def test_the_incident_closes_by_itself(lab: Suite) -> None:
-    loop = lab.loop
+def test_the_incident_closes_by_itself(loop: LoopResult) -> None:
     assert loop.is_closed
     changes = of_type(loop.events_after, "incident")
     closing = changes[-1]["data"]
@@ -154,21 +163,43 @@ def test_the_incident_closes_by_itself(lab: Suite) -> None:
 
 
 def test_without_the_fix_the_incident_stays_open(lab: Suite) -> None:
-    assert not [e for e in of_type(lab.loop.events_before, "incident") if e["data"]["ctcp"]["change"] == "closed"]
-    capture = lab.results["ct_drop"]
-    assert any(truth.dead for truth in capture.truths)
+    for loop in lab.loops.values():
+        changes = {event["data"]["ctcp"]["change"] for event in of_type(loop.events_before, "incident")}
+        assert changes == {"opened", "changed"}
     rows = [row for row in lab.rows_of("ct_drop") if row.capture.endswith(f"_{CLIENT_TAP}.pcap")]
     assert {row.session.state for row in rows if row.session} == {"stalled"}
 
 
 def test_namespaces_go_even_when_a_run_fails() -> None:
     _need()
-    made = []
-    with pytest.raises(ZeroDivisionError), Namespaces() as spaces:
-        made = [spaces.name(role) for role in ("client", "firewall", "headend")]
-        assert set(made) <= _namespaces()
+    made: set[str] = set()
+    with pytest.raises(ZeroDivisionError):
+        _fail_inside(made)
+    assert len(made) == 3
+    assert not made & _namespaces()
+
+
+def _fail_inside(made: set[str]) -> None:
+    with Namespaces() as spaces:
+        made |= {spaces.name(role) for role in ("client", "firewall", "headend")}
+        assert made <= _namespaces()
         raise ZeroDivisionError
-    assert not set(made) & _namespaces()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_leaves_nothing_behind(signal_number: int, tmp_path: Path) -> None:
+    _need()
+    words = [sys.executable, "-m", "tests.lab", "--keep", str(tmp_path), "--only", "ct_drop"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        mine = f"ctlab-{process.pid}-"
+        end = time.monotonic() + 30.0
+        while len(list(tmp_path.glob("*.pcap"))) < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert any(name.startswith(mine) for name in _namespaces())
+        process.send_signal(signal_number)
+        _, complaints = process.communicate(timeout=30)
+    assert process.returncode == 130, complaints.decode()
+    assert not [name for name in _namespaces() if name.startswith(mine)]
 
 
 def test_two_runs_at_once_do_not_meet() -> None:
@@ -194,6 +225,7 @@ def test_fixes_are_read_as_printed() -> None:
 
 
 def test_the_loop_outage_is_more_than_strict_tracking_allows() -> None:
-    size = LOOP.flows[0][0].size * 0.7
-    for loss in LOOP.losses:
-        assert (loss.last - loss.first + 1) * size > 1.8 * LOOP.window
+    for scenario in LOOPS:
+        smallest = scenario.flows[0][0].size * 0.7
+        for loss in scenario.losses:
+            assert (loss.last - loss.first + 1) * smallest > 1.8 * scenario.window

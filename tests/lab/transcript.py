@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from tests.score.verdicts import epoch
 
 from . import printed
 from .labels import CLIENT_TAP, HEADEND_TAP, WHERE
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 def lines(suite: Suite) -> Iterator[str]:
     """The whole transcript. Times are seconds since the start of each run."""
     for name, result in suite.results.items():
-        if result is not suite.loop.run:
+        if name not in suite.loops:
             yield from _scenario(suite, name, result)
             yield ""
     for name, lack in suite.skipped.items():
         yield f"SKIPPED {name}: needs {lack}"
-    yield from _loop(suite.loop)
-    yield ""
+    for loop in suite.loops.values():
+        yield from _loop(loop)
+        yield ""
     tunnels = [row for row in suite.rows if row.expected]
     yield (
         f"{len(suite.results)} runs, {len(tunnels)} flows seen from two taps: "
@@ -71,8 +73,9 @@ def _loop(loop: LoopResult) -> Iterator[str]:
     yield f"  dropped by the loss rules: {loop.run.dropped_by_rules}"
     yield "  ctcpmon replay of the capture so far:"
     yield from _events(loop.events_before, start, since=0.0)
-    yield f"  {loop.looked_epoch - start:6.1f}  the operator asks: ctcpmon fixes loop_so_far.pcap --platform linux"
-    yield f"          first fix printed: {loop.fix.title}  [{loop.fix.id}]"
+    asked = f"ctcpmon fixes {loop.run.scenario.name}_so_far.pcap --platform linux"
+    yield f"  {loop.looked_epoch - start:6.1f}  the operator asks: {asked}"
+    yield f"          the fix that fits this box: {loop.fix.title}  [{loop.fix.id}]"
     yield "          typed in the firewall's namespace with sh -e, as printed:"
     yield from (f"            {line}" for line in loop.fix.script.splitlines())
     yield f"  {loop.applied_epoch - start:6.1f}  done, exit {loop.shell_exit}"
@@ -87,7 +90,7 @@ def _loop(loop: LoopResult) -> Iterator[str]:
 
 def _events(events: list[dict[str, Any]], start: float, since: float) -> Iterator[str]:
     for event in [*printed.of_type(events, "finding"), *printed.of_type(events, "incident")]:
-        event["epoch"] = datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
+        event["epoch"] = epoch(event["time"])
     some = [event for event in events if "epoch" in event and event["epoch"] >= since]
     for event in some:
         data, at = event["data"], event["epoch"] - start

@@ -138,7 +138,7 @@ def _direction(
         onset=open_run[0][1] if is_dead else None,
         outages=tuple((run[0][1].epoch, run[-1][1].epoch) for run in ended),
         first_lost=first[1] if first else None,
-        is_first_lost_by_rule=bool(first) and first[0] in dropped,
+        is_first_lost_by_rule=first is not None and first[0] in dropped,
         last_delivered_epoch=max((at for _, at in got), default=None),
         sent_epochs=tuple(entry.epoch for _, entry in numbered),
     )

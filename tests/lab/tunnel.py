@@ -96,7 +96,9 @@ class Tunnel:
         self._next = self.rng.getrandbits(32)
         self._expected = 0
         self._beyond: list[tuple[int, int]] = []
-        self._cookies = (self.rng.randbytes(8), bytes(8)) if self.is_client else (bytes(8), self.rng.randbytes(8))
+        self._cookies = (
+            (self.rng.randbytes(8), bytes(8)) if self.is_client else (bytes(8), self.rng.randbytes(8))
+        )
         self._step = 0
         self._spi = _FIRST_ESP_SPI + self.rng.getrandbits(28)
         self._esp_seq = 0
@@ -219,9 +221,15 @@ class Tunnel:
     def _transmit(self, flags: int, payload: bytes = b"", options: bytes = b"") -> None:
         self.put(
             Segment(
-                *self.local, *self.remote, self._next, self._expected if flags & ACK else 0, flags,
-                self.habit.window, payload, options,
-            )  # fmt: skip
+                *self.local,
+                *self.remote,
+                self._next,
+                self._expected if flags & ACK else 0,
+                flags,
+                self.habit.window,
+                payload,
+                options,
+            )
         )
         self._next = (self._next + len(payload) + bool(flags & SYN)) % FULL_CIRCLE
 

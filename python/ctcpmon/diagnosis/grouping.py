@@ -201,9 +201,7 @@ class IncidentBook:
             finding.loss_side or "",
         )
 
-    def _join(
-        self, session_key: SessionKey, finding: Finding, rank: int, member: _Member
-    ) -> list[Incident]:
+    def _join(self, session_key: SessionKey, finding: Finding, rank: int, member: _Member) -> list[Incident]:
         if len(self._homes) >= self._limits.max_incident_sessions:
             self.counters["incident_sessions_refused"] += 1
             return []
