@@ -119,6 +119,9 @@ class Session:
     ike_exchange: str | None = "aggressive"
     ike_messages: int = 6
     keepalive_ms: int | None = 5_000
+    dpd_ms: int | None = None
+    vpn_group: str | None = "staff"
+    vendors: tuple[str, ...] = ()
     linked_session: str | None = None
     tunnel_id: int = 0
     taps: tuple[int, ...] = (0,)

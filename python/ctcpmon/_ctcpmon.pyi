@@ -121,7 +121,10 @@ class Session:
     responder_cookie: str | None
     ike_exchange: str | None  # "main" | "aggressive" | "informational" | "transaction" | "quick" | ...
     ike_messages: int
-    keepalive_ms: int | None
+    keepalive_ms: int | None  # beat of a side that sends nothing else
+    dpd_ms: int | None  # mean time between DPD requests
+    vpn_group: str | None  # as the client named it in clear (aggressive mode); raw, clean before use
+    vendors: tuple[str, ...]  # vendor IDs in clear, "cisco-unity" | "vpn3000-client" | ...
     linked_session: str | None  # earlier session with the same SPI or cookies (NAT rebinding, reconnect)
     tunnel_id: int
     taps: tuple[int, ...]

@@ -28,7 +28,7 @@ from ctcpmon.exits import MEANINGS, ExitCode
 if TYPE_CHECKING:
     from ctcpmon.config import Settings
     from ctcpmon.engine import DetectorInfo
-    from ctcpmon.fixes import RenderedFix
+    from ctcpmon.fixes import Recipe, RenderedFix
     from ctcpmon.lookup import Found
 
 __all__ = ["cli", "main"]
@@ -43,6 +43,8 @@ _ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
     (SettingsError, ExitCode.USAGE),
     (FixError, ExitCode.USAGE),
 )
+_FULL_FIXES = 4
+"""Fixes printed in full for one incident: guess, about the four fixes of the Cisco note."""
 _EXIT_HELP = "Exit codes:\n\n\b\n" + "\n".join(f"{code.value:>4}  {text}" for code, text in MEANINGS.items())
 
 
@@ -109,6 +111,11 @@ def _run_options(command: Command) -> Command:
             default=None,
             help="Exit with 1 when an incident reached this level.",
         ),
+        click.option(
+            "--show-groups",
+            is_flag=True,
+            help="Put VPN group names (sent in clear by aggressive mode) into session events.",
+        ),
         click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end."),
         click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen."),
         click.option("--no-tui", is_flag=True, help="Plain table on a terminal."),
@@ -173,9 +180,10 @@ def _replay(
     verbose: bool,
     ascii_only: bool,
     no_tui: bool,
+    show_groups: bool,
     config: str | None,
 ) -> int:
-    settings = _settings(config, max_flow_mib)
+    settings = _settings(config, max_flow_mib, show_groups=show_groups)
     is_terminal = sys.stdout.isatty()
     if output is None and is_terminal and not no_tui:
         code = _screen(files, speed=speed, ascii_only=ascii_only, settings=settings)
@@ -261,44 +269,72 @@ def explain(reference: str, files: tuple[str, ...], config: str | None) -> None:
 @click.argument("reference", required=False, metavar="[FIX|DETECTOR|FINDING|SESSION|INCIDENT]")
 @click.argument("files", nargs=-1, metavar="[FILE|-]...")
 @click.option("--platform", default=None, help="Only fixes for this platform, for example asa.")
+@click.option("--all", "in_full", is_flag=True, help="Print every fix in full, not only the first ones.")
 @_settings_option
-def fixes(reference: str | None, files: tuple[str, ...], platform: str | None, config: str | None) -> None:
+def fixes(
+    reference: str | None,
+    files: tuple[str, ...],
+    platform: str | None,
+    config: str | None,
+    *,
+    in_full: bool,
+) -> None:
     """List the fixes, or print those for a session of a capture, ready to check and type.
 
-    With only a FILE: the fixes for every open incident in it.
+    With only a FILE: the fixes for every open incident in it. The first ones are printed in full
+    and the others named; with --platform or --all every one is printed. FIX and FILE: that one fix,
+    filled in.
     """
-    from ctcpmon.fixes import catalogue, fixes_for_detector, render
+    from ctcpmon.fixes import catalogue, fixes_for_detector, listing, render
     from ctcpmon.lookup import detectors_named
 
+    family = _family(platform)
+    settings = _settings(config, None)
     recipes = catalogue()
-    known = sorted({recipe.platform for recipe in recipes.values()})
-    if platform is not None and platform not in known:
-        message = f"unknown platform {platform!r}; known: {', '.join(known)}"
-        raise click.BadParameter(message, param_hint="--platform")
+    most = None if in_full or family else _FULL_FIXES
     if reference is None:
-        for recipe in recipes.values():
-            if platform in {None, recipe.platform}:
-                _echo(f"{recipe.id:<24}{recipe.platform:<8}{recipe.title}")
+        _echo("\n".join(listing(recipes.values(), family)))
         return
-    if reference in recipes:
-        _print_fixes([("", [render(recipes[reference])])])
+    if reference in recipes and not files:
+        _print_fixes([("", [render(recipes[reference])])], None)
         return
     if not files and (detectors := detectors_named(reference)):
         chosen = dict.fromkeys(
-            recipe.id for one in detectors for recipe in fixes_for_detector(one, None, platform)
+            recipe.id for one in detectors for recipe in fixes_for_detector(one, settings.site, family)
         )
-        _print_fixes([("", [render(recipes[one]) for one in chosen])])
+        _print_fixes([("", [render(recipes[one]) for one in chosen])], most)
         return
-    settings = _settings(config, None)
     if not files and (reference == "-" or Path(reference).exists()):
-        _print_fixes(_fixes_in((reference,), None, platform, settings))
+        _print_fixes(_fixes_in((reference,), None, family, settings), most)
         return
     _need_files(reference, files)
-    _print_fixes(_fixes_in(files, reference, platform, settings))
+    if reference in recipes:
+        _print_fixes(_fixes_in(files, None, None, settings, only=recipes[reference]), None)
+        return
+    _print_fixes(_fixes_in(files, reference, family, settings), most)
+
+
+def _family(platform: str | None) -> str | None:
+    from ctcpmon.platforms import PLATFORMS, family_of, nearest_platform
+
+    if platform is None or platform == "any":
+        return platform
+    family = family_of(platform)
+    if family is None:
+        near = nearest_platform(platform)
+        hint = f"; did you mean {near!r}?" if near else ""
+        message = f"unknown platform {_safe(platform)!r}{hint} (known: any, {', '.join(PLATFORMS)})"
+        raise click.BadParameter(message, param_hint="--platform")
+    return family
 
 
 def _fixes_in(
-    files: tuple[str, ...], reference: str | None, platform: str | None, settings: Settings
+    files: tuple[str, ...],
+    reference: str | None,
+    platform: str | None,
+    settings: Settings,
+    *,
+    only: Recipe | None = None,
 ) -> list[tuple[str, list[RenderedFix]]]:
     from ctcpmon.fixes import fixes_for, render_for_incident, render_for_session
     from ctcpmon.lookup import search
@@ -310,14 +346,14 @@ def _fixes_in(
     for incident in found.incidents.values():
         if reference is None and not incident.is_open:
             continue
-        recipes = fixes_for(incident.lead, settings.site, platform)
-        head = f"Incident {incident.id}: {incident.what}; {incident.path}"
-        groups.append((head, [render_for_incident(recipe, incident) for recipe in recipes]))
+        recipes = (only,) if only else fixes_for(incident.lead, settings.site, platform)
+        head = f"Incident {incident.id}: {incident.what}\n  {incident.path}"
+        groups.append((head, [render_for_incident(recipe, incident, settings.site) for recipe in recipes]))
     raised = [finding for _, finding in found.findings if finding.verdict != "healthy"]
     if raised:
         worst = next((one for one in raised if one.verdict == "stalled"), raised[-1])
-        recipes = fixes_for(worst, settings.site, platform)
-        rendered = [render_for_session(recipe, worst.session, worst) for recipe in recipes]
+        recipes = (only,) if only else fixes_for(worst, settings.site, platform)
+        rendered = [render_for_session(recipe, worst.session, worst, settings.site) for recipe in recipes]
         groups.append((f"Session {worst.session.id}", rendered))
     if not groups:
         _say("nothing to fix: no open incident and no finding for this reference")
@@ -374,12 +410,14 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, "ctcpmon", "_CTCPMON_COMPLETE").source())
 
 
-def _settings(config: str | None, max_flow_mib: int | None) -> Settings:
+def _settings(config: str | None, max_flow_mib: int | None = None, *, show_groups: bool = False) -> Settings:
     import msgspec
 
     from ctcpmon.config import load_settings
 
     settings = load_settings(config)
+    if show_groups:
+        settings = msgspec.structs.replace(settings, show_groups=True)
     if max_flow_mib is None:
         return settings
     limits = msgspec.structs.replace(settings.limits, max_flow_mib=max_flow_mib)
@@ -415,12 +453,18 @@ def _print_pages(pages: list[tuple[str, ...]]) -> None:
     _echo("\n\n".join("\n".join(page).rstrip() for page in pages))
 
 
-def _print_fixes(groups: list[tuple[str, list[RenderedFix]]]) -> None:
+def _print_fixes(groups: list[tuple[str, list[RenderedFix]]], most: int | None) -> None:
+    """Prints ``most`` fixes of each group in full (None: all) and names the others."""
+    is_terminal = sys.stdout.isatty()
+    cells = min(max(_columns(is_terminal=True), 60), 100) - 1 if is_terminal else 79
     for head, rendered in groups:
         if head:
             _echo(f"{head}\n")
-        for number, fix in enumerate(rendered, 1):
-            _echo(f"FIX {number} of {len(rendered)}: {fix.text()}\n")
+        for number, fix in enumerate(rendered[:most], 1):
+            _echo(f"FIX {number} of {len(rendered)}: {fix.text(cells)}\n")
+        if others := rendered[len(rendered) if most is None else most :]:
+            _echo("Other fixes (print one: ctcpmon fixes ID FILE; all of them: --all)")
+            _echo("\n".join(f"  {fix.id:<24}{fix.title}" for fix in others) + "\n")
 
 
 def _echo(text: str) -> None:

@@ -6,6 +6,7 @@ threshold lives here, those belong to the engine.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,13 +14,20 @@ import msgspec
 from msgspec import Meta
 
 from ctcpmon.errors import SettingsError
+from ctcpmon.platforms import PLATFORMS, family_of, nearest_platform
 from ctcpmon.strict_toml import StrictTomlError, parse
 from ctcpmon.text import clean
 
 __all__ = ["Firewall", "Headend", "Limits", "Settings", "Site", "load_settings"]
 
-Tag = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+Tag = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
+DeviceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,62}\Z")]
+"""Name of an interface, zone or policy on a device. It goes into text that a person pastes there."""
+Release = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){0,5}(\([0-9A-Za-z.]{1,12}\))?[0-9A-Za-z.]{0,12}\Z")
+]
+Chain = Annotated[str, Meta(pattern=r"^(ip|ip6|inet) [A-Za-z0-9_-]{1,32} [A-Za-z0-9_-]{1,32}\Z")]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -27,11 +35,40 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Firewall(_Part, frozen=True):
-    """A stateful device of the site."""
+    """A stateful device of the site. The names are those configured on the device; all optional."""
 
     name: Tag
     platform: Tag
     inside: tuple[str, ...] = ()
+    """Networks of the clients behind it; a client in one of them is reached through this device."""
+    version: Release | None = None
+    nat: bool | None = None
+    """Whether it translates the addresses or ports of these clients."""
+    inside_interface: DeviceName | None = None
+    outside_interface: DeviceName | None = None
+    inside_zone: DeviceName | None = None
+    outside_zone: DeviceName | None = None
+    policy: DeviceName | None = None
+    """Policy (policy map) that traffic from the clients meets."""
+    return_policy: DeviceName | None = None
+    """Policy of the opposite direction, where the device has one."""
+    forward_chain: Chain | None = None
+    """Linux: family, table and chain that filter forwarded packets, ``inet filter forward``."""
+
+    def __post_init__(self) -> None:
+        _need_platform(self.platform)
+        for one in self.inside:
+            _need_network(one)
+
+    @property
+    def family(self) -> str:
+        """The platform under its own name: ``pf`` for ``opnsense``."""
+        return family_of(self.platform) or self.platform
+
+    def stands_before(self, client: IPv4Network | IPv6Network) -> bool:
+        """True when ``client`` (an address or a network of clients) is in one of ``inside``."""
+        insides = (ip_network(one) for one in self.inside)
+        return any(one.version == client.version and one.overlaps(client) for one in insides)
 
 
 class Headend(_Part, frozen=True):
@@ -41,6 +78,39 @@ class Headend(_Part, frozen=True):
     address: str
     ports: tuple[Port, ...] = (10000,)
     nat_t: bool | None = None
+    """True: it accepts UDP 4500 too; False: it does not."""
+    platform: Tag | None = None
+    version: Release | None = None
+
+    def __post_init__(self) -> None:
+        if self.platform is not None:
+            _need_platform(self.platform)
+        try:
+            ip_address(self.address)
+        except ValueError as error:
+            message = f"address: {clean(self.address, 45)!r} is no IP address"
+            raise ValueError(message) from error
+
+    @property
+    def family(self) -> str | None:
+        """The platform under its own name."""
+        return family_of(self.platform) if self.platform else None
+
+
+def _need_platform(name: str) -> None:
+    if family_of(name) is None:
+        near = nearest_platform(name)
+        hint = f"; did you mean {near!r}?" if near else ""
+        message = f"platform: {name!r} is not known{hint} (known: {', '.join(PLATFORMS)})"
+        raise ValueError(message)
+
+
+def _need_network(text: str) -> None:
+    try:
+        ip_network(text)
+    except ValueError as error:
+        message = f"inside: {clean(text, 45)!r} is no network in the form 10.0.0.0/8"
+        raise ValueError(message) from error
 
 
 class Site(_Part, frozen=True):
@@ -54,7 +124,7 @@ class Site(_Part, frozen=True):
     @property
     def platforms(self) -> tuple[str, ...]:
         """Firewall platforms of the site, each once, in file order."""
-        return tuple(dict.fromkeys(firewall.platform for firewall in self.firewall))
+        return tuple(dict.fromkeys(firewall.family for firewall in self.firewall))
 
 
 class Limits(_Part, frozen=True):
@@ -73,6 +143,8 @@ class Settings(_Part, frozen=True):
 
     site: Site = Site()
     limits: Limits = Limits()
+    show_groups: bool = False
+    """Put the VPN group name, which aggressive mode sends in clear, into session events."""
 
     @property
     def sensor(self) -> str:

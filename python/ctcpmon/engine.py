@@ -40,7 +40,7 @@ try:
 except ImportError as error:
     _MESSAGE = (
         "the ctcpmon engine is not built for this Python "
-        f"({clean(str(error))}); in a source tree type: ./x setup"
+        f"({clean(str(error))}); in a source tree type: ./x build"
     )
     raise EngineMissingError(_MESSAGE) from error
 

@@ -43,7 +43,10 @@ class EventFactory:
     the same ids. ``version`` is that of the program.
     """
 
-    def __init__(self, *, version: str, sensor: str = "local", boot: str = "replay") -> None:
+    def __init__(
+        self, *, version: str, sensor: str = "local", boot: str = "replay", show_groups: bool = False
+    ) -> None:
+        self._show_groups = show_groups
         self._prefix = f"{clean(sensor, 64)}.{clean(boot, 32)}."
         self._source = f"/ctcpmon/{clean(sensor, 64)}"
         self._observer = events.Observer(
@@ -209,6 +212,9 @@ class EventFactory:
                     responder_cookie=_words(session.responder_cookie),
                     ike_exchange=_words(session.ike_exchange),
                     keepalive_ms=_maybe(session.keepalive_ms),
+                    dpd_ms=_maybe(session.dpd_ms),
+                    group=_words(session.vpn_group) if self._show_groups else None,
+                    vendors=[clean(name, 32) for name in session.vendors] or None,
                     linked_session=_words(session.linked_session),
                 ),
             ),

@@ -228,6 +228,13 @@ class CtcpSession(_Part, frozen=True):
     responder_cookie: str | None = None
     ike_exchange: str | None = None
     keepalive_ms: Count | None = None
+    """Beat of a side that sends nothing else."""
+    dpd_ms: Count | None = None
+    """Mean time between DPD requests."""
+    group: str | None = None
+    """VPN group that the client named in clear; only when asked for."""
+    vendors: list[str] | None = None
+    """What vendor IDs sent in clear say of the peers."""
     linked_session: str | None = None
 
 

@@ -60,7 +60,9 @@ class Pipeline:
     def __init__(self, source: Source, settings: Settings, *, version: str) -> None:
         self._source = source
         self._settings = settings
-        self._factory = EventFactory(version=version, sensor=settings.sensor)
+        self._factory = EventFactory(
+            version=version, sensor=settings.sensor, show_groups=settings.show_groups
+        )
         self.book = new_book(settings)
 
     def batches(self, timeout_ms: int = 200) -> Iterator[tuple[Item, ...]]:

@@ -40,26 +40,48 @@ def _explain(problem: str, into: type[msgspec.Struct]) -> str:
     if match is None:
         return clean(problem, 300)
     key = match["key"]
-    place = f" in {match['path'].removeprefix('$.')}" if match["path"] else ""
-    near = difflib.get_close_matches(key, sorted(_names(into)), n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    path = (match["path"] or "").removeprefix("$").removeprefix(".")
+    tables = _tables(into)
+    here = tables.get(_plain(path), frozenset())
+    hint = _hint(key, here, {name: keys for name, keys in tables.items() if keys is not here})
+    place = f" in {path}" if path else ""
     return f"unknown key '{clean(key)}'{clean(place)}{hint}"
 
 
-def _names(into: type[msgspec.Struct]) -> set[str]:
-    """Every key that may stand anywhere below ``into``."""
-    names: set[str] = set()
-    waiting: list[object] = [msgspec.inspect.type_info(into)]
+def _hint(key: str, here: frozenset[str], elsewhere: dict[str, frozenset[str]]) -> str:
+    """The nearest key of the same table; else the table that has this very key."""
+    owners = sorted(name for name, keys in elsewhere.items() if key in keys)
+    close = difflib.get_close_matches(key, sorted(here), n=1, cutoff=0.75 if owners else 0.4)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    if owners:
+        return f"; that key belongs in {owners[0] or 'the top level'}"
+    everywhere = sorted(set().union(*elsewhere.values()))
+    near = difflib.get_close_matches(key, everywhere, n=1, cutoff=0.6)
+    if not near:
+        return ""
+    owner = min(name for name, keys in elsewhere.items() if near[0] in keys)
+    return f"; did you mean {near[0]!r} in {owner or 'the top level'}?"
+
+
+def _plain(path: str) -> str:
+    """``site.firewall[0]`` or ``site.firewall[...]`` to ``site.firewall``."""
+    return re.sub(r"\[[^]]*\]", "", path)
+
+
+def _tables(into: type[msgspec.Struct]) -> dict[str, frozenset[str]]:
+    """Keys by the path of their table; the top level has the empty path."""
+    tables: dict[str, frozenset[str]] = {}
+    waiting: list[tuple[str, object]] = [("", msgspec.inspect.type_info(into))]
     while waiting:
-        info = waiting.pop()
+        path, info = waiting.pop()
         if isinstance(info, msgspec.inspect.StructType):
-            for field in info.fields:
-                names.add(field.encode_name)
-                waiting.append(field.type)
+            tables[path] = frozenset(field.encode_name for field in info.fields)
+            waiting += [(f"{path}.{field.encode_name}".strip("."), field.type) for field in info.fields]
         elif isinstance(info, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
-            waiting.append(info.item_type)
+            waiting.append((path, info.item_type))
         elif isinstance(info, msgspec.inspect.UnionType):
-            waiting.extend(info.types)
+            waiting += [(path, one) for one in info.types]
         elif isinstance(info, msgspec.inspect.DictType):
-            waiting.append(info.value_type)
-    return names
+            waiting.append((path, info.value_type))
+    return tables

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _FIX = re.compile(r"^FIX (\d+) of \d+: (?P<title>.+?)  \[(?P<id>[a-z0-9-]+)\]$")
 _STEP = re.compile(r"^Step \d+: (?P<title>.+?)  \(")
-_NOT_TO_APPLY = re.compile(r"^prove\b|\binstead\b|\bonly before\b", re.IGNORECASE)
-"""Steps that a person who applies the fix does not type: the proof before it, and the other ways."""
+_NOT_TO_APPLY = re.compile(r"^prove\b|^only if\b|\binstead\b|\bonly before\b", re.IGNORECASE)
+"""Steps that a person who applies the fix does not type here: the proof before it, the other ways, and what
+is only for boxes that are not like this one."""
 
 
 @dataclass(frozen=True)

@@ -165,10 +165,11 @@ def _loss_side(direction: str, measured: dict[str, Any]) -> frozenset[str]:
     loss = measured.get("first_unrecovered_loss") or {}
     relative = loss.get("relative_to_tap") or ()
     sides = set()
+    near, far = ("client", "headend") if direction == "c2s" else ("headend", "client")
     for word in relative:
-        is_before = word == "upstream_of_tap"
-        near, far = ("client", "headend") if direction == "c2s" else ("headend", "client")
-        sides.add(near if is_before else far)
+        # The other leg of a proxy carries another stream: no side of this one.
+        if side := {"upstream_of_tap": near, "downstream_of_tap": far}.get(word):
+            sides.add(side)
     if sides and loss.get("place") == "DEV":
         sides.add("device")
     return frozenset(sides)

@@ -76,7 +76,7 @@ def test_no_screen_is_broken(size: tuple[int, int]) -> None:
 
 
 def test_the_last_gate_holds_for_any_text() -> None:
-    rng = random.Random(7)  # noqa: S311
+    rng = random.Random(7)
     for is_ascii in (False, True):
         brush = Brush(is_ascii=is_ascii)
         for _ in range(2_000):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -155,11 +156,21 @@ def test_explain_a_session_a_finding_an_incident_and_a_detector(scenario: Scenar
 def test_fixes_for_a_session_are_filled_in(scenario: Scenario) -> None:
     scenario.items = textbook()
     text = call("fixes", "a1b2c3d40000", "x").stdout
-    assert "FIX 1 of 6: ASA: TCP state bypass" in text
+    assert re.search(r"FIX 1 of \d+: ASA: TCP state bypass", text)
+    assert "FIX 5 of" not in text
+    assert "Other fixes" in text
+    assert "  fortigate-anti-replay   FortiGate" in text
+    assert "FIX 5 of" in call("fixes", "a1b2c3d40000", "x", "--all").stdout
     assert "host 10.1.4.17 host 198.51.100.9 eq 10000" in text
-    assert "never logs in to a device" in text
+    assert "never logs in to a device" in " ".join(text.split())
     only = call("fixes", "a1b2c3d40000", "x", "--platform", "linux").stdout
-    assert "FIX 1 of 5: Linux" in only
+    assert re.search(r"FIX 1 of \d+: Linux", only)
+    assert "Other fixes" not in only
+    assert "FortiGate" not in only
+    one = call("fixes", "pf-sloppy-state", "x").stdout
+    assert "from 10.1.4.0/24 to 198.51.100.9 port 10000" in one
+    assert "FIX 1 of 1: pf" in one
+    assert "FIX 1 of 1: Check the headend" in call("fixes", "check-the-headend", "x").stdout
 
 
 def test_fixes_for_a_capture_and_the_catalogue(scenario: Scenario, tmp_path: Path) -> None:
@@ -170,6 +181,31 @@ def test_fixes_for_a_capture_and_the_catalogue(scenario: Scenario, tmp_path: Pat
     assert "asa-tcp-state-bypass" in call("fixes").stdout
     assert "{CLIENT}" in call("fixes", "linux-notrack").stdout
     assert "Fill in yourself" in call("fixes", "S-c").stdout
+
+
+def test_the_list_of_fixes_fits_a_small_screen_and_knows_other_names() -> None:
+    text = call("fixes").stdout
+    assert max(map(len, text.splitlines())) <= 79
+    assert "srx: Juniper SRX" in text
+    assert call("fixes", "--platform", "opnsense").stdout == call("fixes", "--platform", "pf").stdout
+    only = call("fixes", "--platform", "pf").stdout
+    assert "pf-sloppy-state" in only
+    assert "asa" not in only
+    assert "did you mean 'fortigate'" in call("fixes", "--platform", "fortigat").stderr
+
+
+def test_the_site_file_names_the_device(scenario: Scenario, tmp_path: Path) -> None:
+    scenario.items = textbook()
+    site = tmp_path / "c.toml"
+    site.write_text(
+        '[[site.firewall]]\nname = "edge-1"\nplatform = "fortigate"\ninside = ["10.1.0.0/16"]\n'
+        'inside_interface = "port7"\n'
+    )
+    text = call("fixes", "a1b2c3d40000", "x", "-c", str(site)).stdout
+    assert re.search(r"FIX 1 of \d+: FortiGate", text)
+    assert "Where: on edge-1: its inside networks hold the client" in text
+    assert 'set srcintf "port7"' in text
+    assert 'set dstintf "<outside-interface>"' in text
 
 
 def test_nothing_to_fix_is_said(scenario: Scenario, tmp_path: Path) -> None:

@@ -204,3 +204,18 @@ def test_hostile_words_never_reach_a_line_raw(one: str, two: str, three: str) ->
         line = events.encode(event).decode("utf-8")
         assert line.isprintable()
         assert events.decode(line) == event
+
+
+def test_group_names_leave_only_when_asked(scenario: Scenario) -> None:
+    hidden = "gr\x1b[31moup"
+    lone = session(3, vpn_group=hidden, vendors=("cisco-unity",))
+    texts = []
+    for chosen in (Settings(), Settings(show_groups=True)):
+        scenario.items = [lone]
+        pipeline = Pipeline(Replay(["x"]), chosen, version="1")  # type: ignore[arg-type]
+        first = next(item.event for items in pipeline.batches(0) for item in items)
+        texts.append(json.loads(events.encode(first))["data"]["ctcp"])
+    assert "group" not in texts[0]
+    assert texts[0]["vendors"] == ["cisco-unity"]
+    assert texts[1]["group"].startswith("gr")
+    assert "\x1b" not in texts[1]["group"]

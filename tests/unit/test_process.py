@@ -141,7 +141,7 @@ def test_without_the_engine_the_line_to_type_is_named() -> None:
     assert process.returncode == 5
     assert out == b""
     assert b"engine is not built" in errors
-    assert b"./x setup" in errors
+    assert b"./x build" in errors
     assert errors.count(b"\n") == 1
 
 

@@ -27,8 +27,8 @@ __all__ = [
 TEMPLATES: dict[str, str] = {
     "hole_bytes": "hole of {v} that nobody filled",
     "hole_age_ms": "the oldest hole has been open for {v}",
-    "open_holes": "{n} holes open",
-    "holes_total": "{n} holes since the session began",
+    "open_holes": "holes open: {n}",
+    "holes_total": "holes since the session began: {n}",
     "esp_missing_pkts": "the ESP sequence confirms it: {v} missing",
     "esp_loss_pct": "ESP loss {v}",
     "ack_frozen_ms": "the ACK of the other side has stood still for {v}",
@@ -54,6 +54,7 @@ TEMPLATES: dict[str, str] = {
     "ike_waiting_ms": "the first of them has waited {v}",
     "receiver_hops": "{n} routers between the receiver and the tap",
     "receiver_steps_over": "this receiver has stepped over {n} holes before",
+    "segments_since_bare_ack": "{v} without an empty ACK, which used to answer every second or third",
     "untrailed_segments": "{v} without a trailer: the stream was cut anew",
 }
 
@@ -71,6 +72,7 @@ _SIDES = {
     "client": "on the client side of the tap",
     "headend": "on the headend side of the tap",
     "sender": "in the sender, before the TCP header",
+    "device": "in the device between the two tapped ports",
 }
 _STOPPED = {
     "client": "data of the client no longer get through",

@@ -4,10 +4,10 @@ Nothing in this package opens a connection or starts a process, and no recipe fi
 """
 
 from ctcpmon.fixes.choose import fixes_for, fixes_for_detector
+from ctcpmon.fixes.layout import NOTICE, listing
 from ctcpmon.fixes.placeholders import Target
-from ctcpmon.fixes.recipe import Recipe, catalogue, load_recipe
+from ctcpmon.fixes.recipe import PLANNED_DETECTORS, Recipe, catalogue, load_recipe
 from ctcpmon.fixes.render import (
-    NOTICE,
     RenderedFix,
     RenderedStep,
     render,
@@ -17,6 +17,7 @@ from ctcpmon.fixes.render import (
 
 __all__ = [
     "NOTICE",
+    "PLANNED_DETECTORS",
     "Recipe",
     "RenderedFix",
     "RenderedStep",
@@ -24,6 +25,7 @@ __all__ = [
     "catalogue",
     "fixes_for",
     "fixes_for_detector",
+    "listing",
     "load_recipe",
     "render",
     "render_for_incident",

@@ -1,7 +1,8 @@
 """The closed set of placeholders of fix recipes, and the only place that fills them.
 
 A value enters a command that a person will paste into a firewall. Therefore every value is
-built here from a parsed address, a checked port or a checked tag; no other string can get in.
+built here from a parsed address, a checked port, a checked tag, or a checked name of the site
+file; no other string can get in.
 """
 
 from __future__ import annotations
@@ -14,25 +15,47 @@ from typing import TYPE_CHECKING
 from ctcpmon.errors import FixError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ctcpmon.config import Firewall
     from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Session
 
-__all__ = ["NAMES", "Target", "fill", "placeholders_in"]
+__all__ = ["NAMES", "SITE_NAMES", "STREAM_NAMES", "Target", "fill", "placeholders_in", "site_values"]
 
-NAMES: tuple[str, ...] = (
+STREAM_NAMES: tuple[str, ...] = (
     "CLIENT",  # address or network in CIDR form
-    "CLIENT_ACL",  # "host 10.1.4.17" or "10.1.4.0 255.255.255.0" (Cisco form)
+    "CLIENT_PREFIX",  # always CIDR form: "10.1.4.17/32"
+    "CLIENT_ACL",  # "host 10.1.4.17" or "10.1.4.0 255.255.255.0" (ASA form)
+    "CLIENT_IOS",  # "host 10.1.4.17" or "10.1.4.0 0.0.0.255" (IOS form: wildcard bits)
     "CLIENT_ADDRESS",  # "10.1.4.17" or "10.1.4.0 netmask 255.255.255.0" (ASA clear conn)
     "SERVER",
+    "SERVER_PREFIX",
     "PORT",
     "CPORT",
     "ID",
     "NFT_IP",  # "ip" or "ip6"
     "IPTABLES",  # "iptables" or "ip6tables"
+    "CT_FAMILY",  # "ipv4" or "ipv6"
 )
+"""Filled from the session or the incident."""
+SITE_NAMES: dict[str, str] = {
+    "INSIDE_INTERFACE": "inside_interface",
+    "OUTSIDE_INTERFACE": "outside_interface",
+    "INSIDE_ZONE": "inside_zone",
+    "OUTSIDE_ZONE": "outside_zone",
+    "POLICY": "policy",
+    "RETURN_POLICY": "return_policy",
+    "FORWARD_CHAIN": "forward_chain",
+}
+"""Filled from the firewall in the site file: placeholder to key there."""
+NAMES: tuple[str, ...] = (*STREAM_NAMES, *SITE_NAMES)
 _PLACEHOLDER = re.compile(r"\{([A-Z_]+)\}")
 _TAG = re.compile(r"[A-Za-z0-9]{1,12}")
 _TAG_LENGTH = 6
+_SITE_NAME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,62}|(?:ip|ip6|inet) [A-Za-z0-9_-]{1,32} [A-Za-z0-9_-]{1,32}"
+)
 
 
 def placeholders_in(text: str) -> set[str]:
@@ -105,24 +128,31 @@ class Target:
     def values(self) -> dict[str, str]:
         """Placeholder values. CPORT is absent for several clients."""
         network = _network(self.client)
+        server = ip_network(self.server)
         is_host = network.prefixlen == network.max_prefixlen
         address = str(network.network_address)
         if is_host:
-            client, acl, clear = address, f"host {address}", address
+            client, acl, ios, clear = address, f"host {address}", f"host {address}", address
         elif isinstance(network, IPv4Network):
             mask = str(network.netmask)
             client, acl, clear = str(network), f"{address} {mask}", f"{address} netmask {mask}"
+            ios = f"{address} {network.hostmask}"
         else:
-            client = acl = clear = str(network)
+            client = acl = ios = clear = str(network)
+        is_v4 = network.version == 4
         values = {
             "CLIENT": client,
+            "CLIENT_PREFIX": str(network),
             "CLIENT_ACL": acl,
+            "CLIENT_IOS": ios,
             "CLIENT_ADDRESS": clear,
-            "SERVER": str(ip_address(self.server)),
+            "SERVER": str(server.network_address),
+            "SERVER_PREFIX": str(server),
             "PORT": str(self.port),
             "ID": self.tag,
-            "NFT_IP": "ip" if network.version == 4 else "ip6",
-            "IPTABLES": "iptables" if network.version == 4 else "ip6tables",
+            "NFT_IP": "ip" if is_v4 else "ip6",
+            "IPTABLES": "iptables" if is_v4 else "ip6tables",
+            "CT_FAMILY": "ipv4" if is_v4 else "ipv6",
         }
         if self.client_port is not None:
             values["CPORT"] = str(self.client_port)
@@ -141,9 +171,25 @@ def _network(client: str) -> IPv4Network | IPv6Network:
     return network
 
 
-def fill(text: str, target: Target | None) -> str:
-    """Puts the target's values into ``text``; without a target the placeholders stay to be filled in."""
+def site_values(firewall: Firewall | None, usual: Mapping[str, str]) -> dict[str, str]:
+    """Values of the site placeholders: from the site file, else ``usual``, else ``<inside-zone>``.
+
+    Raises ``FixError`` for a name that could mean something to the device it is pasted into.
+    """
+    values: dict[str, str] = {}
+    for placeholder, key in SITE_NAMES.items():
+        name = getattr(firewall, key) if firewall is not None else None
+        name = name if name is not None else usual.get(placeholder)
+        if name is not None and not _SITE_NAME.fullmatch(name):
+            message = f"{key} is not a plain name"
+            raise FixError(message)
+        values[placeholder] = name if name is not None else f"<{key.replace('_', '-')}>"
+    return values
+
+
+def fill(text: str, target: Target | None, names: Mapping[str, str] | None = None) -> str:
+    """Puts the values into ``text``; without a target the placeholders stay to be filled in."""
     if target is None:
         return text
-    values = target.values()
+    values = {**(names if names is not None else site_values(None, {})), **target.values()}
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)

@@ -15,16 +15,25 @@ import msgspec
 from msgspec import Meta
 
 from ctcpmon.errors import FixError
-from ctcpmon.fixes.placeholders import NAMES, placeholders_in
+from ctcpmon.fixes.placeholders import NAMES, SITE_NAMES, placeholders_in
+from ctcpmon.platforms import PLATFORMS
 from ctcpmon.strict_toml import StrictTomlError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Recipe", "Reference", "Step", "Treats", "catalogue", "load_recipe"]
+__all__ = ["PLANNED_DETECTORS", "Recipe", "Reference", "Step", "Treats", "catalogue", "load_recipe"]
+
+PLANNED_DETECTORS = frozenset({"ctcp.inspection_queue_freeze", "ctcp.headend_outage"})
+"""Detector ids that recipes may treat although an engine may not have them.
+
+``ctcp.headend_outage`` also stands for a group of findings: ``choose.fixes_for`` uses its ranks
+when the caller says that the whole headend is affected.
+"""
 
 Mark = Literal["V", "V2", "M", "I"]
 FixId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,47}$")]
+ReleaseText = Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)*(\([0-9]+\))?)?$")]
 Words = Annotated[str, Meta(min_length=1)]
 
 
@@ -40,6 +49,11 @@ class Treats(_Part, frozen=True):
     """Order among the fixes of one finding; lower comes first."""
     if_evidence: str = ""
     """The entry counts only for findings that have this evidence; empty: for all."""
+    if_site: Literal["", "udp_works", "udp_refused"] = ""
+    """The entry counts only where the site file says so (``place.Place.udp``); empty: everywhere.
+
+    An entry with a condition that holds goes before the ones without.
+    """
 
 
 class EvidenceRange(_Part, frozen=True):
@@ -67,10 +81,18 @@ class Step(_Part, frozen=True):
     role: Literal["prove", "apply", "instead", "then", "advice"] = "advice"
     """``apply`` is what a person copies; ``instead`` replaces it; the others go before or after."""
     ip_versions: tuple[Literal[4, 6], ...] = (4, 6)
+    ipv6_text: str = ""
+    """Replaces ``text`` for IPv6 where the syntax differs."""
     ipv6_note: str = ""
     note: str = ""
-    only_before: str = ""
+    since: ReleaseText = ""
+    """First release that has it."""
+    only_before: ReleaseText = ""
     """Release before which this step replaces the others."""
+    release_of: Literal["firewall", "headend"] = "firewall"
+    """Whose release ``since`` and ``only_before`` mean."""
+    headend: str = ""
+    """Only for headends of this platform; empty: for all."""
 
 
 class Reference(_Part, frozen=True):
@@ -99,6 +121,12 @@ class Recipe(_Part, frozen=True):
     undo: Words
     references: Annotated[tuple[Reference, ...], Meta(min_length=1)]
     when: When = When()
+    is_common: bool = False
+    """Stays among the first when nothing is known about the devices of the site."""
+    usual_names: dict[str, str] = {}
+    """What the device calls it unless the site file says otherwise: ``POLICY``, ``global_policy``."""
+    ipv6_verify: str = ""
+    ipv6_undo: str = ""
     ledger: bool = False
     """True: the loss ledger of the session is printed below the steps."""
 
@@ -109,11 +137,19 @@ def load_recipe(text: str, where: str) -> Recipe:
         recipe = parse(text, Recipe, where)
     except StrictTomlError as error:
         raise FixError(str(error)) from error
-    for piece in (recipe.verify, recipe.undo, *(f"{step.title}\n{step.text}" for step in recipe.steps)):
+    steps = (f"{step.title}\n{step.text}\n{step.ipv6_text}" for step in recipe.steps)
+    for piece in (recipe.verify, recipe.ipv6_verify, recipe.undo, recipe.ipv6_undo, *steps):
         unknown = sorted(placeholders_in(piece) - set(NAMES))
         if unknown:
             message = f"{where}: unknown placeholder {{{unknown[0]}}}; known: {', '.join(NAMES)}"
             raise FixError(message)
+    strange = sorted(set(recipe.usual_names) - set(SITE_NAMES))
+    if strange:
+        message = f"{where}: usual_names has {strange[0]!r}; known: {', '.join(SITE_NAMES)}"
+        raise FixError(message)
+    if recipe.platform != "any" and recipe.platform not in PLATFORMS:
+        message = f"{where}: unknown platform {recipe.platform!r}; known: any, {', '.join(PLATFORMS)}"
+        raise FixError(message)
     return recipe
 
 

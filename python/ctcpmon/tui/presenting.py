@@ -115,19 +115,19 @@ def evidence(incident: Incident, number: int, of: int) -> EvidenceView:
     )
 
 
-def fixes(incident: Incident) -> tuple[FixView, ...]:
-    """The fixes of an incident, best first, filled in."""
+def fixes(incident: Incident, site: Site | None = None) -> tuple[FixView, ...]:
+    """The fixes of an incident, best first, filled in for the site."""
     views = []
     for name in incident.fixes:
         recipe = catalogue().get(name)
         if recipe is None:
             continue
-        fix = render_for_incident(recipe, incident)
+        fix = render_for_incident(recipe, incident, site)
         views.append(
             FixView(
                 id=fix.id,
                 title=_sentence(fix.title),
-                platform=_sentence(fix.platform),
+                platform=_sentence("; ".join((*fix.where, fix.platform))),
                 why=_sentence(fix.why),
                 risk=_sentence(fix.risk),
                 config=fix.config,

@@ -95,7 +95,7 @@ class ViewMaker:
             return ()
         key = (chosen.id, chosen.seq)
         if self._rendered[0] != key:
-            self._rendered = (key, presenting.fixes(chosen))
+            self._rendered = (key, presenting.fixes(chosen, self._settings.site))
         return self._rendered[1]
 
     def _tally(self, stats: Stats, *, is_over: bool) -> Tally:

@@ -5,6 +5,7 @@
 //! what the headend sends (to the client). A role that is only guessed says so.
 
 use crate::ctcp::esp::{EspArrival, EspMeter};
+use crate::ctcp::identity::Identity;
 use crate::ctcp::ike::IkeMeter;
 use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classify, packets_in};
 use crate::detect::DetectorStates;
@@ -83,6 +84,8 @@ pub struct Session {
     pub framing: [Framing; 2],
     /// IKE messages.
     pub ike: IkeMeter,
+    /// What the ends said of themselves in clear.
+    pub identity: Identity,
     /// A SYN waiting for an answer.
     pub pending_syn: Option<PendingSyn>,
     /// Session this one continues (same SPI or cookies).
@@ -126,6 +129,7 @@ impl Session {
                 headend
             };
             let lite = &record.halves[index];
+            h.peer_window_max = record.halves[1 - index].last_window();
             h.packets = u64::from(lite.packets);
             if lite.has_syn() {
                 let at = record
@@ -162,6 +166,7 @@ impl Session {
             esp: [EspMeter::default(); 2],
             framing: [Framing::default(); 2],
             ike: IkeMeter::default(),
+            identity: Identity::default(),
             pending_syn: None,
             linked: None,
             is_continued: false,
@@ -282,7 +287,12 @@ impl Session {
                 match packet {
                     TunnelPacket::Ike(header) => {
                         if !repeated {
-                            self.ike.on_message(dir, header.as_ref(), s.ts);
+                            if let Some(h) = &header {
+                                let message = s.payload.get(8..).unwrap_or_default();
+                                self.identity.on_message(h, message, dir == TO_HEADEND);
+                            }
+                            let beyond = self.half[dir].unacked_bytes().unwrap_or(0);
+                            self.ike.on_message(dir, header.as_ref(), s.ts, beyond);
                         }
                         return header.map_or(Effect::Measured, |h| Effect::Cookies(h.initiator));
                     }
@@ -375,6 +385,7 @@ impl Session {
             }
             h.segments_since_una = 0;
             h.ack_repeats = 0;
+            h.bare_repeats = 0;
             h.dup_ack_run = 0;
             h.sack_run = 0;
             h.spacing.opposite_run = 0;
@@ -384,6 +395,10 @@ impl Session {
         }
         self.ike.unanswered = [0; 2];
         self.ike.unanswered_since = [None; 2];
+        for dpd in &mut self.ike.dpd {
+            dpd.pending = 0;
+            dpd.pending_since = None;
+        }
     }
 }
 

@@ -114,6 +114,11 @@ pub struct Session {
     #[pyo3(get)]
     keepalive_ms: Option<u64>,
     #[pyo3(get)]
+    dpd_ms: Option<u64>,
+    #[pyo3(get)]
+    vpn_group: Option<String>,
+    vendors: Vec<&'static str>,
+    #[pyo3(get)]
     linked_session: Option<String>,
     #[pyo3(get)]
     tunnel_id: u32,
@@ -122,6 +127,11 @@ pub struct Session {
 
 #[pymethods]
 impl Session {
+    #[getter]
+    fn vendors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.vendors.clone())
+    }
+
     #[getter]
     fn taps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.taps.clone())
@@ -177,6 +187,10 @@ pub(crate) fn session_id(id: u64) -> String {
 /// out of the output.
 fn confidence(value: f32) -> f64 {
     (f64::from(value) * 100.0).round() / 100.0
+}
+
+fn ms(ns: i64) -> u64 {
+    (ns / 1_000_000).max(0) as u64
 }
 
 fn direction(s: &CoreSession, dir: usize) -> Direction {
@@ -259,7 +273,18 @@ pub(crate) fn session(s: &CoreSession, end_reason: &str) -> Session {
         responder_cookie: cookie(s.ike.responder),
         ike_exchange: exchange_name(s.ike.exchange).map(Into::into),
         ike_messages: s.ike.messages.iter().sum(),
-        keepalive_ms: None,
+        keepalive_ms: s
+            .half
+            .iter()
+            .filter(|h| h.spacing.packets > 10 && h.spacing.is_steady())
+            .map(|h| ms(h.spacing.mean_gap_ns))
+            .min(),
+        dpd_ms: s.ike.dpd.iter().filter_map(|d| d.every_ns()).map(ms).min(),
+        vpn_group: s
+            .identity
+            .group()
+            .map(|g| String::from_utf8_lossy(g).into_owned()),
+        vendors: s.identity.vendors().collect(),
         linked_session: s.linked.map(session_id),
         tunnel_id: s.tunnel,
         taps: (0..16).filter(|bit| s.taps >> bit & 1 == 1).collect(),

@@ -99,6 +99,49 @@ fn one_way() -> Profile {
     p
 }
 
+/// The pauses of a person at a keyboard, ms: `(at, for)`.
+const PAUSES: [(i64, i64); 7] = [
+    (4_000, 2_600),
+    (8_000, 5_200),
+    (14_500, 2_100),
+    (18_000, 1_500),
+    (21_000, 2_500),
+    (25_000, 7_900),
+    (36_000, 2_600),
+];
+
+fn person() -> Profile {
+    let mut p = base();
+    p.streams[0] = p.streams[0].clone().pausing(&PAUSES);
+    p
+}
+
+/// Receivers that never step over a hole, window 64 kB, a loss after 32 s.
+fn frozen_late() -> Profile {
+    let mut p = Profile {
+        window: [65_535; 2],
+        ..small_window()
+    };
+    p.streams[0] = p.streams[0].clone().losing(&[160]);
+    p
+}
+
+/// The same with DPD every six seconds.
+fn frozen_with_dpd() -> Profile {
+    Profile {
+        dpd_every_ms: 6_000,
+        ..frozen_late()
+    }
+}
+
+/// The same receivers, which answer every second segment with an empty ACK.
+fn frozen_with_bare_acks() -> Profile {
+    Profile {
+        bare_ack_every: [2; 2],
+        ..frozen_late()
+    }
+}
+
 /// Every case of the project.
 pub const CASES: &[Case] = &[
     Case {
@@ -128,8 +171,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "tracking_drops_seen_behind",
-        about: "The same behind the firewall: the client's direction falls silent.",
-        raises: &["ctcp.silent_death"],
+        about: "The same behind the firewall: the client's direction falls silent at the limit.",
+        raises: &["ctcp.stateful_drop"],
         silent: &[],
         build: || {
             one(
@@ -177,10 +220,105 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "inspection_holds",
-        about: "An inspection engine waits at the hole for ever.",
+        name: "frozen_ack_with_dpd",
+        about: "A receiver that never steps over a hole; its DPD answers show that data arrive.",
+        raises: &["ctcp.unfilled_hole"],
+        silent: &["ctcp.inspection_queue_freeze", "ctcp.stateful_drop"],
+        build: || one(frozen_with_dpd(), Device::None, Tap::ClientSide),
+    },
+    Case {
+        name: "held_with_dpd",
+        about: "The same with an inspection engine that holds all behind the hole, DPD included.",
+        raises: &["ctcp.inspection_queue_freeze"],
+        silent: &["ctcp.proxy_ack_freeze"],
+        build: || {
+            let p = Profile {
+                window: [16_384; 2],
+                ..frozen_with_dpd()
+            };
+            one(p, Device::Inspection { release_ms: None }, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "frozen_ack_with_bare_acks",
+        about: "A receiver that never steps over a hole but answers every second segment.",
+        raises: &["ctcp.unfilled_hole"],
+        silent: &["ctcp.inspection_queue_freeze", "ctcp.stateful_drop"],
+        build: || one(frozen_with_bare_acks(), Device::None, Tap::ClientSide),
+    },
+    Case {
+        name: "held_with_bare_acks",
+        about: "The same with an inspection engine: the empty ACKs stop.",
+        raises: &["ctcp.inspection_queue_freeze"],
+        silent: &["ctcp.proxy_ack_freeze"],
+        build: || {
+            let p = Profile {
+                window: [16_384; 2],
+                ..frozen_with_bare_acks()
+            };
+            one(p, Device::Inspection { release_ms: None }, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "outage_behind_the_tap",
+        about: "The path to the headend is out for five seconds; nobody tracks the stream.",
+        raises: &[],
+        silent: &[
+            "ctcp.inspection_queue_freeze",
+            "ctcp.stateful_drop",
+            "ctcp.silent_death",
+        ],
+        build: || {
+            let mut p = base();
+            p.streams[0].every_ms = 50;
+            p.streams[0].bytes = 1_236;
+            p.streams[0].lose_behind = (200..300).collect();
+            one(p, Device::None, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "trickle_at_the_limit",
+        about: "Tracking drops; the traffic inside waits for answers and slows to a trickle.",
         raises: &["ctcp.stateful_drop"],
         silent: &["ctcp.proxy_ack_freeze"],
+        build: || {
+            let mut p = losing_client();
+            p.streams[0] = p.streams[0].clone().pausing(&[
+                (18_400, 1_000),
+                (19_500, 2_000),
+                (21_600, 4_000),
+                (25_700, 8_000),
+                (33_800, 16_000),
+                (49_900, 11_000),
+            ]);
+            one(p, Device::Tracking { reset: false }, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "pauses_of_a_person",
+        about: "Somebody types, reads, and types again; the headend goes on meanwhile.",
+        raises: &[],
+        silent: &["ctcp.silent_death"],
+        build: || one(person(), Device::None, Tap::ClientSide),
+    },
+    Case {
+        name: "person_cut_off",
+        about: "The same person behind a firewall that loses its state.",
+        raises: &["ctcp.silent_death"],
+        silent: &["ctcp.stateful_drop"],
+        build: || {
+            one(
+                person(),
+                Device::StateLost { at_ms: 24_000 },
+                Tap::HeadendSide,
+            )
+        },
+    },
+    Case {
+        name: "inspection_holds",
+        about: "An inspection engine waits at the hole for ever.",
+        raises: &["ctcp.inspection_queue_freeze"],
+        silent: &["ctcp.proxy_ack_freeze", "ctcp.stateful_drop"],
         build: || {
             one(
                 steps_over(),

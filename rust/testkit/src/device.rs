@@ -111,7 +111,9 @@ impl State {
         let next = self.next[dir].unwrap_or(segment.seq);
         let mut out = Outcome::default();
         if segment.payload.is_empty() || ahead(segment.seq, next) <= 0 {
-            if ahead(segment.end(), next) > 0 || self.next[dir].is_none() {
+            // An empty ACK beyond the hole passes and closes nothing.
+            let in_order = ahead(segment.seq, next) <= 0;
+            if in_order && ahead(segment.end(), next) > 0 || self.next[dir].is_none() {
                 self.next[dir] = Some(segment.end());
             }
             out.deliver.push(segment);

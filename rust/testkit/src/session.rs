@@ -26,6 +26,8 @@ pub struct Stream {
     pub lose: Vec<usize>,
     /// Segments lost behind the device.
     pub lose_behind: Vec<usize>,
+    /// Times in which nothing is sent, ms: from, to.
+    pub quiet: Vec<(i64, i64)>,
 }
 
 impl Stream {
@@ -38,12 +40,20 @@ impl Stream {
             bytes,
             lose: vec![],
             lose_behind: vec![],
+            quiet: vec![],
         }
     }
 
     /// Nothing but IKE.
     pub fn silent() -> Self {
         Self::steady(0, -1, 1_000, 0)
+    }
+
+    /// Pauses: `(after ms, for ms)` of what was sent last.
+    #[must_use]
+    pub fn pausing(mut self, pauses: &[(i64, i64)]) -> Self {
+        self.quiet = pauses.iter().map(|(at, ms)| (*at, at + ms)).collect();
+        self
     }
 
     /// Loses these segments before the device.
@@ -67,6 +77,8 @@ pub struct Profile {
     pub streams: [Stream; 2],
     /// Acknowledgement habit of client and headend.
     pub ack: [AckHabit; 2],
+    /// Client and headend answer every so many data segments with an empty ACK; 0: never.
+    pub bare_ack_every: [usize; 2],
     /// Window of client and headend.
     pub window: [u16; 2],
     /// More data of the headend, beside its stream.
@@ -91,6 +103,7 @@ impl Profile {
                 Stream::steady(start_ms + 1_550, to_ms, 230, 508),
             ],
             ack: [AckHabit::Highest; 2],
+            bare_ack_every: [0; 2],
             window: [65_535; 2],
             broadcasts: None,
             dpd_every_ms: 0,

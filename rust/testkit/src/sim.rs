@@ -47,6 +47,7 @@ struct End {
     rcv: Option<u32>,
     beyond: Vec<(u32, u32)>,
     sent: usize,
+    received: usize,
     ip_id: u16,
     closed: bool,
 }
@@ -181,6 +182,10 @@ impl<'a> Run<'a> {
         for (dir, stream) in profile.streams.iter().enumerate().chain(more) {
             let mut t = stream.from_ms;
             while t <= stream.to_ms {
+                if let Some((_, end)) = stream.quiet.iter().find(|(a, b)| (*a..*b).contains(&t)) {
+                    t = *end;
+                    continue;
+                }
                 self.at(t * 1_000, Event::Send(dir, stream.bytes, vec![], ACK | PSH));
                 t += stream.every_ms.max(1);
             }
@@ -318,6 +323,13 @@ impl<'a> Run<'a> {
         }
         let habit = self.profile.ack[to];
         self.ends[to].receive(segment, habit);
+        let every = self.profile.bare_ack_every[to];
+        if every > 0 && !segment.payload.is_empty() {
+            self.ends[to].received += 1;
+            if self.ends[to].received % every == 0 {
+                self.at(us + 200, Event::Send(to, 0, vec![], ACK));
+            }
+        }
         if segment.flags & SYN != 0 {
             let flags = if to == 1 { SYN | ACK } else { ACK };
             self.at(us + 100, Event::Send(to, 0, vec![], flags));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctcpmon.diagnosis.causes import (
     ike_unanswered,
+    inspection_queue_freeze,
     proxy_ack_freeze,
     reset_after_loss,
     silent_death,
@@ -20,6 +21,7 @@ CAUSES: tuple[Cause, ...] = (
     unfilled_hole.CAUSE,
     window_overrun.CAUSE,
     stateful_drop.CAUSE,
+    inspection_queue_freeze.CAUSE,
     proxy_ack_freeze.CAUSE,
     reset_after_loss.CAUSE,
     silent_death.CAUSE,

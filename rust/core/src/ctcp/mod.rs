@@ -3,5 +3,6 @@
 
 pub mod esp;
 pub mod fake_tcp;
+pub mod identity;
 pub mod ike;
 pub mod recognise;

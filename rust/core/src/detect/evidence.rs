@@ -66,6 +66,8 @@ pub enum EvidenceName {
     ReceiverStepsOver,
     /// Segments that do not end in a trailer: the stream was re-cut.
     UntrailedSegments,
+    /// New segments since the last empty ACK of a receiver that used to send them.
+    SegmentsSinceBareAck,
 }
 
 /// Description of one evidence name.
@@ -82,7 +84,7 @@ pub struct EvidenceInfo {
 }
 
 /// Every evidence name, in the order of [`EvidenceName`].
-pub const EVIDENCE: [EvidenceInfo; 30] = [
+pub const EVIDENCE: [EvidenceInfo; 31] = [
     EvidenceInfo {
         kind: EvidenceName::HoleBytes,
         name: "hole_bytes",
@@ -262,6 +264,12 @@ pub const EVIDENCE: [EvidenceInfo; 30] = [
         name: "untrailed_segments",
         unit: "segments",
         doc: "Segments that do not end in a trailer: the stream was re-cut",
+    },
+    EvidenceInfo {
+        kind: EvidenceName::SegmentsSinceBareAck,
+        name: "segments_since_bare_ack",
+        unit: "segments",
+        doc: "New segments since the last empty ACK of a receiver that used to send them",
     },
 ];
 

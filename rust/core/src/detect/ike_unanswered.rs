@@ -16,6 +16,7 @@ pub(super) const DETECTOR: Detector = Detector {
     name: "IKE unanswered",
     signature: "S-f",
     severity: "warning",
+    tells_the_end: false,
     docs: "\
 ## What it sees
 Three or more ISAKMP messages of one side in a row, none back, although the other side used to \

@@ -5,7 +5,9 @@
 //! case that raises it and a twin that stays silent in `tests/cases`.
 
 mod evidence;
+mod freeze;
 mod ike_unanswered;
+mod inspection_queue_freeze;
 mod proxy_ack_freeze;
 mod reset_after_loss;
 pub mod signals;
@@ -59,6 +61,8 @@ pub struct Detector {
     pub signature: &'static str,
     /// `critical` or `warning`.
     pub severity: &'static str,
+    /// Names how a session ended, and so may speak beside the detector that named the stall.
+    pub tells_the_end: bool,
     /// Page in fixed sections, markdown.
     pub docs: &'static str,
     /// Thresholds.
@@ -69,10 +73,11 @@ pub struct Detector {
 
 /// Every detector in evaluation order: of several that explain one stall, the
 /// first names it.
-pub const DETECTORS: [Detector; 7] = [
+pub const DETECTORS: [Detector; 8] = [
     reset_after_loss::DETECTOR,
     proxy_ack_freeze::DETECTOR,
     stateful_drop::DETECTOR,
+    inspection_queue_freeze::DETECTOR,
     silent_death::DETECTOR,
     ike_unanswered::DETECTOR,
     window_overrun::DETECTOR,

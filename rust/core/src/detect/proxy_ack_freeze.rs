@@ -1,7 +1,7 @@
 //! S-c: a device that terminates TCP asks for a segment that never comes again.
 
 use super::evidence::EvidenceName as E;
-use super::signals::{self, Frozen};
+use super::signals::{self, BareAcks, Frozen};
 use super::{Context, Detector, Judgement, Threshold, Verdict};
 use crate::session::Session;
 use crate::time::NANOS_PER_SECOND;
@@ -12,12 +12,20 @@ const MIN_FREEZE_NS: i64 = 2 * NANOS_PER_SECOND;
 const MIN_DUP_ACKS: u32 = 3;
 /// Segments sent into the freeze.
 const MIN_SEGMENTS: u32 = 3;
+/// Data segments a side must have sent before the lack of them means something.
+const MIN_DATA: u64 = 20;
+/// Its empty ACKs since, and data segments of the other side (guess: a busy session).
+const MIN_ACKS: u32 = 20;
+/// Silence of data under continuing ACKs (guess: more than twice the other silence,
+/// because the side is plainly alive and its user may only be reading).
+const ONLY_ACKS_NS: i64 = 15 * NANOS_PER_SECOND;
 
 pub(super) const DETECTOR: Detector = Detector {
     id: "ctcp.proxy_ack_freeze",
     name: "Proxy froze the ACK",
     signature: "S-c",
     severity: "critical",
+    tells_the_end: false,
     docs: "\
 ## What it sees
 Pure duplicate ACKs at one number while new data goes on, with marks that no cTCP endpoint makes: \
@@ -36,7 +44,9 @@ of the data and the sender stops), forged ACKs (need a second mark here), mirror
 before analysis), a cTCP endpoint that repeats a bare ACK (no second mark).
 
 ## Limits by position of the tap
-Seen on the leg where the loss is. On the other leg the direction falls silent.
+On the leg where the loss is the device asks for it. On the other leg the direction falls silent, or \
+only empty ACKs of the device go on; its TCP is known there by segments cut anew, by resent segments \
+or by a window that moves.
 
 ## Fixes
 Take the flow out of the proxy or inspection; otherwise as for a stateful drop.",
@@ -61,24 +71,25 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
     (0..2)
         .filter_map(|dir| signals::frozen(session, dir, ctx.now))
         .find_map(|f| judge(session, &f))
+        .or_else(|| (0..2).find_map(|dir| behind(session, dir, ctx)))
         .unwrap_or(Judgement::HEALTHY)
 }
 
+/// On the leg where the loss is: the device asks for it.
 fn judge(session: &Session, f: &Frozen) -> Option<Judgement> {
     if f.heard_ns < MIN_FREEZE_NS || f.segments < MIN_SEGMENTS {
         return None;
     }
     let h = &session.half[f.dir];
     let answers = &session.half[1 - f.dir];
-    let frames = &session.framing[1 - f.dir];
-    let recut = frames.without_trailer * 20 > frames.with_trailer.max(20);
-    let resent = answers.retransmissions >= 2;
+    let tcp = signals::tcp_marks(session, 1 - f.dir);
     let sacked = h.sack_run >= 1;
     let (_, widest) = h.peer_window_range;
     let window = h.peer_window.unwrap_or(u16::MAX);
     let average = h.payload_bytes.checked_div(h.data_segments).unwrap_or(0);
     let closed = u64::from(window) < average && window < widest / 4;
-    let marks = [sacked, recut, resent, closed]
+    let asks_each = signals::bare_acks(session, f) == BareAcks::ForEverySegment;
+    let marks = [sacked, tcp.recut, tcp.resent, closed, asks_each]
         .iter()
         .filter(|m| **m)
         .count();
@@ -97,11 +108,11 @@ fn judge(session: &Session, f: &Frozen) -> Option<Judgement> {
     if sacked {
         j = j.with(E::SackSegments.is(f64::from(h.sack_run)));
     }
-    if resent {
+    if tcp.resent {
         j = j.with(E::RetransmissionsByDevice.is(answers.retransmissions as f64));
     }
-    if recut {
-        j = j.with(E::UntrailedSegments.is(frames.without_trailer as f64));
+    if tcp.recut {
+        j = j.with(E::UntrailedSegments.is(session.framing[1 - f.dir].without_trailer as f64));
     }
     if closed {
         j = j.with(E::WindowRemainder.is(f64::from(window)));
@@ -111,4 +122,43 @@ fn judge(session: &Session, f: &Frozen) -> Option<Judgement> {
             .not("slow_receiver: the sender did not stop")
             .not("bare_repeats: marks of a real TCP stand beside the duplicate ACKs"),
     )
+}
+
+/// On the other leg: the device's own TCP goes on (or not even that), and no tunnel
+/// packet of that side comes any more.
+fn behind(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
+    let marks = signals::tcp_marks(session, dir);
+    if !marks.any() || session.close_in_force(dir).is_some() {
+        return None;
+    }
+    let h = &session.half[dir];
+    let last = h.last_data_ts?;
+    let age = ctx.now.since(last);
+    let only_acks = h.data_segments >= MIN_DATA
+        && age >= ONLY_ACKS_NS.max(signals::GAP_FACTOR * h.max_data_gap_ns)
+        && h.acks_since_data >= MIN_ACKS
+        && h.opposite_since_data >= MIN_ACKS
+        && h.last_ts.is_some_and(|t| ctx.now.since(t) < age / 2);
+    let j = if only_acks {
+        Judgement::new(Verdict::Stalled, 0.7, last)
+            .with(E::AckRepeats.is(f64::from(h.acks_since_data)))
+            .with(E::OppositeSegments.is(f64::from(h.opposite_since_data)))
+            .not("vanished_peer: its ACKs go on")
+    } else {
+        let s = signals::silence(session, dir, ctx.now).filter(|s| !s.is_trickle)?;
+        Judgement::new(Verdict::Stalled, 0.65, s.opposite_since)
+            .with(E::OppositeSegments.is(f64::from(s.opposite)))
+    };
+    let mut j = j
+        .stopped(signals::side(dir))
+        .lost(Some(signals::sender_side(dir)))
+        .with(E::Silence.is(signals::ms(age)).at(last))
+        .with(E::UsualGap.is(signals::ms(h.max_data_gap_ns)));
+    if marks.recut {
+        j = j.with(E::UntrailedSegments.is(session.framing[dir].without_trailer as f64));
+    }
+    if marks.resent {
+        j = j.with(E::RetransmissionsByDevice.is(h.retransmissions as f64));
+    }
+    Some(j.not("one_way_user: this side sent data regularly before"))
 }

@@ -2,26 +2,64 @@
 //! or a question about one session at one time, no verdict.
 
 use super::verdict::{LossSide, Side};
+use crate::flow::candidate::Recognised;
 use crate::session::Session;
-use crate::tcp::half_stream::HalfStream;
+use crate::tcp::half_stream::{HalfStream, Spacing};
 use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
-/// Strict tracking lets `min(2 x window, this)` bytes pass beyond the last ACK it
-/// accepted, but never less than one window (lab-findings 1.2: 66.0 to 71.2 kB at
-/// window 65535, 2.0 x window at 8 to 32 kB).
+/// Strict tracking lets the window of the last ACK and as much again as the largest
+/// window ever offered pass beyond that ACK, this many bytes at most, but never less than one
+/// window (measured on Linux 6.18: 2.0 x window at 8 to 32 kB, 66.0 to 71.2 kB at 65535).
 pub const TRACKING_ALLOWANCE_BYTES: u64 = 66_000;
 /// Packets a side must have sent before its silence means something (guess: above
 /// the five to six messages of an IKE handshake, after which a one-way user is silent).
 pub const RHYTHM_PACKETS: u32 = 10;
 /// Shortest silence that means something. Origin: inspection queues release after
-/// 4 s (ASA) or 5 s (IOS, lab i04); the release must be seen first.
-pub const MIN_SILENCE_NS: i64 = 7 * NANOS_PER_SECOND;
-/// Silence must exceed the longest gap ever seen this many times (guess; Wireshark
-/// and DPD practice use 3 missed beats).
+/// 4 s (ASA) or 5 s (IOS; measured pauses up to 5.3 s); the release must be seen first.
+pub const MIN_SILENCE_NS: i64 = 6 * NANOS_PER_SECOND;
+/// Silence must exceed the longest pause ever seen this many times when pauses of that
+/// size are well known (guess; Wireshark and DPD practice use 3 missed beats).
 pub const GAP_FACTOR: i64 = 3;
+
+/// Pauses seen, and how many times their mean a silence must last: then one like it comes
+/// by chance less than once in 500 pauses. People pause at random; with `n` pauses of mean
+/// `m` seen the next one lasts longer than `s` with probability `(1 + s / (n m)) ^ -n`
+/// (exponential pauses, mean not known), so the factor is `n (500 ^ (1 / n) - 1)`.
+const PAUSE_TENTHS: [(u32, i64); 12] = [
+    (50, 66),
+    (30, 69),
+    (20, 73),
+    (15, 77),
+    (12, 81),
+    (10, 86),
+    (8, 94),
+    (6, 109),
+    (5, 123),
+    (4, 149),
+    (3, 208),
+    (2, 427),
+];
+
+/// How long a side must be silent before that is no pause of its own.
+pub fn pause_limit_ns(spacing: &Spacing) -> i64 {
+    let by_longest = GAP_FACTOR * spacing.max_gap_ns;
+    if spacing.is_steady() {
+        return by_longest;
+    }
+    let (n, mean) = spacing.pauses();
+    let tenths = PAUSE_TENTHS
+        .iter()
+        .find(|(least, _)| n >= *least)
+        .map_or(4_990, |(_, tenths)| *tenths);
+    by_longest.max(mean / 10 * tenths)
+}
+
 /// Data segments of the other side into the silence (guess: three DPD requests and
 /// two more packets).
 pub const MIN_OPPOSITE: u32 = 5;
+/// The same when the silent side kept a steady beat (guess: with three missed beats of
+/// a clock nothing else is needed).
+const MIN_OPPOSITE_STEADY: u32 = 3;
 
 /// Tap loss above which a hole is as likely the tap's (guess: one segment in a
 /// thousand; reliability practice calls a tap degraded from there on).
@@ -50,6 +88,9 @@ pub struct Frozen {
     pub repeats: u32,
     /// How long after the freeze the receiver was still heard, ns.
     pub heard_ns: i64,
+    /// The same, counted from the last DPD request that was answered: until then the
+    /// data arrived, whatever the ACK says.
+    pub unproven_ns: i64,
     /// The ACK stands at the edge of a hole that the tap sees.
     pub at_hole: bool,
 }
@@ -61,6 +102,11 @@ pub fn frozen(session: &Session, dir: usize, now: Timestamp) -> Option<Frozen> {
     if h.segments_since_una == 0 {
         return None;
     }
+    let arrived = session.ike.dpd[dir].arrived.unwrap_or(since).max(since);
+    let heard_since = |start: Timestamp| match h.ack_repeats {
+        0 => 0,
+        _ => h.ack_repeated.since(start).max(0),
+    };
     Some(Frozen {
         dir,
         since,
@@ -68,14 +114,119 @@ pub fn frozen(session: &Session, dir: usize, now: Timestamp) -> Option<Frozen> {
         segments: h.segments_since_una,
         unacked: h.unacked_bytes().unwrap_or(0),
         repeats: h.ack_repeats,
-        heard_ns: if h.ack_repeats == 0 {
-            0
-        } else {
-            h.ack_repeated.since(since)
-        },
+        heard_ns: heard_since(since),
+        unproven_ns: heard_since(arrived),
         at_hole: h.hole_at_una(),
     })
 }
+
+/// What the receiver's empty ACKs say while its ACK stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BareAcks {
+    /// It never had the habit, or too little was seen.
+    NoHabit,
+    /// It goes on as before: data arrive at whoever sends these ACKs.
+    AsBefore,
+    /// It sends them far more often than before: a real TCP that asks for a hole
+    /// (RFC 5681 section 4.2: an immediate ACK for every segment beyond it).
+    ForEverySegment,
+    /// It sends none any more although it is heard: nothing arrives.
+    Stopped,
+}
+
+/// Segments in a row without an empty ACK that end the habit: at the lowest share that
+/// counts as one, chance brings that once in a hundred times.
+const HABIT_SEGMENTS: u32 = 13;
+/// Share of segments answered by an empty ACK that counts as a habit (guess: delayed
+/// ACKs answer every second segment, RFC 1122 section 4.2.3.2; some ride on data).
+const HABIT_SHARE: f64 = 0.3;
+
+/// Compares the receiver's empty ACKs during the freeze `f` with those before.
+pub fn bare_acks(session: &Session, f: &Frozen) -> BareAcks {
+    let h = &session.half[f.dir];
+    let before = h.bare_ack_share().unwrap_or(0.0);
+    let during = f64::from(h.bare_repeats) / f64::from(f.segments.max(1));
+    if f.segments >= HABIT_SEGMENTS && during >= 0.8 && before <= 0.6 {
+        BareAcks::ForEverySegment
+    } else if before < HABIT_SHARE {
+        BareAcks::NoHabit
+    } else if h.segments_since_bare >= HABIT_SEGMENTS {
+        BareAcks::Stopped
+    } else {
+        BareAcks::AsBefore
+    }
+}
+
+/// Marks of a real TCP stack on the segments of one side of a stream whose endpoints
+/// have none: something in line terminates the connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TcpMarks {
+    /// Segments that are not whole tunnel packets: the stream was cut anew.
+    pub recut: bool,
+    /// Segments sent again.
+    pub resent: bool,
+    /// Its window moves; every cTCP stack that can be read keeps it constant.
+    pub window_moves: bool,
+}
+
+impl TcpMarks {
+    /// Any of them.
+    pub fn any(self) -> bool {
+        self.recut || self.resent || self.window_moves
+    }
+}
+
+/// Marks on what side `role` sends.
+pub fn tcp_marks(session: &Session, role: usize) -> TcpMarks {
+    let frames = &session.framing[role];
+    let odd = frames.without_trailer + frames.merged;
+    let (low, high) = session.half[1 - role].peer_window_range;
+    TcpMarks {
+        // One in twenty, and more than one: a tap that cuts frames makes single ones.
+        recut: odd >= 2 && odd * 20 > frames.with_trailer,
+        resent: session.half[role].retransmissions >= 2,
+        window_moves: matches!(session.kind, Recognised::Ctcp(_)) && low < high,
+    }
+}
+
+/// The receiver offers the one window that stacks of this family hold constant
+/// (QuickSec, phantun: 65535 in every packet); those step over a hole, so their ACK
+/// stands still only when nothing arrives (domain.md 1.6).
+pub fn window_is_constant_full(half: &HalfStream) -> bool {
+    half.peer_window_range == (u16::MAX, u16::MAX)
+}
+
+/// DPD requests sent into the freeze that nobody answers although they used to be
+/// answered: what is sent does not arrive.
+pub fn dpd_unanswered_since(
+    session: &Session,
+    dir: usize,
+    since: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let dpd = &session.ike.dpd[dir];
+    dpd.is_answered()
+        && dpd.pending >= DPD_PENDING
+        && dpd.pending_since.is_some_and(|t| t >= since)
+        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(4 * dpd.rtt_max_ns)
+}
+
+/// True when the next word of DPD is worth waiting for: a request sent into the freeze was
+/// answered, so this receiver stands still while data arrive, and the next request is due.
+pub fn dpd_will_tell(session: &Session, f: &Frozen, now: Timestamp) -> bool {
+    let dpd = &session.ike.dpd[f.dir];
+    let was_answered = f.unproven_ns < f.heard_ns;
+    let is_asked =
+        dpd.pending > 0 && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(4 * dpd.rtt_max_ns);
+    was_answered && !is_asked && f.unproven_ns < DPD_DUE_NS
+}
+
+/// Longest wait for the next request (guess: the usual rhythm of 10 s and a retry).
+const DPD_DUE_NS: i64 = 15 * NANOS_PER_SECOND;
+/// Requests without an answer that count (guess: one may be a lost packet).
+const DPD_PENDING: u32 = 2;
+/// Wait for the answer to the last of them (guess: several round trips).
+const DPD_WAIT_NS: i64 = 2 * NANOS_PER_SECOND;
 
 /// One side gone quiet while the other goes on.
 #[derive(Clone, Copy, Debug)]
@@ -110,8 +261,15 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
     let age_ns = now.since(since);
     let talking = other.last_data_ts?;
     let opposite = spacing.opposite_run;
-    let enough = age_ns >= MIN_SILENCE_NS.max(GAP_FACTOR * spacing.max_gap_ns)
-        && opposite >= MIN_OPPOSITE.max(2 * spacing.max_opposite_run.min(200) + 1)
+    // Keepalives and DPD keep a beat; the handshake before them is faster.
+    let is_slow_clock = spacing.max_gap_ns >= MIN_SILENCE_NS / GAP_FACTOR && spacing.is_steady();
+    let need = if is_slow_clock {
+        MIN_OPPOSITE_STEADY
+    } else {
+        MIN_OPPOSITE.max(2 * spacing.max_opposite_run.min(200) + 1)
+    };
+    let enough = age_ns >= MIN_SILENCE_NS.max(pause_limit_ns(spacing))
+        && opposite >= need
         && talking.since(since) >= age_ns / 2;
     let spread = talking.since(spacing.opposite_since) / i64::from(opposite.max(2) - 1);
     let usual = spacing.opposite_usual_ns.max(1);
@@ -128,8 +286,66 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
 
 /// Bytes beyond the ACK that strict tracking lets pass in direction `dir`.
 pub fn allowance(session: &Session, dir: usize) -> Option<u64> {
-    let window = session.half[dir].window_bytes(session.half[1 - dir].offer.window_scale)?;
-    Some((2 * window).min(TRACKING_ALLOWANCE_BYTES).max(window))
+    let h = &session.half[dir];
+    let scale = session.half[1 - dir].offer.window_scale;
+    let window = h.window_bytes(scale)?;
+    let most = h.max_window_bytes(scale);
+    Some((window + most).min(TRACKING_ALLOWANCE_BYTES).max(window))
+}
+
+/// A direction that fell silent just when the data beyond the receiver's ACK had
+/// reached what strict tracking lets pass: the device between sender and tap drops it.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitReached {
+    /// The freeze of the receiver's ACK, which began earlier.
+    pub frozen: Frozen,
+    /// Last packet of the direction.
+    pub since: Timestamp,
+    /// How long it has been silent, ns.
+    pub silence_ns: i64,
+    /// Data segments of the receiver into the silence.
+    pub opposite: u32,
+}
+
+/// Silence that is enough when the limit was reached (guess: several round trips;
+/// the queue timers of inspection engines play no part, they hold data at the hole).
+const LIMIT_SILENCE_NS: i64 = 2_500 * NANOS_PER_MILLI;
+/// The limit in per cent of [`allowance`] (measured factors: 0.95 to 1.2 of it, plus
+/// one segment that the tap saw and the device dropped).
+const LIMIT_PCT: core::ops::RangeInclusive<u64> = 90..=140;
+
+/// Tests direction `dir` for it.
+pub fn silent_at_limit(session: &Session, dir: usize, now: Timestamp) -> Option<LimitReached> {
+    let h = &session.half[dir];
+    let frozen = frozen(session, dir, now)?;
+    let since = h.last_ts?;
+    let silence_ns = now.since(since);
+    let allowance = allowance(session, dir)?;
+    let used = frozen.unacked * 100 / allowance.max(1);
+    let opposite = h.spacing.opposite_run;
+    (silence_ns >= LIMIT_SILENCE_NS.max(pause_limit_ns(&h.spacing))
+        && LIMIT_PCT.contains(&used)
+        && opposite >= MIN_OPPOSITE_STEADY.max(h.spacing.max_opposite_run.min(200) + 1)
+        && h.ack_repeated >= since)
+        .then_some(LimitReached {
+            frozen,
+            since,
+            silence_ns,
+            opposite,
+        })
+}
+
+/// Slower than before by this factor is a back-off (guess: three doublings of an RTO).
+const SLOWED_FACTOR: i64 = 8;
+/// And slower than this (guess: no application that waits for an answer paces so).
+const SLOWED_GAP_NS: i64 = NANOS_PER_SECOND;
+
+/// The sender of direction `dir` slowed down since the ACK stands still, as the traffic
+/// inside does when nothing is answered (lab-findings 5: a trickle within seconds).
+pub fn has_slowed(session: &Session, dir: usize, now: Timestamp) -> bool {
+    session.half[dir]
+        .data_pace_ns(now)
+        .is_some_and(|(usual, latest)| latest >= SLOWED_GAP_NS.max(SLOWED_FACTOR * usual))
 }
 
 /// Initial TTLs of the common stacks: Linux and BSD 64, Windows 128, Cisco and
@@ -166,13 +382,17 @@ pub fn forwarded_copies(half: &HalfStream) -> Option<(u32, Timestamp)> {
         .then_some((half.data_since_copy, half.last_copy))
 }
 
-/// True when the receiver of direction `dir` was seen to step over a hole: its ACK
+/// Holes a receiver must be seen to step over before that is its habit (guess: a tap
+/// that misses a frame now and then makes one or two look like it).
+const STEPS_OVER: u32 = 3;
+
+/// True when the receiver of direction `dir` was seen to step over holes: its ACK
 /// names the highest byte, so an ACK that stands still means nothing arrives.
 ///
-/// A tap that loses packets makes any receiver look like that, so one proven gap of
-/// the tap, or ordinary TCP that misses segments, takes the proof away.
+/// A tap that loses packets makes any receiver look like that, so proven gaps of the
+/// tap, or ordinary TCP that misses segments, take the proof away.
 pub fn receiver_steps_over(session: &Session, dir: usize, ctx: &super::Context) -> bool {
-    session.half[dir].holes_stepped_over > 0
+    session.half[dir].holes_stepped_over >= STEPS_OVER
         && ctx.tunnel_gaps == 0
         && ctx.tap_gap_ratio.is_none_or(|r| r <= TAP_GAP_LIMIT)
 }
@@ -181,21 +401,23 @@ pub fn receiver_steps_over(session: &Session, dir: usize, ctx: &super::Context) 
 pub fn loss_side(session: &Session, dir: usize) -> Option<LossSide> {
     let h = &session.half[dir];
     if h.hole_at_una() || h.holes.iter().any(|x| x.is_counted && !x.is_gap) {
-        return Some(if dir == 0 {
-            LossSide::Client
-        } else {
-            LossSide::Headend
-        });
+        return Some(sender_side(dir));
     }
-    if h.snd_una.is_some() && h.unacked_since.is_some() {
+    if h.snd_una.is_some_and(|una| una >= h.snd_first) && h.unacked_since.is_some() {
         // The tap saw every byte, the receiver acknowledged less: lost beyond the tap.
-        return Some(if dir == 0 {
-            LossSide::Headend
-        } else {
-            LossSide::Client
-        });
+        // (An ACK below the first byte seen is older than the capture.)
+        return Some(sender_side(1 - dir));
     }
     None
+}
+
+/// The side of the tap on which the sender of direction `dir` is.
+pub fn sender_side(dir: usize) -> LossSide {
+    if dir == 0 {
+        LossSide::Client
+    } else {
+        LossSide::Headend
+    }
 }
 
 /// The side that sends in direction `dir`.

@@ -9,15 +9,12 @@ use crate::time::NANOS_PER_SECOND;
 
 /// A loss this long before the silence is taken as its cause.
 const RECENT_LOSS_NS: i64 = 90 * NANOS_PER_SECOND;
-/// Silence of data under continuing ACKs (guess: twice the other silence, because
-/// the side is plainly alive).
-const ONLY_ACKS_NS: i64 = 15 * NANOS_PER_SECOND;
-
 pub(super) const DETECTOR: Detector = Detector {
     id: "ctcp.silent_death",
     name: "Silent death",
     signature: "S-e",
     severity: "critical",
+    tells_the_end: false,
     docs: "\
 ## What it sees
 A side that was regular sends nothing any more, for longer than its habit allows, while the other \
@@ -43,7 +40,7 @@ As for a stateful drop when a loss came first; otherwise look at the silent side
     thresholds: &[
         Threshold {
             name: "min_silence_ms",
-            value: 7_000.0,
+            value: 6_000.0,
             unit: "ms",
             origin: "measured: an inspection queue released after 5 s and the flow went on",
         },
@@ -75,41 +72,8 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
     }
     (0..2)
         .filter(|dir| session.close_in_force(*dir).is_none())
-        .find_map(|dir| {
-            signals::silence(session, dir, ctx.now)
-                .map(|s| judge(session, &s))
-                .or_else(|| only_acks(session, dir, ctx))
-        })
+        .find_map(|dir| signals::silence(session, dir, ctx.now).map(|s| judge(session, &s)))
         .unwrap_or(Judgement::HEALTHY)
-}
-
-/// The leg behind a proxy that froze on its other leg: its kernel goes on to
-/// acknowledge, but no tunnel packet of that side comes any more.
-fn only_acks(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
-    let h = &session.half[dir];
-    let frames = &session.framing[dir];
-    let last = h.last_data_ts?;
-    let age = ctx.now.since(last);
-    // Marks of a real TCP stack on that side.
-    let marked = frames.without_trailer > 0
-        || h.retransmissions > 0
-        || h.offer.window_scale.is_some()
-        || (h.ttl.handshake != 0 && h.ttl.pure_ack != 0 && h.ttl.data == h.ttl.pure_ack);
-    let silent = h.data_segments >= 20
-        && age >= ONLY_ACKS_NS.max(signals::GAP_FACTOR * h.max_data_gap_ns)
-        && h.acks_since_data >= 20
-        && h.opposite_since_data >= 20
-        && h.last_ts.is_some_and(|t| ctx.now.since(t) < age / 2);
-    (silent && marked).then(|| {
-        Judgement::new(Verdict::Stalled, 0.6, last)
-            .stopped(signals::side(dir))
-            .with(E::Silence.is(signals::ms(age)).at(last))
-            .with(E::UsualGap.is(signals::ms(h.max_data_gap_ns)))
-            .with(E::OppositeSegments.is(f64::from(h.opposite_since_data)))
-            .with(E::AckRepeats.is(f64::from(h.acks_since_data)))
-            .not("one_way_user: this side sent data regularly before")
-            .not("vanished_peer: its ACKs go on")
-    })
 }
 
 fn judge(session: &Session, s: &Silence) -> Judgement {
@@ -136,14 +100,13 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
     };
     let mut j = Judgement::new(verdict, confidence, s.opposite_since)
         .stopped(signals::side(s.dir))
+        .lost(Some(signals::sender_side(s.dir)))
         .with(E::Silence.is(signals::ms(s.age_ns)).at(s.since))
         .with(E::UsualGap.is(signals::ms(s.usual_gap_ns)))
         .with(E::OppositeSegments.is(f64::from(s.opposite)))
         .with(E::Unacked.is(other_frozen as f64));
     if after_loss {
-        j = j
-            .lost(signals::loss_side(session, s.dir))
-            .with(E::HolesTotal.is(h.holes_total as f64));
+        j = j.with(E::HolesTotal.is(h.holes_total as f64));
         if let Some(lost) = h.last_loss {
             j = j.with(E::HoleToStall.is(signals::ms(s.since.since(lost))));
         }

@@ -1,23 +1,15 @@
 //! S-b: a device that tracks TCP state drops a direction after a loss.
 
 use super::evidence::EvidenceName as E;
-use super::signals::{self, Frozen};
+use super::freeze::{describe, is_judged};
+use super::signals::{self, BareAcks, Frozen, LimitReached};
 use super::verdict::LossSide;
 use super::{Context, Detector, Judgement, Threshold, Verdict};
 use crate::session::Session;
-use crate::time::NANOS_PER_SECOND;
+use crate::time::{NANOS_PER_SECOND, Timestamp};
 
-/// Shortest freeze that is judged.
+/// Shortest freeze that is judged when the ACK stands at the edge of a hole.
 const MIN_FREEZE_NS: i64 = 2 * NANOS_PER_SECOND;
-/// Segments sent into a freeze before it is judged.
-const MIN_SEGMENTS: u32 = 5;
-/// Freeze after which an ACK that stands still is called a stall without knowing
-/// the receiver's habit.
-const LONG_FREEZE_NS: i64 = 10 * NANOS_PER_SECOND;
-/// Segments sent into such a freeze.
-const LONG_SEGMENTS: u32 = 7;
-/// Freeze that is enough when the receiver is known to step over holes.
-const PROVEN_FREEZE_NS: i64 = 3 * NANOS_PER_SECOND;
 /// Data segments without a copy behind the device.
 const COPIES_MISSED: u32 = 5;
 
@@ -26,11 +18,13 @@ pub(super) const DETECTOR: Detector = Detector {
     name: "Stateful drop after loss",
     signature: "S-b",
     severity: "critical",
+    tells_the_end: false,
     docs: "\
 ## What it sees
-One side goes on sending new data. The other side is heard, but its ACK stands still, and it \
-stays still: nothing of the new data arrives any more. Or the mirror shows both ports of a \
-device, and the copies behind the device stop.
+One side goes on sending new data. The other side is heard, but its ACK stands still, until \
+more data lie beyond it than strict tracking lets pass. Or, from behind the device: the side fell \
+silent just when that limit was reached. Or the mirror shows both ports of a device, and the \
+copies behind the device stop.
 
 ## Why it stalls
 A packet was lost. cTCP never sends it again. A device that tracks TCP state lets a limited \
@@ -43,12 +37,13 @@ Time and number of segments since the ACK stood still, bytes beyond it against t
 against what strict tracking allows, whether the tap saw the hole.
 
 ## What else looks like this
-A receiver that never steps over a hole while the data do arrive (the ACK stands still for ever). \
-From in front of the device both look alike; the confidence says so, and where the tap stands next \
-to the receiver no stall is called on this evidence alone.
+A receiver that never steps over a hole while the data do arrive: its ACK stands still for ever, \
+with or without a device. Below the limit no stall is called here; a DPD request that is answered \
+beyond the limit shows that nothing enforces it. A path that is out for some seconds: waited for.
 
 ## Limits by position of the tap
-Behind the device the direction simply falls silent: see ctcp.silent_death.
+In front of the device the stall is dated by the limit, so a device with another one is found \
+early or late. Next to the receiver (no router between) what the tap sees has passed.
 
 ## Fixes
 State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and finding the loss.",
@@ -66,16 +61,16 @@ State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and 
             origin: "measured: Linux 6.18 nf_conntrack dropped from 66.0 to 71.2 kB at window 65535",
         },
         Threshold {
-            name: "long_freeze_ms",
-            value: 10_000.0,
+            name: "unseen_loss_freeze_ms",
+            value: 6_000.0,
             unit: "ms",
-            origin: "guess: twice the longest release timer known (IOS 5 s)",
+            origin: "measured: pauses of 5.3 s end by themselves (inspection queue released after 5 s)",
         },
         Threshold {
-            name: "long_segments",
-            value: 7.0,
-            unit: "segments",
-            origin: "guess: more than a pause in one direction leaves unanswered",
+            name: "limit_silence_ms",
+            value: 2_500.0,
+            unit: "ms",
+            origin: "guess: several round trips; the limit itself was measured",
         },
     ],
     check,
@@ -83,83 +78,75 @@ State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and 
 
 fn check(session: &Session, ctx: &Context) -> Judgement {
     (0..2)
-        .filter_map(|dir| signals::frozen(session, dir, ctx.now))
-        .map(|f| judge(session, &f, ctx))
+        .filter_map(|dir| {
+            copies_stopped(session, dir, ctx.now)
+                .or_else(|| beyond_limit(session, dir, ctx))
+                .or_else(|| behind(session, dir, ctx.now))
+        })
         .max_by_key(|j| (j.verdict, (j.confidence * 1000.0) as u32))
         .unwrap_or(Judgement::HEALTHY)
 }
 
-fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Judgement {
-    let h = &session.half[f.dir];
-    if f.segments < MIN_SEGMENTS {
-        return Judgement::HEALTHY;
-    }
-    if let Some((missed, last)) = signals::forwarded_copies(h) {
-        // The tap sees both ports of the device: its copies decide, not the ACK.
-        let stopped = missed >= COPIES_MISSED && ctx.now.since(last) >= MIN_FREEZE_NS;
-        return if stopped {
-            describe(session, f, Verdict::Stalled, 0.95)
-                .with(E::CopiesStopped.is(f64::from(missed)).at(last))
-                .lost(signals::loss_side(session, f.dir).or(Some(LossSide::Device)))
-                .not("frozen_ack_receiver: data stopped leaving the device")
-        } else {
-            Judgement::HEALTHY
-        };
-    }
-    // A freeze lasts as long as the receiver is heard to repeat the old ACK; what
-    // follows its last word is silence, not a freeze.
-    if f.repeats < 2 || f.heard_ns < MIN_FREEZE_NS.max(2 * h.ack_rtt_ns) {
-        return Judgement::HEALTHY;
-    }
-    if signals::receiver_steps_over(session, f.dir, ctx) {
-        return if f.heard_ns >= PROVEN_FREEZE_NS {
-            describe(session, f, Verdict::Stalled, 0.9)
-                .with(E::ReceiverStepsOver.is(f64::from(h.holes_stepped_over)))
-                .not("frozen_ack_receiver: this receiver stepped over holes before")
-        } else {
-            Judgement::HEALTHY
-        };
-    }
-    if signals::tap_is_at_receiver(session, f.dir) {
-        // Data that pass here reach the receiver's wire. Its ACK alone proves nothing.
-        return Judgement::HEALTHY;
-    }
-    let allowance = signals::allowance(session, f.dir).unwrap_or(u64::MAX);
-    if f.unacked > allowance + allowance / 10 {
-        let crossed = Frozen {
-            since: ctx.now,
-            ..*f
-        };
-        return describe(session, &crossed, Verdict::Stalled, 0.8);
-    }
-    if f.heard_ns >= LONG_FREEZE_NS && f.segments >= LONG_SEGMENTS {
-        return describe(session, f, Verdict::Stalled, 0.6);
-    }
-    if f.heard_ns >= LONG_FREEZE_NS / 2 {
-        return describe(session, f, Verdict::Suspect, 0.4);
-    }
-    Judgement::HEALTHY
+/// The tap sees both ports of the device: its copies decide, not the ACK.
+fn copies_stopped(session: &Session, dir: usize, now: Timestamp) -> Option<Judgement> {
+    let (missed, last) = signals::forwarded_copies(&session.half[dir])?;
+    let f = signals::frozen(session, dir, now)?;
+    (missed >= COPIES_MISSED && now.since(last) >= MIN_FREEZE_NS).then(|| {
+        describe(session, &f, Verdict::Stalled, 0.95)
+            .with(E::CopiesStopped.is(f64::from(missed)).at(last))
+            .lost(signals::loss_side(session, dir).or(Some(LossSide::Device)))
+            .not("frozen_ack_receiver: data stopped leaving the device")
+    })
 }
 
-fn describe(session: &Session, f: &Frozen, verdict: Verdict, confidence: f32) -> Judgement {
-    let h = &session.half[f.dir];
-    let mut j = Judgement::new(verdict, confidence, f.since)
-        .stopped(signals::side(f.dir))
-        .lost(signals::loss_side(session, f.dir))
-        .with(E::AckFrozen.is(signals::ms(f.age_ns)).at(f.since))
-        .with(E::SegmentsAfterFreeze.is(f64::from(f.segments)))
-        .with(E::Unacked.is(f.unacked as f64))
-        .with(E::AckRepeats.is(f64::from(f.repeats)));
-    if let Some(window) = h.window_bytes(session.half[1 - f.dir].offer.window_scale) {
-        j = j.with(E::Window.is(window as f64));
+/// In front of the device: more lies beyond the ACK than strict tracking lets pass.
+fn beyond_limit(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
+    let f = signals::frozen(session, dir, ctx.now)?;
+    let allowance = signals::allowance(session, dir)?;
+    let limit = allowance + allowance / 10;
+    // Traffic that waits for answers stops at the limit: it never gets far beyond.
+    let stuck_at_limit =
+        f.unacked * 10 >= allowance * 9 && signals::has_slowed(session, dir, ctx.now);
+    if (f.unacked <= limit && !stuck_at_limit) || !is_judged(session, &f) {
+        return None;
     }
-    if let Some(allowance) = signals::allowance(session, f.dir) {
-        j = j.with(E::Allowance.is(allowance as f64));
+    if session.ike.dpd[dir].arrived_beyond > limit {
+        // A request sent beyond the limit was answered: nothing on this path enforces it.
+        return None;
     }
-    if let Some(hole) = h.snd_una.and_then(|una| h.holes.at_or_from(una)) {
-        j = j.with(E::HoleBytes.is(hole.bytes() as f64).at(hole.opened));
+    if signals::bare_acks(session, &f) == BareAcks::AsBefore
+        || signals::dpd_will_tell(session, &f, ctx.now)
+    {
+        return None;
     }
-    j.not("slow_receiver: the sender did not stop")
-        .not("vanished_peer: the receiver is heard")
-        .not("tcp_recovery: nothing was sent again")
+    // Without a hole at the ACK the path may be out for a moment: wait as for a silence.
+    let wait = if f.unacked > limit && f.at_hole && !signals::receiver_steps_over(session, dir, ctx)
+    {
+        MIN_FREEZE_NS
+    } else {
+        signals::MIN_SILENCE_NS
+    };
+    let rtt = session.half[dir].ack_rtt_ns;
+    (f.repeats >= 2 && f.unproven_ns >= wait.max(2 * rtt)).then(|| {
+        let crossed = Frozen {
+            since: ctx.now,
+            ..f
+        };
+        describe(session, &crossed, Verdict::Stalled, 0.8)
+    })
+}
+
+/// Behind the device: the direction fell silent when the limit was reached.
+fn behind(session: &Session, dir: usize, now: Timestamp) -> Option<Judgement> {
+    let LimitReached {
+        frozen,
+        since,
+        silence_ns,
+        opposite,
+    } = signals::silent_at_limit(session, dir, now)?;
+    let at = Frozen { since, ..frozen };
+    let j = describe(session, &at, Verdict::Stalled, 0.88)
+        .with(E::Silence.is(signals::ms(silence_ns)).at(since))
+        .with(E::OppositeSegments.is(f64::from(opposite)));
+    Some(j.not("idle: it fell silent at the limit of strict tracking, not at any time"))
 }

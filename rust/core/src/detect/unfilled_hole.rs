@@ -21,6 +21,7 @@ pub(super) const DETECTOR: Detector = Detector {
     name: "Hole never filled",
     signature: "S-a",
     severity: "warning",
+    tells_the_end: false,
     docs: "\
 ## What it sees
 A hole in the TCP sequence space that is never filled and a gap in the ESP sequence numbers that \
@@ -74,7 +75,7 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
         if let Some(since) = recent
             && !tap_to_blame
         {
-            return describe(session, dir, since, Some(near_side(dir)));
+            return describe(session, dir, since, Some(signals::sender_side(dir)));
         }
     }
     for dir in 0..2 {
@@ -106,14 +107,6 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
 
 fn frozen_at_hole(h: &crate::tcp::half_stream::HalfStream) -> bool {
     h.hole_at_una() && h.segments_since_una >= MIN_SEGMENTS
-}
-
-fn near_side(dir: usize) -> LossSide {
-    if dir == 0 {
-        LossSide::Client
-    } else {
-        LossSide::Headend
-    }
 }
 
 fn describe(session: &Session, dir: usize, since: Timestamp, loss: Option<LossSide>) -> Judgement {

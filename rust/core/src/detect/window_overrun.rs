@@ -14,6 +14,7 @@ pub(super) const DETECTOR: Detector = Detector {
     name: "Window overrun",
     signature: "S-a",
     severity: "warning",
+    tells_the_end: false,
     docs: "\
 ## What it sees
 One side has sent more bytes than the other side's window without an acknowledgement.

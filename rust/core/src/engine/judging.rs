@@ -77,12 +77,17 @@ impl Engine {
         slot.is_dirty = false;
         let session = &mut slot.session;
         if session.never_retransmits() {
-            let mut is_named = false;
-            for (i, detector) in DETECTORS.iter().enumerate() {
-                let mut judgement = (detector.check)(session, &ctx);
+            let judgements = DETECTORS.map(|detector| (detector.check)(session, &ctx));
+            // Of several that explain one stall the first names it, and goes on to while it lasts.
+            let mut is_named = session
+                .detectors
+                .states
+                .iter()
+                .any(|state| state.verdict == Verdict::Stalled);
+            for (i, mut judgement) in judgements.into_iter().enumerate() {
                 if judgement.verdict >= Verdict::Suspect {
-                    // Of several that explain one stall the first names it.
-                    if is_named && session.detectors.states[i].verdict < Verdict::Suspect {
+                    let in_force = session.detectors.states[i].verdict >= Verdict::Suspect;
+                    if is_named && !in_force && !DETECTORS[i].tells_the_end {
                         continue;
                     }
                     is_named |= judgement.verdict == Verdict::Stalled;

@@ -66,6 +66,10 @@ struct Run {
 impl Run {
     fn extend(&mut self, a: u32, b: u32, max_step: u32) -> u8 {
         let step = b.wrapping_sub(self.b);
+        if step == 0 && self.a == a && self.length > 0 {
+            // A mirror shows it twice.
+            return self.length;
+        }
         self.length = if self.length > 0 && self.a == a && (1..=max_step).contains(&step) {
             self.length.saturating_add(1)
         } else {

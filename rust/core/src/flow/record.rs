@@ -57,6 +57,11 @@ impl Half {
         (self.bits & bit::WINDOW_SCALE != 0).then_some(self.scale)
     }
 
+    /// Window of the last segment of this side, unscaled.
+    pub fn last_window(&self) -> u16 {
+        self.window
+    }
+
     /// SACK permitted offered in the SYN.
     pub fn sack_permitted(&self) -> bool {
         self.bits & bit::SACK_PERMITTED != 0

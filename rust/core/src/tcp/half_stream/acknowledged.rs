@@ -21,7 +21,11 @@ impl HalfStream {
         if !segment.flags.any(TcpFlags::ACK) || segment.flags.any(TcpFlags::RST) {
             return;
         }
+        if segment.payload_len == 0 {
+            self.segments_since_bare = 0;
+        }
         let last_window = self.peer_window.replace(segment.window);
+        self.peer_window_max = self.peer_window_max.max(segment.window);
         if !segment.flags.any(TcpFlags::SYN) {
             let (low, high) = self.peer_window_range;
             self.peer_window_range = (low.min(segment.window), high.max(segment.window));
@@ -42,6 +46,7 @@ impl HalfStream {
         };
         if ack > una {
             self.take_rtt(ack, ts);
+            self.bare_acks += u64::from(segment.payload_len == 0);
             self.snd_una = Some(ack);
             self.una_moved = ts;
             self.peer_window_at_una = segment.window;
@@ -49,6 +54,9 @@ impl HalfStream {
         } else if ack == una && self.snd_nxt > una {
             self.ack_repeats = self.ack_repeats.saturating_add(1);
             self.ack_repeated = ts;
+            self.bare_repeats = self
+                .bare_repeats
+                .saturating_add(u32::from(segment.payload_len == 0));
             let is_dup = segment.payload_len == 0
                 && !segment.flags.any(TcpFlags::SYN | TcpFlags::FIN)
                 && last_window == Some(segment.window);
@@ -83,6 +91,7 @@ impl HalfStream {
         self.holes_stepped_over = self.holes_stepped_over.saturating_add(stepped as u32);
         self.segments_since_una = 0;
         self.ack_repeats = 0;
+        self.bare_repeats = 0;
         self.dup_ack_run = 0;
         self.sack_run = 0;
         self.unacked_since = (ack < self.snd_nxt).then_some(ts);

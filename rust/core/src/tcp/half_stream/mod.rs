@@ -7,6 +7,9 @@
 //! about the hole (docs/decisions/0003-hole-and-gap.md).
 
 mod acknowledged;
+mod spacing;
+
+pub use spacing::Spacing;
 
 use super::holes::HoleList;
 use super::seq::Unwrap;
@@ -31,6 +34,10 @@ const RECENT: usize = 12;
 pub const PAUSE_NS: i64 = 2_000 * NANOS_PER_MILLI;
 /// Segments sent into a pause.
 pub const PAUSE_SEGMENTS: u32 = 3;
+
+/// Latest data segments whose times are kept (guess: enough for a rate, few enough to
+/// follow a back-off).
+const LATEST: usize = 4;
 
 /// What one data segment was, seen from the tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,25 +67,6 @@ struct Fingerprint {
     digest: u64,
     ip_id: u16,
     ttl: u8,
-}
-
-/// Spacing of one side's packets, learned while it is regular.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Spacing {
-    /// Packets seen from this side.
-    pub packets: u32,
-    /// Longest time between two of them, ns.
-    pub max_gap_ns: i64,
-    /// Smoothed time between two of them, ns (weight 1/8).
-    pub mean_gap_ns: i64,
-    /// Most data segments the other side sent between two of them.
-    pub max_opposite_run: u32,
-    /// Data segments the other side has sent since the last one.
-    pub opposite_run: u32,
-    /// First data segment of `opposite_run`.
-    pub opposite_since: Timestamp,
-    /// The other side's spacing of data when `opposite_run` began, ns.
-    pub opposite_usual_ns: i64,
 }
 
 /// TTL or hop limit by kind of segment; 0 means not seen. Kinds are kept apart
@@ -134,6 +122,12 @@ pub struct HalfStream {
     pub ack_repeats: u32,
     /// Time of the last of them.
     pub ack_repeated: Timestamp,
+    /// Of those the ones without data.
+    pub bare_repeats: u32,
+    /// Empty segments of the other side that moved `snd_una`.
+    pub bare_acks: u64,
+    /// New data segments since the last empty segment of the other side.
+    pub segments_since_bare: u32,
     /// Duplicate ACKs in a row at `snd_una`: the five conditions of RFC 5681 section 2.
     pub dup_ack_run: u32,
     /// Duplicate ACKs in all.
@@ -160,6 +154,8 @@ pub struct HalfStream {
     pub peer_window_at_una: u16,
     /// Largest and smallest window the other side offered on data or ACKs.
     pub peer_window_range: (u16, u16),
+    /// Largest window the other side ever offered, SYN included, unscaled.
+    pub peer_window_max: u16,
     /// Smoothed data-to-ACK time, ns; 0 before the first sample.
     pub ack_rtt_ns: i64,
     /// Smallest data-to-ACK time, ns; `i64::MAX` before the first sample.
@@ -203,6 +199,9 @@ pub struct HalfStream {
     pub last_ts: Option<Timestamp>,
     /// Last segment with payload.
     pub last_data_ts: Option<Timestamp>,
+    /// Times of the last segments with payload, oldest at `data_times_at`.
+    data_times: [Timestamp; LATEST],
+    data_times_at: u8,
     /// Spacing of packets.
     pub spacing: Spacing,
     /// TTLs by kind.
@@ -265,6 +264,31 @@ impl HalfStream {
     pub fn unacked_bytes(&self) -> Option<u64> {
         self.snd_una
             .map(|una| self.snd_nxt.saturating_sub(una.max(self.snd_first)))
+    }
+
+    /// Share of this side's segments that the other side used to answer with an empty
+    /// ACK while its ACK still moved; `None` before twenty segments were answered (guess:
+    /// an IKE handshake and as much again).
+    pub fn bare_ack_share(&self) -> Option<f64> {
+        let settled = self
+            .data_segments
+            .saturating_sub(u64::from(self.segments_since_una));
+        (settled >= 20).then(|| self.bare_acks as f64 / settled as f64)
+    }
+
+    /// Mean time between data segments over the whole stream, and from the fourth last one
+    /// until `now`, ns; `None` before there were twice as many.
+    pub fn data_pace_ns(&self, now: Timestamp) -> Option<(i64, i64)> {
+        if self.data_segments < 2 * LATEST as u64 {
+            return None;
+        }
+        let first = self.first_ts?;
+        let oldest = self.data_times[usize::from(self.data_times_at)];
+        let before = self.data_segments as i64 - LATEST as i64;
+        Some((
+            oldest.since(first) / before,
+            now.since(oldest) / LATEST as i64,
+        ))
     }
 
     /// The hole at `snd_una`, if the other side's ACK stands at one.
@@ -372,14 +396,7 @@ impl HalfStream {
         self.packets += 1;
         self.payload_bytes += u64::from(segment.payload_len);
         if let Some(last) = self.last_ts {
-            let gap = ts.since(last).max(0);
-            self.spacing.max_gap_ns = self.spacing.max_gap_ns.max(gap);
-            let mean = self.spacing.mean_gap_ns;
-            self.spacing.mean_gap_ns = if mean == 0 {
-                gap
-            } else {
-                mean + (gap - mean) / 8
-            };
+            self.spacing.on_gap(ts.since(last).max(0));
         }
         let run = self.spacing.opposite_run;
         self.spacing.max_opposite_run = self.spacing.max_opposite_run.max(run);
@@ -398,6 +415,8 @@ impl HalfStream {
                 self.max_data_gap_ns = self.max_data_gap_ns.max(ts.since(last));
             }
             self.last_data_ts = Some(ts);
+            self.data_times[usize::from(self.data_times_at)] = ts;
+            self.data_times_at = (self.data_times_at + 1) % LATEST as u8;
             self.acks_since_data = 0;
             self.opposite_since_data = 0;
             &mut self.ttl.data
@@ -429,6 +448,7 @@ impl HalfStream {
             self.seq.advance(end);
             if self.snd_una.is_none_or(|una| una < end) {
                 self.segments_since_una = self.segments_since_una.saturating_add(1);
+                self.segments_since_bare = self.segments_since_bare.saturating_add(1);
                 if self.unacked_since.is_none() {
                     self.unacked_since = Some(ts);
                 }
@@ -498,8 +518,16 @@ impl HalfStream {
     /// The window the other side offers for this side's data, scaled when both
     /// SYNs were seen with the option (`peer_scale` is the other side's offer).
     pub fn window_bytes(&self, peer_scale: Option<u8>) -> Option<u64> {
+        self.peer_window.map(|w| self.scaled(w, peer_scale))
+    }
+
+    /// The largest window the other side ever offered, scaled in the same way.
+    pub fn max_window_bytes(&self, peer_scale: Option<u8>) -> u64 {
+        self.scaled(self.peer_window_max, peer_scale)
+    }
+
+    fn scaled(&self, window: u16, peer_scale: Option<u8>) -> u64 {
         let both = self.offer.window_scale.and(peer_scale);
-        self.peer_window
-            .map(|w| u64::from(w) << both.unwrap_or(0).min(14))
+        u64::from(window) << both.unwrap_or(0).min(14)
     }
 }

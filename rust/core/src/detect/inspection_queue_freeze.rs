@@ -1,0 +1,118 @@
+//! S-b in its other form: a device that reassembles holds everything behind a hole.
+
+use super::evidence::EvidenceName as E;
+use super::freeze::{describe, is_judged};
+use super::signals::{self, BareAcks, Frozen};
+use super::{Context, Detector, Judgement, Threshold, Verdict};
+use crate::session::Session;
+use crate::time::NANOS_PER_SECOND;
+
+/// Freeze that is judged: longer than the release timers (ASA 4 s, IOS 5 s).
+const MIN_FREEZE_NS: i64 = signals::MIN_SILENCE_NS;
+/// The same when all that speaks for the stall is the receiver's constant window.
+const HABIT_FREEZE_NS: i64 = 7 * NANOS_PER_SECOND;
+
+pub(super) const DETECTOR: Detector = Detector {
+    id: "ctcp.inspection_queue_freeze",
+    name: "Inspection holds everything behind a hole",
+    signature: "S-b",
+    severity: "critical",
+    tells_the_end: false,
+    docs: "\
+## What it sees
+One side goes on sending new data, the other side is heard, but its ACK stands still for longer than \
+any release timer, and there is a reason to believe that nothing arrives: the receiver stepped over \
+holes before, or it used to answer data with empty ACKs and stopped, or DPD requests that were \
+always answered are not, or it offers the constant full window of the stacks that step over holes.
+
+## Why it stalls
+An inspection engine (ASA with inspection or IPS, IOS zone-based firewall with an IPS, Palo Alto \
+under content inspection) puts segments in order before it looks at them. The hole is never filled; \
+what lies behind it stays in the queue (3, 16 or 64 segments) and is then dropped.
+
+## Evidence
+Time and number of segments since the ACK stood still, what the receiver did before.
+
+## What else looks like this
+A receiver that never steps over a hole while the data do arrive: without one of the reasons above \
+the session is only at risk (ctcp.unfilled_hole names the frozen ACK). A queue that gives up after its timer: waited for, and withdrawn. \
+A path that is out for a moment: the same.
+
+## Limits by position of the tap
+Behind the device the direction falls silent at the hole: see ctcp.silent_death.
+
+## Fixes
+Take the flow out of inspection or bypass state for it; IPsec over UDP or NAT-T; find the loss.",
+    thresholds: &[
+        Threshold {
+            name: "min_freeze_ms",
+            value: 6_000.0,
+            unit: "ms",
+            origin: "measured: an inspection queue released after 5 s and the flow went on",
+        },
+        Threshold {
+            name: "habit_freeze_ms",
+            value: 7_000.0,
+            unit: "ms",
+            origin: "guess: a second more where the receiver's habit is only inferred",
+        },
+        Threshold {
+            name: "min_segments",
+            value: 5.0,
+            unit: "segments",
+            origin: "guess: above what is in flight on any path",
+        },
+    ],
+    check,
+};
+
+fn check(session: &Session, ctx: &Context) -> Judgement {
+    (0..2)
+        .filter_map(|dir| signals::frozen(session, dir, ctx.now))
+        .filter_map(|f| judge(session, &f, ctx))
+        .max_by_key(|j| (j.verdict, (j.confidence * 1000.0) as u32))
+        .unwrap_or(Judgement::HEALTHY)
+}
+
+fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
+    let h = &session.half[f.dir];
+    let long = f.unproven_ns >= MIN_FREEZE_NS.max(2 * h.ack_rtt_ns);
+    if f.repeats < 2 || f.segments < super::freeze::MIN_SEGMENTS || !long {
+        return None;
+    }
+    if signals::dpd_unanswered_since(session, f.dir, f.since, ctx.now) {
+        let dpd = &session.ike.dpd[f.dir];
+        return Some(
+            describe(session, f, Verdict::Stalled, 0.88)
+                .with(E::IkeRequests.is(f64::from(dpd.pending)))
+                .not("frozen_ack_receiver: DPD requests do not arrive either"),
+        );
+    }
+    if !is_judged(session, f) {
+        return None;
+    }
+    if signals::receiver_steps_over(session, f.dir, ctx) {
+        return Some(
+            describe(session, f, Verdict::Stalled, 0.9)
+                .with(E::ReceiverStepsOver.is(f64::from(h.holes_stepped_over)))
+                .not("frozen_ack_receiver: this receiver stepped over holes before"),
+        );
+    }
+    match signals::bare_acks(session, f) {
+        BareAcks::Stopped => Some(
+            describe(session, f, Verdict::Stalled, 0.85)
+                .with(E::SegmentsSinceBareAck.is(f64::from(h.segments_since_bare)))
+                .not("frozen_ack_receiver: it used to answer data with empty ACKs and stopped"),
+        ),
+        // Something answers each segment: the data arrive there.
+        BareAcks::AsBefore => None,
+        BareAcks::NoHabit | BareAcks::ForEverySegment => {
+            // A request answered beyond the freeze shows that this receiver does stand
+            // still while data arrive: its window says nothing about it any more.
+            let is_refuted = f.unproven_ns < f.heard_ns;
+            let full = signals::window_is_constant_full(h) && !is_refuted;
+            (full && f.unproven_ns >= HABIT_FREEZE_NS)
+                .then(|| describe(session, f, Verdict::Stalled, 0.6))
+        }
+    }
+}
