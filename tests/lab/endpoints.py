@@ -23,7 +23,7 @@ class Endpoints:
 
     def __init__(self, clock: Clockwork, spaces: Namespaces, role: str, seed: str) -> None:
         self.clock = clock
-        self.rng = Random(f"{seed} {role}")  # noqa: S311 a seed makes a run repeatable
+        self.rng = Random(f"{seed} {role}")
         self.tunnels: dict[tuple[str, int, int], Tunnel] = {}
         near, far = ("c0", "f0") if role == "client" else ("h0", "f1")
         self._macs = MAC[near], MAC[far]
@@ -62,7 +62,7 @@ class Clients(Endpoints):
         """Opens one tunnel to the headend."""
         tunnel = Tunnel(
             self.clock,
-            Random(self.rng.getrandbits(64)),  # noqa: S311
+            Random(self.rng.getrandbits(64)),
             (address, port),
             (HEADEND, PORT),
             is_client=True,
@@ -92,7 +92,7 @@ class Headend(Endpoints):
             return None
         tunnel = Tunnel(
             self.clock,
-            Random(self.rng.getrandbits(64)),  # noqa: S311
+            Random(self.rng.getrandbits(64)),
             (segment.destination, PORT),
             (segment.source, segment.source_port),
             is_client=False,

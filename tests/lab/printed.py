@@ -9,14 +9,16 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FIX = re.compile(r"^FIX (\d+) of \d+: (?P<title>.+?)  \[(?P<id>[a-z0-9-]+)\]$")
-_STEP = re.compile(r"^Step \d+: (?P<title>.+?)  \(")
+_FIX = re.compile(r"^FIX \d+ of \d+: (?P<title>.+?)  ?\[(?P<id>[a-z0-9-]+)\]$")
+_STEP = re.compile(r"^Step \d+: (?P<title>.+?)  ?\([^()]*\)$")
+_WRAPPED = re.compile(r"^  (?! |Note:)")
+"""The rest of a step's heading that was too long for one line."""
 _NOT_TO_APPLY = re.compile(r"^prove\b|^only if\b|\binstead\b|\bonly before\b", re.IGNORECASE)
 """Steps that a person who applies the fix does not type here: the proof before it, the other ways, and what
 is only for boxes that are not like this one."""
@@ -65,19 +67,21 @@ def linux_fixes(capture: Path) -> tuple[str, list[PrintedFix]]:
 def read_fixes(text: str) -> list[PrintedFix]:
     """Fixes in printed text, in order."""
     fixes: list[PrintedFix] = []
-    steps: list[tuple[str, str]] = []
-    is_in_step = False
-    for line in text.splitlines():
-        if found := _FIX.match(line):
-            steps = []
-            fixes.append(PrintedFix(found["id"], found["title"], ()))
-        elif found := _STEP.match(line):
-            steps.append((found["title"], ""))
-            is_in_step = True
-        elif is_in_step and line.startswith("    "):
-            steps[-1] = steps[-1][0], f"{steps[-1][1]}{line[4:]}\n"
-        else:
-            is_in_step = False
-        if fixes:
-            fixes[-1] = PrintedFix(fixes[-1].id, fixes[-1].title, tuple(steps))
+    lines = text.splitlines()
+    while lines:
+        heading = lines.pop(0)
+        if heading.startswith("FIX "):
+            while lines and not heading.endswith("]"):
+                heading += f" {lines.pop(0)}"
+            if found := _FIX.match(heading):
+                fixes.append(PrintedFix(found["id"], found["title"], ()))
+        elif heading.startswith("Step ") and fixes:
+            while lines and _WRAPPED.match(lines[0]):
+                heading += f" {lines.pop(0).strip()}"
+            typed = ""
+            while lines and lines[0].startswith("    "):
+                typed += f"{lines.pop(0)[4:]}\n"
+            found = _STEP.match(heading)
+            title = found["title"].strip() if found else heading
+            fixes[-1] = replace(fixes[-1], steps=(*fixes[-1].steps, (title, typed)))
     return fixes

@@ -25,6 +25,10 @@ _DIAL_EVERY_S = 0.3
 _WARM_UP_S = 0.2
 
 
+class StoppedError(Exception):
+    """The run was told to stop before its end; why is told elsewhere."""
+
+
 @dataclass(frozen=True)
 class Result:
     """A finished run."""
@@ -84,14 +88,14 @@ class Stage:
     def sleep(self, seconds: float) -> None:
         """Waits in another thread while the run goes on."""
         if self._stop.wait(seconds):
-            raise RuntimeError(f"{self.scenario.name}: stopped before its end")
+            raise StoppedError(self.scenario.name)
 
     def play(self) -> Result:
         """Runs to the end and judges it by the logs."""
         started = time.time()
         self.clock.run(self.scenario.duration_s)
         if self._stop.is_set():
-            raise RuntimeError(f"{self.scenario.name}: stopped before its end")
+            raise StoppedError(self.scenario.name)
         ended = time.time()
         facts = self.box.facts()
         dropped = counted(self.spaces, self.scenario.losses)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.score.__main__ import score
 from tests.score.labels import load
 
 from .loop import LoopResult, close_the_loop
 from .requirements import has_program
-from .running import Result, play, write_labels
+from .running import Result, StoppedError, play, write_labels
 from .scenarios import LOOPS, SCENARIOS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from tests.score.scoring import Row
@@ -50,18 +52,30 @@ def run_suite(folder: Path, only: str = "") -> Suite:
         try:
             looping = [pool.submit(close_the_loop, scenario, folder, stop) for scenario in LOOPS]
             playing = [pool.submit(play, s, folder, stop) for s in wanted if s.name not in skipped]
-            done = [future.result() for future in playing]
-            loops = [future.result() for future in looping]
+            started: list[Future[Any]] = [*playing, *looping]
+            wait(started, return_when=FIRST_EXCEPTION)
         except BaseException:
             # Every run takes its namespaces down before this returns.
             stop.set()
             raise
+        stop.set()
+    _raise_first(started)
+    done = [future.result() for future in playing]
+    loops = [future.result() for future in looping]
     done += [loop.run for loop in loops]
     write_labels(folder, done)
     rows, strays = score(load(folder))
     results = {result.scenario.name: result for result in done}
     by_name = {loop.run.scenario.name: loop for loop in loops}
     return Suite(folder, results, by_name, rows, strays, skipped)
+
+
+def _raise_first(futures: Sequence[Future[Any]]) -> None:
+    """Raises the failure that stopped the others."""
+    failures = [failure for future in futures if (failure := future.exception())]
+    for failure in failures:
+        if not isinstance(failure, StoppedError):
+            raise failure
 
 
 def _lacks(scenario: Scenario) -> str:

@@ -215,13 +215,21 @@ def _namespaces() -> set[str]:
 
 def test_fixes_are_read_as_printed() -> None:
     text = (
-        "Incident i-1: x\n\nFIX 1 of 1: A title  [a-fix]\nPlatform: p\n\n"
-        "Step 1: Prove it  (read)\n    dmesg\n\nStep 2: Do it  (inferred)\n    a 'b {c}'\n    d\n  Note: n\n\n"
-        "Step 3: another way (instead of step 2)  (read)\n    e\n\nVerify\n    not a step\n"
+        "Incident i-1: x\n\nFIX 1 of 2: A title that is too long for the line\n[a-fix]\nPlatform: p\n\n"
+        "Step 1: Prove it  (read)\n    dmesg\n\nStep 2: Do it  (inferred, not\n  tested)\n    a 'b {c}'\n    d\n"
+        "  Note: n,\n    and more of the note\n\n"
+        "Step 3: another way (instead of\n  step 2)  (read)\n    e\n\nStep 4: Only if x  (read)\n    f\n\n"
+        "Verify\n    not a step\n\nFIX 2 of 2: Short  [other]\n"
     )
-    (fix,) = read_fixes(text)
+    fix, other = read_fixes(text)
     assert (fix.id, fix.script) == ("a-fix", "a 'b {c}'\nd\n")
-    assert [title for title, _ in fix.steps] == ["Prove it", "Do it", "another way (instead of step 2)"]
+    assert [title for title, _ in fix.steps] == [
+        "Prove it",
+        "Do it",
+        "another way (instead of step 2)",
+        "Only if x",
+    ]
+    assert (other.id, other.script) == ("other", "")
 
 
 def test_the_loop_outage_is_more_than_strict_tracking_allows() -> None:
