@@ -1,7 +1,8 @@
 """``python -m tests.score [FOLDER]``: scores ctcpmon on a folder with labels.json.
 
 Prints the confusion table, precision and recall per class, what was said about direction and loss side,
-the delay from the true onset to the finding, and every row that is wrong. Exits with 1 below the floor.
+the delay from the true onset to the finding, and every row that is wrong. Exits with 1 below the floor
+of ``floor.toml``; of a part of the folder (``--only``) only false and missed stalls are held against it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from .floor import Floor, shortfalls
 from .labels import Capture, LabelError, load
 from .scoring import CLASS_OF, Row, delays, rows_of, share, strays
 from .verdicts import replay
@@ -125,7 +127,10 @@ def main(argv: list[str] | None = None) -> int:
             print(f"\n{title}:", *map(describe, some), sep="\n")
     for line in stray:
         print(f"stall of a flow without label: {line}")
-    return 1 if false_stalls or missed or stray else 0
+    below = shortfalls(rows, stray, Floor.load(), is_whole=not options.only)
+    for line in below:
+        print(f"BELOW THE FLOOR {line}")
+    return 1 if below else 0
 
 
 if __name__ == "__main__":

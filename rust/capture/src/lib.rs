@@ -45,6 +45,7 @@
 
 mod error;
 mod feed;
+mod gzip;
 mod input;
 mod lane;
 mod lz4;
@@ -59,6 +60,7 @@ mod stored;
 mod stream;
 mod wire;
 pub mod write;
+mod zstandard;
 
 pub use ctcpmon_core::frame::FrameBatch;
 pub use error::CaptureError;

@@ -5,12 +5,12 @@ use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 
 use crate::error::Fault;
+use crate::gzip::{self, Gzip};
 use crate::lz4::Lz4Frames;
 use crate::options::Options;
 use crate::stored::{Counted, Tally};
+use crate::zstandard::Zstandard;
 
-/// RFC 1952 section 2.3.1, with the only compression method in use.
-const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
 /// RFC 8878 section 3.1.1.
 const ZSTD_MAGIC: u32 = 0xfd2f_b528;
 /// LZ4 frame format 1.6.
@@ -71,17 +71,17 @@ impl Stream {
             ));
         }
         let magic = head.first_chunk::<4>().map(|b| u32::from_le_bytes(*b));
-        let gzip = head.starts_with(&GZIP_MAGIC);
+        let is_gzip = head.starts_with(&gzip::MAGIC);
         let whole = Cursor::new(head).chain(stored);
-        let (reader, packed): (Box<dyn Read + Send>, _) = if gzip {
+        let (reader, packed): (Box<dyn Read + Send>, _) = if is_gzip {
             (
-                Box::new(flate2::read::MultiGzDecoder::new(whole)),
+                Box::new(Gzip::new(BufReader::with_capacity(32 << 10, whole))),
                 Some("gzip"),
             )
         } else if magic == Some(ZSTD_MAGIC) {
-            let mut decoder = zstd::Decoder::new(whole).map_err(Fault::Io)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(Fault::Io)?;
-            (Box::new(decoder), Some("zstd"))
+            let whole = BufReader::with_capacity(128 << 10, whole);
+            let frames = Zstandard::new(whole, ZSTD_WINDOW_LOG).map_err(Fault::Io)?;
+            (Box::new(frames), Some("zstd"))
         } else if magic == Some(LZ4_MAGIC) {
             (
                 Box::new(Lz4Frames::new(BufReader::with_capacity(64 << 10, whole))),

@@ -67,7 +67,7 @@ impl PacketClock {
             return Tick::Ordinary;
         }
         let confirmations = match self.pending {
-            Some((first, n)) if ts.since(first).abs() <= FORWARD_STEP_NS => n + 1,
+            Some((first, n)) if ts.since(first).saturating_abs() <= FORWARD_STEP_NS => n + 1,
             _ => {
                 self.pending = Some((ts, 0));
                 return Tick::Pending;
@@ -84,7 +84,7 @@ impl PacketClock {
 
     fn step_back(&mut self, ts: Timestamp, ahead: i64) -> Tick {
         let confirmations = match self.back {
-            Some((first, n)) if ts.since(first).abs() <= FORWARD_STEP_NS => n + 1,
+            Some((first, n)) if ts.since(first).saturating_abs() <= FORWARD_STEP_NS => n + 1,
             _ => 0,
         };
         if confirmations >= BACK_CONFIRMATIONS {
@@ -114,6 +114,18 @@ mod tests {
         assert_eq!(clock.observe(at(4_000_000_000)), Tick::Pending);
         assert_eq!(clock.observe(at(101)), Tick::Ordinary);
         assert_eq!(clock.now(), Some(at(101)));
+    }
+
+    /// Times at both ends of the range do not agree with each other.
+    #[test]
+    fn stamps_centuries_apart_confirm_nothing() {
+        let mut clock = PacketClock::default();
+        clock.observe(Timestamp(i64::MAX));
+        for _ in 0..20 {
+            clock.observe(Timestamp(0));
+            clock.observe(Timestamp(i64::MIN));
+        }
+        assert_eq!(clock.now(), Some(Timestamp(i64::MAX)));
     }
 
     #[test]

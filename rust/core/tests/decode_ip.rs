@@ -103,6 +103,42 @@ fn ipv4_options_are_passed_over() {
     );
 }
 
+/// While a source route is under way the header names the next hop; the conversation
+/// is with the last address of the route (as in tshark).
+#[test]
+fn a_source_route_ends_at_its_last_address() {
+    let routed = |options: &[u8]| {
+        let mut packet = ipv4(6, &[options, &tcp()].concat());
+        packet[0] = 0x45 + u8::try_from(options.len() / 4).unwrap();
+        packet
+    };
+    let end = |options: &[u8]| {
+        run(RAW, &routed(options))
+            .unwrap()
+            .dst
+            .addr
+            .to_ip()
+            .to_string()
+    };
+    for kind in [131, 137] {
+        let route = [1, kind, 11, 4, 10, 0, 0, 1, 192, 0, 2, 77];
+        assert_eq!(end(&route), "192.0.2.77");
+        let used_up = [1, kind, 11, 12, 10, 0, 0, 1, 192, 0, 2, 77];
+        assert_eq!(end(&used_up), "198.51.100.2");
+    }
+    // Record route, a route of no address, one that does not fit, one behind the end.
+    for other in [
+        &[7, 7, 4, 10, 0, 0, 1, 0][..],
+        &[131, 3, 4, 0],
+        &[131, 40, 4, 10],
+        &[131, 1, 4, 10],
+        &[131, 2, 1, 1],
+        &[0, 131, 7, 4, 10, 0, 0, 1],
+    ] {
+        assert_eq!(end(other), "198.51.100.2", "{other:?}");
+    }
+}
+
 #[test]
 fn ipv4_fragments() {
     let first = with(ipv4_tcp(), 6, &[0x20, 0]);

@@ -1,6 +1,6 @@
 //! Frozen rows: sessions, directions, findings, evidence.
 
-use ctcpmon_core::ctcp::ike::exchange_name;
+use ctcpmon_core::ctcp::ike::{DpdMeter, exchange_name};
 use ctcpmon_core::detect::{DETECTORS, session_state, worst_state};
 use ctcpmon_core::engine::Finding as CoreFinding;
 use ctcpmon_core::flow::candidate::Recognised;
@@ -279,7 +279,7 @@ pub(crate) fn session(s: &CoreSession, end_reason: &str) -> Session {
             .filter(|h| h.spacing.packets > 10 && h.spacing.is_steady())
             .map(|h| ms(h.spacing.mean_gap_ns))
             .min(),
-        dpd_ms: s.ike.dpd.iter().filter_map(|d| d.every_ns()).map(ms).min(),
+        dpd_ms: s.ike.dpd.iter().filter_map(DpdMeter::every_ns).map(ms).min(),
         vpn_group: s
             .identity
             .group()

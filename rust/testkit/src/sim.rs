@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
         let every = self.profile.bare_ack_every[to];
         if every > 0 && !segment.payload.is_empty() {
             self.ends[to].received += 1;
-            if self.ends[to].received % every == 0 {
+            if self.ends[to].received.is_multiple_of(every) {
                 self.at(us + 200, Event::Send(to, 0, vec![], ACK));
             }
         }

@@ -223,3 +223,32 @@ proptest! {
         }
     }
 }
+
+/// How much of a damaged file is read does not depend on how its bytes are asked for,
+/// and damage takes nothing of what stood before it.
+#[test]
+fn damage_takes_nothing_of_what_stood_before_it() {
+    let packets = packets(6000, START, 1000);
+    for (name, pack) in ALL {
+        let mut bytes = pack(&pcap(Pcap::Nanos, true, &packets));
+        let at = bytes.len() * 3 / 4;
+        for byte in &mut bytes[at..at + 40] {
+            *byte ^= 0xa5;
+        }
+        let counts = [4096, 5000, 65_537, 1 << 20].map(|chunk_bytes| {
+            let options = Options {
+                chunk_bytes,
+                ..Options::default()
+            };
+            let got = drain(&mut from_bytes(&bytes, &options).unwrap());
+            // What damaged data look like is up to chance: count what is right.
+            let pairs = got.frames.iter().zip(wanted(&packets));
+            pairs.take_while(|(got, wanted)| *got == wanted).count()
+        });
+        assert!(counts[0] > 2000, "{name}: {counts:?}");
+        assert!(
+            counts.iter().all(|count| *count == counts[0]),
+            "{name}: {counts:?}"
+        );
+    }
+}

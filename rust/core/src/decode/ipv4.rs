@@ -18,6 +18,9 @@ const MORE_FRAGMENTS: u16 = 0x2000;
 /// Fragment offset in units of eight bytes.
 const OFFSET: u16 = 0x1fff;
 
+/// Loose and strict source route, RFC 791 section 3.1.
+const SOURCE_ROUTES: [u8; 2] = [131, 137];
+
 /// Decodes one IPv4 header. The version nibble has been looked at.
 #[inline]
 pub(crate) fn step(walk: &mut Walk<'_>) -> Step {
@@ -35,6 +38,7 @@ pub(crate) fn step(walk: &mut Walk<'_>) -> Step {
         }
         walk.rest = walk.rest.claim(total_len);
     }
+    let options = walk.rest.limit(header_len);
     walk.advance(header_len, Disposition::TruncatedIp)?;
 
     let fragment = u16::from_be_bytes([h[6], h[7]]);
@@ -43,10 +47,49 @@ pub(crate) fn step(walk: &mut Walk<'_>) -> Step {
     }
     walk.src = Addr::v4([h[12], h[13], h[14], h[15]]);
     walk.dst = Addr::v4([h[16], h[17], h[18], h[19]]);
+    if header_len > MIN_HEADER
+        && let Some(last) = end_of_source_route(options.bytes())
+    {
+        walk.dst = Addr::v4(last);
+    }
     walk.ttl = h[8];
     walk.is_ipv6 = false;
     walk.ip_id = Some(u16::from_be_bytes([h[4], h[5]]));
     walk.dont_fragment = fragment & DONT_FRAGMENT != 0;
     walk.is_first_fragment = fragment & MORE_FRAGMENTS != 0;
     Ok(Next::Protocol(h[9]))
+}
+
+/// The last address of a source route that is not used up: the destination that the
+/// transport means (RFC 9293 section 3.1, pseudo-header), while the header names the
+/// next hop. At most 40 bytes of options, so at most 40 steps.
+#[cold]
+fn end_of_source_route(header: &[u8]) -> Option<[u8; 4]> {
+    const END: u8 = 0;
+    const NO_OPERATION: u8 = 1;
+
+    let mut rest = header.get(MIN_HEADER..)?;
+    loop {
+        let &[kind, ref tail @ ..] = rest else {
+            return None;
+        };
+        if kind == END {
+            return None;
+        }
+        if kind == NO_OPERATION {
+            rest = tail;
+            continue;
+        }
+        let len = usize::from(*tail.first()?);
+        let (option, after) = rest.split_at_checked(len).filter(|_| len >= 2)?;
+        if SOURCE_ROUTES.contains(&kind) {
+            let &[_, _, pointer, ref addresses @ ..] = option else {
+                return None;
+            };
+            // The pointer counts from the option's first byte, which is 1.
+            let is_used_up = usize::from(pointer) > len;
+            return addresses.last_chunk().copied().filter(|_| !is_used_up);
+        }
+        rest = after;
+    }
 }

@@ -76,7 +76,7 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
 
 fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     let h = &session.half[f.dir];
-    let long = f.unproven_ns >= MIN_FREEZE_NS.max(2 * h.ack_rtt_ns);
+    let long = f.unproven_ns >= MIN_FREEZE_NS.max(h.ack_rtt_ns.saturating_mul(2));
     if f.repeats < 2 || f.segments < super::freeze::MIN_SEGMENTS || !long {
         return None;
     }

@@ -135,7 +135,7 @@ fn behind(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
     let last = h.last_data_ts?;
     let age = ctx.now.since(last);
     let only_acks = h.data_segments >= MIN_DATA
-        && age >= ONLY_ACKS_NS.max(signals::GAP_FACTOR * h.max_data_gap_ns)
+        && age >= ONLY_ACKS_NS.max(h.max_data_gap_ns.saturating_mul(signals::GAP_FACTOR))
         && h.acks_since_data >= MIN_ACKS
         && h.opposite_since_data >= MIN_ACKS
         && h.last_ts.is_some_and(|t| ctx.now.since(t) < age / 2);

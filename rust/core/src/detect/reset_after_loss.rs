@@ -89,7 +89,7 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
     let freeze = freeze_before(session, dir, at).or_else(|| freeze_before(session, closer, at));
     let after = session.data_after_close[dir];
     // A close that both ends ignore is known for one only when its sender goes on.
-    let wait = CLOSE_WAIT_NS.max(2 * session.half[closer].max_data_gap_ns);
+    let wait = CLOSE_WAIT_NS.max(session.half[closer].max_data_gap_ns.saturating_mul(2));
     let goes_on = after >= DATA_AFTER
         && session.half[dir]
             .last_data_ts

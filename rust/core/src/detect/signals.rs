@@ -42,7 +42,7 @@ const PAUSE_TENTHS: [(u32, i64); 12] = [
 
 /// How long a side must be silent before that is no pause of its own.
 pub fn pause_limit_ns(spacing: &Spacing) -> i64 {
-    let by_longest = GAP_FACTOR * spacing.max_gap_ns;
+    let by_longest = spacing.max_gap_ns.saturating_mul(GAP_FACTOR);
     if spacing.is_steady() {
         return by_longest;
     }
@@ -208,7 +208,7 @@ pub fn dpd_unanswered_since(
     dpd.is_answered()
         && dpd.pending >= DPD_PENDING
         && dpd.pending_since.is_some_and(|t| t >= since)
-        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(4 * dpd.rtt_max_ns)
+        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(dpd.rtt_max_ns.saturating_mul(4))
 }
 
 /// True when the next word of DPD is worth waiting for: a request sent into the freeze was
@@ -216,8 +216,8 @@ pub fn dpd_unanswered_since(
 pub fn dpd_will_tell(session: &Session, f: &Frozen, now: Timestamp) -> bool {
     let dpd = &session.ike.dpd[f.dir];
     let was_answered = f.unproven_ns < f.heard_ns;
-    let is_asked =
-        dpd.pending > 0 && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(4 * dpd.rtt_max_ns);
+    let is_asked = dpd.pending > 0
+        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(dpd.rtt_max_ns.saturating_mul(4));
     was_answered && !is_asked && f.unproven_ns < DPD_DUE_NS
 }
 
@@ -274,7 +274,7 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
     let spread = talking.since(spacing.opposite_since) / i64::from(opposite.max(2) - 1);
     let usual = spacing.opposite_usual_ns.max(1);
     enough.then_some(Silence {
-        is_trickle: spread > TRICKLE_GAP_NS && spread > TRICKLE_FACTOR * usual,
+        is_trickle: spread > TRICKLE_GAP_NS && spread > usual.saturating_mul(TRICKLE_FACTOR),
         dir,
         since,
         age_ns,
@@ -345,7 +345,9 @@ const SLOWED_GAP_NS: i64 = NANOS_PER_SECOND;
 pub fn has_slowed(session: &Session, dir: usize, now: Timestamp) -> bool {
     session.half[dir]
         .data_pace_ns(now)
-        .is_some_and(|(usual, latest)| latest >= SLOWED_GAP_NS.max(SLOWED_FACTOR * usual))
+        .is_some_and(|(usual, latest)| {
+            latest >= SLOWED_GAP_NS.max(usual.saturating_mul(SLOWED_FACTOR))
+        })
 }
 
 /// Initial TTLs of the common stacks: Linux and BSD 64, Windows 128, Cisco and

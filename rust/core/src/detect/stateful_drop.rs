@@ -127,7 +127,7 @@ fn beyond_limit(session: &Session, dir: usize, ctx: &Context) -> Option<Judgemen
         signals::MIN_SILENCE_NS
     };
     let rtt = session.half[dir].ack_rtt_ns;
-    (f.repeats >= 2 && f.unproven_ns >= wait.max(2 * rtt)).then(|| {
+    (f.repeats >= 2 && f.unproven_ns >= wait.max(rtt.saturating_mul(2))).then(|| {
         let crossed = Frozen {
             since: ctx.now,
             ..f

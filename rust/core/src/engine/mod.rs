@@ -274,7 +274,7 @@ impl Engine {
             match record.candidate.look(dir, s) {
                 Look::Undecided => {}
                 Look::Neighbour(n) => self.count_neighbour(n),
-                Look::Tunnel(kind, _) => self.open_session(at, dir, kind, s, 1),
+                Look::Tunnel(kind, _) => self.open_session(at, dir, kind, s),
             }
         } else {
             let slot = record.session;
@@ -291,21 +291,15 @@ impl Engine {
         }
     }
 
-    fn open_session(
-        &mut self,
-        at: u32,
-        dir: usize,
-        kind: Recognised,
-        s: &Segment<'_>,
-        gen_no: u32,
-    ) {
+    fn open_session(&mut self, at: u32, dir: usize, kind: Recognised, s: &Segment<'_>) {
         if self.slots.len() - self.free.len() >= self.config.max_sessions {
             self.stats.counters.sessions_refused += 1;
             return;
         }
         self.stats.counters.sessions += 1;
         let record = self.table.get_mut(at);
-        let session = Session::new(record, at, kind, gen_no);
+        record.generation = record.generation.saturating_add(1);
+        let session = Session::new(record, at, kind, u32::from(record.generation));
         let slot = Some(Box::new(Slot {
             session,
             is_dirty: false,
@@ -381,7 +375,7 @@ impl Engine {
             return;
         };
         let old = &slot.session;
-        let (flow, kind, generation) = (old.flow, old.kind, old.generation + 1);
+        let (flow, kind) = (old.flow, old.kind);
         let opener = old.pending_syn.map_or(TO_HEADEND, |p| p.dir);
         let opener_end = if opener == TO_HEADEND {
             1 - old.headend
@@ -390,12 +384,14 @@ impl Engine {
         };
         self.end_session(index, EndReason::Reused);
         let record = self.table.get_mut(flow);
-        let decided = record.candidate;
-        *record = FlowRecord::new(record.key, offer.at);
-        record.candidate = decided;
+        *record = FlowRecord {
+            candidate: record.candidate,
+            generation: record.generation,
+            ..FlowRecord::new(record.key, offer.at)
+        };
         record.opener = opener_end as u8;
         record.on_segment(dir, s);
-        self.open_session(flow, dir, kind, s, generation);
+        self.open_session(flow, dir, kind, s);
         let index = self.table.get_mut(flow).session;
         if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
             slot.session.half[TO_HEADEND].offer = offer;

@@ -98,6 +98,8 @@ pub struct FlowRecord {
     pub candidate: Candidate,
     /// Tunnel session, or `NO_SESSION`.
     pub session: u32,
+    /// Tunnel sessions that were opened on these ends.
+    pub generation: u16,
     /// Index of the side that sent the SYN without ACK; 2 when unknown.
     pub opener: u8,
     /// FIN from both sides or a RST was seen.
@@ -116,6 +118,7 @@ impl FlowRecord {
             halves: [Half::default(); 2],
             candidate: Candidate::default(),
             session: NO_SESSION,
+            generation: 0,
             opener: 2,
             is_closed: false,
             is_used: true,
@@ -137,6 +140,7 @@ impl FlowRecord {
             if self.session == NO_SESSION {
                 *self = Self {
                     halves: [Half::default(); 2],
+                    generation: self.generation,
                     ..Self::new(self.key, s.ts)
                 };
             }

@@ -60,7 +60,7 @@ impl Spacing {
 
     /// The beat of a clock: the longest pause is at most half as long again as the mean.
     pub fn is_steady(&self) -> bool {
-        self.max_gap_ns * 2 <= self.mean_gap_ns * 3
+        self.max_gap_ns / 3 <= self.mean_gap_ns / 2
     }
 }
 

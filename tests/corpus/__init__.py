@@ -1,0 +1,1 @@
+"""Proofs over captures that other people made, and over one capture in many shapes."""

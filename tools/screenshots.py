@@ -1,0 +1,91 @@
+"""Draws ``docs/screen.svg``: the replay screen on the capture that ships with ctcpmon.
+
+The real app on the real engine, run headless at 120x40; only what depends on the clock of the machine
+(packets per second, seconds taken) is fixed, so that the same code draws the same file. Run it after a
+change of the screen: ``.venv/bin/python tools/screenshots.py``, then look at the picture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctcpmon.tui.engine_source import EngineSource
+    from ctcpmon.tui.view import Query, View
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "docs" / "screen.svg"
+DEMO = ROOT / "python" / "ctcpmon" / "data" / "demo.pcap"
+SIZE = (120, 40)
+WAIT_S = 20.0
+SECONDS = 0.001
+"""Stands for the time of the reading, which no two machines share."""
+_FONT_FACE = re.compile(r"@font-face\s*\{.*?\}\s*", re.DOTALL)
+
+
+class Steady:
+    """A view source whose rates are the same on every machine; all else is passed on."""
+
+    def __init__(self, source: EngineSource) -> None:
+        self._source = source
+
+    def ask(self, query: Query) -> None:
+        """See ``ViewSource``."""
+        self._source.ask(query)
+
+    def view(self) -> View:
+        """See ``ViewSource``."""
+        view = self._source.view()
+        rate = view.packets / SECONDS
+        return replace(view, progress=replace(view.progress, packets_per_s=rate, seconds_taken=SECONDS))
+
+    def set_paused(self, paused: bool) -> None:  # noqa: FBT001
+        """See ``ViewSource``."""
+
+    def set_speed(self, speed: float) -> None:
+        """See ``ViewSource``."""
+
+
+async def draw(capture: Path = DEMO) -> str:
+    """The finished screen as SVG."""
+    from ctcpmon.tui.engine_source import EngineSource
+    from ctcpmon.tui.replay_app import ReplayApp
+
+    with closing(EngineSource([str(capture)], names={str(capture): capture.name})) as source:
+        source.start()
+        app = ReplayApp(Steady(source))
+        async with app.run_test(size=SIZE) as pilot:
+            until = time.monotonic() + WAIT_S
+            while source.view().progress.phase not in {"done", "failed"}:
+                if time.monotonic() > until:
+                    message = f"{capture} was not read within {WAIT_S} s"
+                    raise TimeoutError(message)
+                await pilot.pause(0.05)
+            for _ in range(3):
+                app.tick()
+                await pilot.pause()
+            drawn = app.export_screenshot(title=f"ctcpmon replay {capture.name}")
+    # A picture in a document may fetch nothing; librsvg drops leading blanks unless told to keep them.
+    return _FONT_FACE.sub("", drawn).replace("<svg ", '<svg xml:space="preserve" ', 1)
+
+
+def main() -> int:
+    """Writes the picture."""
+    for name in ("NO_COLOR", "SSH_CONNECTION", "TMUX"):
+        os.environ.pop(name, None)
+    os.environ.update(TEXTUAL_ANIMATIONS="none", TEXTUAL_THEME="ansi-dark", COLORTERM="truecolor")
+    TARGET.write_text(asyncio.run(draw()), "utf-8")
+    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
