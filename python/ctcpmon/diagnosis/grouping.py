@@ -3,7 +3,8 @@
 A session belongs to at most one incident, that of its worst verdict, so counts over all
 incidents are counts of sessions. After a stall the session stays with the cause of its first
 stall, whatever its later symptoms (silence, reset) are called: S-a, S-b, S-e and S-d are usually
-stages of one story.
+stages of one story. A session that stalled and is now held only *at risk* counts as recovered: it
+moves, and the loss it is remembered for is the one that this incident already tells.
 
 Everything is bounded; what is refused at a limit stands in ``counters``.
 """
@@ -51,10 +52,30 @@ class _Member:
     """One session in one incident: the detectors that hold a verdict on it."""
 
     ranks: dict[str, int] = field(default_factory=dict)
+    doubts: set[str] = field(default_factory=set)
+    """Detectors that hold *suspect*: of the rank of *at risk*, but a stall may be going on."""
+    has_stalled: bool = False
+
+    @property
+    def held(self) -> int:
+        """Worst verdict in force."""
+        return max(self.ranks.values(), default=0)
 
     @property
     def rank(self) -> int:
-        return max(self.ranks.values(), default=0)
+        """The one it is counted under."""
+        is_back = self.has_stalled and self.held < _STALLED and not self.doubts
+        return 0 if is_back else self.held
+
+    def take(self, detector: str, verdict: str, rank: int) -> None:
+        """Replaces the verdict of one detector."""
+        self.ranks.pop(detector, None)
+        self.doubts.discard(detector)
+        if rank:
+            self.ranks[detector] = rank
+        if verdict == "suspect":
+            self.doubts.add(detector)
+        self.has_stalled |= rank == _STALLED
 
 
 @dataclass(slots=True)
@@ -150,14 +171,13 @@ class IncidentBook:
         announce: list[Incident] = []
         if home is None:
             if rank > 1:
-                announce += self._join(session_key, finding, rank, {})
+                announce += self._join(session_key, finding, rank, _Member())
         else:
             incident = self._open[home]
             member = incident.members[session_key]
-            if rank > member.rank and self._key(finding, rank) != home:
-                ranks = dict(member.ranks)
+            if rank > member.held and self._key(finding, rank) != home:
                 announce += self._leave(session_key, incident, finding.ts_ns)
-                announce += self._join(session_key, finding, rank, ranks)
+                announce += self._join(session_key, finding, rank, member)
             else:
                 announce += self._update(session_key, incident, finding, rank)
         return (*announce, *self._due(finding.ts_ns))
@@ -181,9 +201,7 @@ class IncidentBook:
             finding.loss_side or "",
         )
 
-    def _join(
-        self, session_key: SessionKey, finding: Finding, rank: int, ranks: dict[str, int]
-    ) -> list[Incident]:
+    def _join(self, session_key: SessionKey, finding: Finding, rank: int, member: _Member) -> list[Incident]:
         if len(self._homes) >= self._limits.max_incident_sessions:
             self.counters["incident_sessions_refused"] += 1
             return []
@@ -204,7 +222,6 @@ class IncidentBook:
             )
             self._open[key] = incident
         self._homes[session_key] = key
-        member = _Member(ranks)
         incident.members[session_key] = member
         incident.counts[member.rank] += 1
         incident.protocols[clean(finding.session.protocol, 20)] = None
@@ -227,10 +244,7 @@ class IncidentBook:
     ) -> list[Incident]:
         member = incident.members[session_key]
         before = member.rank
-        if rank == 0:
-            member.ranks.pop(finding.detector, None)
-        else:
-            member.ranks[finding.detector] = rank
+        member.take(finding.detector, finding.verdict, rank)
         after = member.rank
         incident.last_ns = max(incident.last_ns, finding.ts_ns)
         incident.counts[before] -= 1
