@@ -10,6 +10,7 @@
 )]
 
 mod catalogue;
+mod device;
 mod replay;
 mod rows;
 mod stats;
@@ -43,6 +44,8 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<rows::Direction>()?;
     m.add_class::<rows::Session>()?;
     m.add_class::<rows::Finding>()?;
+    m.add_class::<device::DeviceDirection>()?;
+    m.add_class::<device::DevicePair>()?;
     m.add_class::<replay::Batch>()?;
     m.add_class::<stats::Note>()?;
     m.add_class::<stats::Stats>()?;
