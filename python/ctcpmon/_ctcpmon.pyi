@@ -196,7 +196,7 @@ class DevicePair:
     to_client: DeviceDirection
     clock_offset_ns: int | None  # clock of the headend-side tap minus that of the client-side tap
     clock_uncertainty_ns: int | None
-    delay_refused: str | None  # "few_matched_to_headend" | "few_matched_to_client" | "offset_not_constant" | "taps_swapped"
+    delay_refused: str | None  # why no delay is stated; a key of ctcpmon.diagnosis.device.REFUSALS
     client_tap_missed_pkts: int  # over all sessions
     headend_tap_missed_pkts: int
     first_ns: int

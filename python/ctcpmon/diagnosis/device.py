@@ -21,9 +21,11 @@ REFUSALS: dict[str, str] = {
     "few_matched_to_client": "too few packets to the client were seen at both taps",
     "offset_not_constant": "no constant clock offset explains them: a clock drifted or was set",
     "taps_swapped": "packets leave before they enter: are the two --tap names swapped?",
+    "taps_identical": "every packet has the same time at both taps: is it one capture twice?",
 }
 """Why the engine states no delay."""
 
+_NO_DEVICE = frozenset({"taps_swapped", "taps_identical"})
 _HELD_NS = 1_000_000_000
 """From here on a delay is worth a word; the engine's threshold of ``held``."""
 _TO_HEADEND = "to the headend"
@@ -32,6 +34,8 @@ _TO_CLIENT = "to the client"
 
 def device_words(pair: DevicePair) -> str:
     """One sentence on what the device did with the session."""
+    if pair.delay_refused in _NO_DEVICE:
+        return f"nothing is said about the device: {REFUSALS[pair.delay_refused]}"
     both = ((pair.to_headend, _TO_HEADEND), (pair.to_client, _TO_CLIENT))
     guilty = [_blame(flow, where) for flow, where in both if flow.verdict not in {"forwarded", "undecided"}]
     if guilty:

@@ -37,6 +37,9 @@ pub enum Refusal {
     NotConstant,
     /// Packets leave before they enter, by the same amount at all times.
     Swapped,
+    /// Every packet was seen at the same time at both: one capture twice, or two taps
+    /// on one wire.
+    Identical,
 }
 
 impl Refusal {
@@ -47,7 +50,14 @@ impl Refusal {
             Self::FewToClient => "few_matched_to_client",
             Self::NotConstant => "offset_not_constant",
             Self::Swapped => "taps_swapped",
+            Self::Identical => "taps_identical",
         }
+    }
+
+    /// True when the two taps do not stand where they are said to stand: then not even
+    /// the counts say anything about a device.
+    pub fn is_about_the_taps(self) -> bool {
+        matches!(self, Self::Swapped | Self::Identical)
     }
 }
 
@@ -56,6 +66,7 @@ impl Refusal {
 pub struct ClockOffset {
     count: [u64; 2],
     min: [Option<i64>; 2],
+    max: [i64; 2],
     span: [Option<i64>; 2],
     span_before: [Option<i64>; 2],
     span_start: Option<Timestamp>,
@@ -83,6 +94,11 @@ impl ClockOffset {
             self.span_start = Some(at);
         }
         self.count[dir] += 1;
+        self.max[dir] = if self.min[dir].is_none() {
+            raw_ns
+        } else {
+            self.max[dir].max(raw_ns)
+        };
         lower(&mut self.min[dir], raw_ns);
         lower(&mut self.span[dir], raw_ns);
     }
@@ -124,6 +140,9 @@ impl ClockOffset {
             return Err(Refusal::FewToHeadend);
         };
         let width = out.saturating_add(back);
+        if width == 0 && self.max == [out, back] {
+            return Err(Refusal::Identical);
+        }
         if width < 0 {
             let mut last = self.clone();
             last.close_span();
@@ -183,6 +202,18 @@ mod tests {
             clock.add(TO_CLIENT, t, -4_000_000);
         }
         assert_eq!(clock.estimate(), Err(Refusal::Swapped));
+    }
+
+    #[test]
+    fn one_capture_twice_is_named_even_with_another_clock() {
+        for offset in [0, 3_700_000_000] {
+            let mut clock = ClockOffset::default();
+            for i in 0..50 {
+                clock.add(TO_HEADEND, Timestamp(i), offset);
+                clock.add(TO_CLIENT, Timestamp(i), -offset);
+            }
+            assert_eq!(clock.estimate(), Err(Refusal::Identical));
+        }
     }
 
     #[test]

@@ -57,6 +57,13 @@ pub struct DeviceJudgement {
     pub stopped_at: Option<Timestamp>,
 }
 
+/// Nothing can be said.
+pub const UNDECIDED: DeviceJudgement = DeviceJudgement {
+    verdict: DeviceVerdict::Undecided,
+    confidence: 0.0,
+    stopped_at: None,
+};
+
 /// Packets that a tap missed, of those it should have seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TapMissed {

@@ -10,10 +10,10 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use super::clock_offset::{ClockOffset, Estimate, Refusal};
-use super::judge::{DeviceJudgement, TapMissed, judge};
+use super::judge::{DeviceJudgement, TapMissed, UNDECIDED, judge};
 use super::pair::{EspPacket, Flow};
 use super::spi_track::{Seen, SpiTrack, Taken};
-use super::{EspSighting, Side, WAIT_NS};
+use super::{EspSighting, LAST_WAIT_NS, Side, WAIT_NS};
 use crate::segment::Endpoint;
 use crate::session::{TO_CLIENT, TO_HEADEND};
 use crate::time::{NANOS_PER_SECOND, Timestamp};
@@ -172,11 +172,18 @@ impl TapMatcher {
     /// The tap at `side` has reached packet time `now`; its first frame was at `first`.
     pub fn advance(&mut self, side: Side, first: Timestamp, now: Timestamp) {
         self.span[side.index()] = Some((first, now));
+        self.expire(WAIT_NS);
+        self.report_changes();
+        self.close_pairs();
+    }
+
+    /// Decides every sighting that was due at the other tap more than `wait_ns` ago.
+    fn expire(&mut self, wait_ns: i64) {
         for side in 0..2 {
             while let Some(&(ts, key, seq)) = self.waiting[side].front() {
                 let due = self.due_at_other(side, key.0, ts);
                 let is_over = due.is_some_and(|due| {
-                    self.span[1 - side].is_some_and(|(_, now)| now.since(due) > WAIT_NS)
+                    self.span[1 - side].is_some_and(|(_, now)| now.since(due) > wait_ns)
                 });
                 if !is_over {
                     break;
@@ -188,8 +195,6 @@ impl TapMatcher {
                 self.decide(side, ts, key, seq, has_begun);
             }
         }
-        self.report_changes();
-        self.close_pairs();
     }
 
     /// Session `session` at the tap of `side` has ended.
@@ -218,6 +223,7 @@ impl TapMatcher {
 
     /// Ends both inputs: what still waits stays undecided, every pair is reported.
     pub fn finish(&mut self) {
+        self.expire(LAST_WAIT_NS);
         for side in 0..2 {
             while let Some((ts, key, seq)) = self.waiting[side].pop_front() {
                 self.decide(side, ts, key, seq, false);
@@ -458,8 +464,10 @@ impl TapMatcher {
         let at = self.span.iter().flatten().map(|(_, now)| *now).max()?;
         let clock = self.clock.estimate();
         let pair = self.pairs.get_mut(&number)?;
-        let judgements =
-            [TO_HEADEND, TO_CLIENT].map(|dir| judge(&pair.flows[dir], missed[1 - dir]));
+        let judgements = [TO_HEADEND, TO_CLIENT].map(|dir| match clock {
+            Err(why) if why.is_about_the_taps() => UNDECIDED,
+            _ => judge(&pair.flows[dir], missed[1 - dir]),
+        });
         pair.is_stopped = [TO_HEADEND, TO_CLIENT].map(|dir| pair.flows[dir].stop().is_some());
         Some(MatchedPair {
             sessions: pair.sessions,

@@ -62,3 +62,7 @@ impl Side {
 /// time (guess: twice the longest release timer known, 5 s of IOS reassembly and of
 /// the lab's inspector).
 pub const WAIT_NS: i64 = 10 * NANOS_PER_SECOND;
+
+/// The same at the end of the input, where nothing more can come (guess: still above
+/// the longest release timer).
+pub const LAST_WAIT_NS: i64 = 6 * NANOS_PER_SECOND;
