@@ -28,8 +28,8 @@ from ctcpmon.exits import MEANINGS, ExitCode
 if TYPE_CHECKING:
     from ctcpmon.config import Settings
     from ctcpmon.engine import DetectorInfo
-    from ctcpmon.fixes import RenderedFix
     from ctcpmon.events import TapSide
+    from ctcpmon.fixes import RenderedFix
     from ctcpmon.lookup import Found
 
 __all__ = ["cli", "main"]

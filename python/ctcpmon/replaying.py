@@ -13,7 +13,7 @@ from ctcpmon.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from ctcpmon.config import Settings
-    from ctcpmon.engine import Replay
+    from ctcpmon.engine import Replay, Stats
     from ctcpmon.events import TapSide
     from ctcpmon.sinks import Sink
 
@@ -25,6 +25,10 @@ _FAIL_RANKS: dict[FailOn, int] = {
     "crit": SEVERITY_RANK["critical"],
 }
 _POLL_MS = 100
+_NOTHING_IN_COMMON = (
+    "no session in common: no ESP packet (SPI and sequence number) was seen at both taps; "
+    "is it the same traffic and the same time?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,12 @@ def _drive(
     stats = replay.stats()
     narrator.close(stats)
     if stats.matching is not None and stats.matching["pairs"] == 0:
-        say(
-            "no session in common: no ESP packet (SPI and sequence number) was seen at both taps; "
-            "is it the same traffic and the same time?"
-        )
-    if interrupts.is_requested:
+        say(_NOTHING_IN_COMMON)
+    return _code(request, stats, worst, is_interrupted=interrupts.is_requested)
+
+
+def _code(request: ReplayRequest, stats: Stats, worst: int, *, is_interrupted: bool) -> ExitCode:
+    if is_interrupted:
         return ExitCode.INTERRUPTED
     if request.fail_on is not None and worst >= _FAIL_RANKS[request.fail_on]:
         return ExitCode.FAIL_ON

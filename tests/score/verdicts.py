@@ -52,7 +52,7 @@ class Report:
 
 def epoch(text: str) -> float:
     """Seconds since 1970 of an RFC 3339 time in UTC."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(text).timestamp()
 
 
 def replay(paths: list[Path], *options: str, timeout: float = 600.0) -> Report:

@@ -69,10 +69,12 @@ def epoch(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()
 
 
-def replay(client: Path, headend: Path, *more: str) -> list[dict[str, Any]]:
+def replay(client: Path, headend: Path) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "ctcpmon", "replay", "-o", "jsonl"]
-        + [f"--tap=client={client}", f"--tap=headend={headend}", *more],
+        [
+            *(sys.executable, "-m", "ctcpmon", "replay", "-o", "jsonl"),
+            *(f"--tap=client={client}", f"--tap=headend={headend}"),
+        ],
         capture_output=True,
         check=True,
     )

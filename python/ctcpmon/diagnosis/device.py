@@ -1,7 +1,7 @@
 """What two taps prove about the device between them, in words. Pure text: the engine judges.
 
 Two taps count packets, so the sentences claim no more than what was counted: a packet that too near an
-end of a capture to tell is named as such, and delays appear only when the clocks allow it.
+end of a capture to tell is named as such.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ctcpmon.stamps import clock
 if TYPE_CHECKING:
     from ctcpmon.engine import DeviceDirection, DevicePair
 
-__all__ = ["REFUSALS", "clock_words", "device_words"]
+__all__ = ["REFUSALS", "device_words"]
 
 REFUSALS: dict[str, str] = {
     "few_matched_to_headend": "too few packets to the headend were seen at both taps",
@@ -68,25 +68,6 @@ def _blame(flow: DeviceDirection, where: str) -> str:
             if flow.recut_pkts:
                 text += " (it cuts the stream anew: a packet glued behind another may be counted as lost)"
             return text
-
-
-def clock_words(pair: DevicePair) -> str:
-    """Delays through the device, with what is known of the clocks."""
-    if pair.delay_refused is not None or pair.clock_offset_ns is None or pair.clock_uncertainty_ns is None:
-        reason = REFUSALS.get(pair.delay_refused or "", pair.delay_refused or "not known")
-        return f"delay not stated: {reason}"
-    delays = [
-        f"{where} {_ms(flow.delay_median_ns)} median, {_ms(flow.delay_max_ns)} longest"
-        for flow, where in ((pair.to_headend, _TO_HEADEND), (pair.to_client, _TO_CLIENT))
-        if flow.delay_median_ns is not None
-    ]
-    offset_s = pair.clock_offset_ns / 1e9
-    spread = _ms(pair.clock_uncertainty_ns)
-    return f"delay {', '.join(delays)}; headend-side clock {offset_s:+.6f} s, known within {spread}"
-
-
-def _ms(value_ns: int | None) -> str:
-    return "-" if value_ns is None else f"{value_ns / 1e6:.3f} ms"
 
 
 def _clock(time_ns: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ctcpmon.diagnosis import REFUSALS
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def device_lines(events: Sequence[DeviceEvent], seen: int, cells: int) -> Iterat
 def _clock_line(event: DeviceEvent) -> str:
     ctcp = event.data.ctcp
     if ctcp.clock_offset_us is None or ctcp.clock_uncertainty_us is None:
-        return f"no delay stated: {clean((ctcp.delay_refused or 'not known').replace('_', ' '))}"
+        reason = ctcp.delay_refused or "not known"
+        return f"no delay stated: {REFUSALS.get(reason) or clean(reason.replace('_', ' '))}"
     return (
         f"clock of the headend-side tap {ctcp.clock_offset_us / 1e6:+.6f} s, "
         f"known within {ctcp.clock_uncertainty_us / 1e3:.3f} ms"

@@ -104,7 +104,7 @@ fn an_offset_of_the_clocks_is_found_and_changes_no_count() {
         let (reports, _) = run(session(300, |_| offset));
         let pair = last(&reports);
         let clock = pair.clock.expect("a constant offset");
-        assert_eq!(clock.uncertainty_ns, (OUT_NS + BACK_NS) / 2);
+        assert_eq!(clock.uncertainty_ns, i64::midpoint(OUT_NS, BACK_NS));
         assert!((clock.offset_ns - offset).abs() <= clock.uncertainty_ns);
         for flow in &pair.flows {
             assert_eq!((flow.matched, flow.lost, flow.appeared), (300, 0, 0));
@@ -230,7 +230,7 @@ fn packets_that_the_near_tap_missed_are_not_losses_of_the_device() {
 #[test]
 fn a_far_tap_that_loses_packets_weakens_single_losses_and_not_a_stop() {
     // The headend-side tap misses one packet in twenty of both directions.
-    let holed = |s: &EspSighting| s.side == Side::Headend && s.seq % 20 == 0;
+    let holed = |s: &EspSighting| s.side == Side::Headend && s.seq.is_multiple_of(20);
     let (reports, _) = run(without(session(600, |_| 0), holed));
     let j = last(&reports).judgements[0];
     assert_eq!(j.verdict, DeviceVerdict::Lossy);

@@ -89,6 +89,8 @@ fn sides(paths: &[String], taps: &[String]) -> PyResult<Vec<Side>> {
 
 #[pymethods]
 impl Replay {
+    // Keywords in Python, where each has its name.
+    #[allow(clippy::too_many_arguments)]
     #[new]
     #[pyo3(signature = (paths, *, max_flow_mib=256, max_sessions=100_000, batch_frames=0,
                         max_pending=10_000, speed=0.0, taps=None))]

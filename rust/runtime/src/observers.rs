@@ -125,7 +125,9 @@ impl Observers {
     pub(crate) fn finish(&mut self) {
         self.engines.iter_mut().for_each(Engine::finish);
         if self.matcher.is_some() {
-            Side::ALL.into_iter().for_each(|side| self.collect(side));
+            for side in Side::ALL {
+                self.collect(side);
+            }
         }
         if let Some(matcher) = &mut self.matcher {
             matcher.finish();

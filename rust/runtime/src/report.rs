@@ -1,6 +1,7 @@
 //! What a run says about itself: every counter, the tap, the inputs.
 
 use ctcpmon_capture::{InterfaceStats, Note, Totals};
+use ctcpmon_core::Engine;
 use ctcpmon_core::detect::{Verdict, session_state};
 use ctcpmon_core::taps::Counters;
 use ctcpmon_core::time::Timestamp;
@@ -84,7 +85,7 @@ impl Report {
         .map(|v| (v.name(), 0))
         .collect();
         let mut sessions = 0;
-        for session in engines.iter().flat_map(|engine| engine.sessions()) {
+        for session in engines.iter().flat_map(Engine::sessions) {
             sessions += 1;
             let name = session_state(session).name();
             if let Some((_, n)) = by_state.iter_mut().find(|(state, _)| *state == name) {
@@ -108,7 +109,7 @@ impl Report {
                 .reduce(f64::max),
             span: engines
                 .iter()
-                .filter_map(ctcpmon_core::Engine::span)
+                .filter_map(Engine::span)
                 .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))),
             matched: observers.matched(),
             bytes_read: last.map_or(bytes_read, |l| l.bytes_read),

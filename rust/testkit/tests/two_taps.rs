@@ -87,7 +87,9 @@ fn an_inspector_that_releases_is_no_loss() {
 fn an_engine_that_was_not_asked_notes_nothing() {
     let [records, _] = (PAIRS[0].build)();
     let mut engine = Engine::new(Config::default());
-    records.iter().for_each(|r| push(&mut engine, r));
+    for record in &records {
+        push(&mut engine, record);
+    }
     assert_eq!(engine.drain_sightings().count(), 0);
     assert_eq!(engine.sessions().count(), 1);
 }

@@ -2,6 +2,8 @@
 //! and did not leave was lost inside. What can still be wrong is a tap, so the share
 //! of packets that the far tap missed weakens what rests on single losses.
 
+use std::cmp::Ordering;
+
 use super::pair::Flow;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
@@ -121,25 +123,18 @@ pub fn judge(flow: &Flow, far: TapMissed) -> DeviceJudgement {
 /// The verdict on the device: that of the worse direction.
 pub fn overall(directions: &[DeviceJudgement; 2]) -> DeviceJudgement {
     let [a, b] = *directions;
-    if a.verdict == b.verdict {
-        let mut both = if a
-            .stopped_at
-            .is_some_and(|x| b.stopped_at.is_some_and(|y| y < x))
-        {
-            b
-        } else {
-            a
-        };
-        both.confidence = if a.verdict.names_the_device() {
-            a.confidence.max(b.confidence)
-        } else {
-            // Innocent only if both directions are.
-            a.confidence.min(b.confidence)
-        };
-        both
-    } else if a.verdict > b.verdict {
-        a
-    } else {
-        b
+    match a.verdict.cmp(&b.verdict) {
+        Ordering::Less => b,
+        Ordering::Greater => a,
+        Ordering::Equal => DeviceJudgement {
+            // Guilty if one direction is proven, innocent only if both are.
+            confidence: if a.verdict.names_the_device() {
+                a.confidence.max(b.confidence)
+            } else {
+                a.confidence.min(b.confidence)
+            },
+            stopped_at: a.stopped_at.into_iter().chain(b.stopped_at).min(),
+            ..a
+        },
     }
 }

@@ -41,11 +41,11 @@ pub fn read_esp(session: &Session, index: usize, s: &Segment<'_>, out: &mut Vec<
     let dir = usize::from(index == session.headend);
     let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
     let mut take = |payload: &[u8], wire_len: u32| {
-        let (spi, seq) = match classify(payload, wire_len, on_port) {
-            Payload::Ctcp(TunnelPacket::Esp { spi, seq }, _)
-            | Payload::LooseEsp { spi, seq, .. }
-            | Payload::EspHead { spi, seq } => (spi, seq),
-            _ => return,
+        let (Payload::Ctcp(TunnelPacket::Esp { spi, seq }, _)
+        | Payload::LooseEsp { spi, seq, .. }
+        | Payload::EspHead { spi, seq }) = classify(payload, wire_len, on_port)
+        else {
+            return;
         };
         if session.esp[dir].knows(spi) {
             out.push(EspSighting {
