@@ -148,6 +148,7 @@ class DeviceDirection:
     lost_pkts: int = 0
     appeared_pkts: int = 0
     undecided_pkts: int = 0
+    overdue_pkts: int = 0
     repeated_pkts: int = 0
     recut_pkts: int = 0
     verdict: str = "forwarded"

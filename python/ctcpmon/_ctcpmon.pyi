@@ -153,9 +153,10 @@ class DeviceDirection:
     lost_pkts: int  # entered and did not leave within 10 s
     appeared_pkts: int  # left and never seen entering: the tap before the device missed them
     undecided_pkts: int  # entered too near to an end of the capture behind the device to tell
+    overdue_pkts: int  # of these: due for more than a second when the input ended
     repeated_pkts: int  # seen again at one tap
     recut_pkts: int  # left in a TCP segment of another length than they entered in
-    verdict: str  # "undecided" | "forwarded" | "held" | "lossy" | "interrupted" | "stopped"
+    verdict: str  # "undecided" | "forwarded" | "held" | "overdue" | "lossy" | "interrupted" | "stopped"
     confidence: float
     stopped_at_ns: int | None  # by the clock of the tap before the device
     stopped_esp_seq: int | None  # first packet of the stop

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["device_event"]
 
-_SEVERITIES = {"stopped": 99, "interrupted": 47, "lossy": 47, "held": 47}
+_SEVERITIES = {"stopped": 99, "interrupted": 47, "lossy": 47, "overdue": 47, "held": 47}
 _ALERTS = {"stopped", "interrupted"}
 
 
@@ -89,6 +89,7 @@ def _direction(flow: DeviceDirection) -> events.CtcpDeviceDirection:
         lost_in_device_pkts=_count(flow.lost_pkts),
         appeared_pkts=_count(flow.appeared_pkts),
         undecided_pkts=_count(flow.undecided_pkts),
+        overdue_pkts=_count(flow.overdue_pkts),
         repeated_pkts=_count(flow.repeated_pkts),
         recut_pkts=_count(flow.recut_pkts),
         verdict=_verdict(flow.verdict),

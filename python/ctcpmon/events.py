@@ -59,7 +59,7 @@ StoppedSide = Literal["client", "headend", "both"]
 LossSide = Literal["client", "headend", "sender"]
 SeverityName = Literal["critical", "warning", "info"]
 TapSide = Literal["client", "headend"]
-DeviceVerdict = Literal["undecided", "forwarded", "held", "lossy", "interrupted", "stopped"]
+DeviceVerdict = Literal["undecided", "forwarded", "held", "overdue", "lossy", "interrupted", "stopped"]
 Microseconds = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 
 
@@ -272,6 +272,7 @@ class CtcpDeviceDirection(_Part, frozen=True):
     lost_in_device_pkts: Annotated[int, Meta(ge=0, description="entered, did not leave within 10 s")]
     appeared_pkts: Annotated[int, Meta(ge=0, description="left, missed by the tap before the device")]
     undecided_pkts: Annotated[int, Meta(ge=0, description="entered too near to an end of a capture")]
+    overdue_pkts: Annotated[int, Meta(ge=0, description="of these: due for over 1 s at the end")]
     repeated_pkts: Count
     recut_pkts: Annotated[int, Meta(ge=0, description="left in a segment of another length")]
     verdict: DeviceVerdict

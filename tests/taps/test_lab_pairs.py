@@ -63,7 +63,8 @@ def test_a_stop_is_proven_with_its_packet_and_time(run: str, client: str, headen
             assert onset is None or run == "n20_nat_rebind", row
             continue
         if end - onset < EDGE_S:
-            assert found["verdict"] in {"stopped", "lossy", "forwarded", "undecided"}, row
+            # Where the far capture went on for a while after it, nobody is called innocent.
+            assert found["verdict"] != "forwarded" or found["overdue_pkts"] < 5, row
             assert found["undecided_pkts"] > 0, row
             continue
         assert found["verdict"] == "stopped", row

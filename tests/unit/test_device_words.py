@@ -53,6 +53,13 @@ def test_one_silent_direction_is_not_called_forwarded() -> None:
     assert "too little" in words(DevicePair(to_client=silent, to_headend=silent))
 
 
+def test_packets_that_are_overdue_at_the_end_make_nobody_innocent() -> None:
+    waiting = DeviceDirection(200, 160, 160, undecided_pkts=40, overdue_pkts=30, verdict="overdue")
+    text = words(DevicePair(to_headend=waiting))
+    assert text.startswith("too early to tell: 30 packets to the headend")
+    assert "look elsewhere" not in text
+
+
 def test_a_stop_names_direction_time_and_number() -> None:
     text = words(GUILTY)
     assert (

@@ -37,9 +37,17 @@ def device_words(pair: DevicePair) -> str:
     if pair.delay_refused in _NO_DEVICE:
         return f"nothing is said about the device: {REFUSALS[pair.delay_refused]}"
     both = ((pair.to_headend, _TO_HEADEND), (pair.to_client, _TO_CLIENT))
-    guilty = [_blame(flow, where) for flow, where in both if flow.verdict not in {"forwarded", "undecided"}]
+    quiet = {"forwarded", "undecided", "overdue"}
+    guilty = [_blame(flow, where) for flow, where in both if flow.verdict not in quiet]
     if guilty:
         return "the device " + "; it ".join(guilty)
+    overdue = [
+        f"{flow.overdue_pkts:,} packets {where} that entered last"
+        for flow, where in both
+        if flow.verdict == "overdue"
+    ]
+    if overdue:
+        return f"too early to tell: {' and '.join(overdue)} had not left when the capture ended"
     passed = [
         f"all {flow.matched_pkts:,} packets {where}" for flow, where in both if flow.verdict == "forwarded"
     ]
@@ -65,6 +73,8 @@ def _blame(flow: DeviceDirection, where: str) -> str:
             text = f"lost {lost}"
             if (flow.delay_spread_ns or 0) >= _HELD_NS:
                 text += f" and held others for up to {duration((flow.delay_spread_ns or 0) / 1e6)}"
+            if flow.overdue_pkts:
+                text += f"; {flow.overdue_pkts:,} more that entered last had not left at the end"
             if flow.recut_pkts:
                 text += " (it cuts the stream anew: a packet glued behind another may be counted as lost)"
             return text

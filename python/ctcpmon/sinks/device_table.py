@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["device_lines"]
 
-_WORDS = {"stopped": "STOPPED", "interrupted": "PAUSED", "lossy": "LOSSY", "held": "held"}
+_WORDS = {"stopped": "STOPPED", "interrupted": "PAUSED", "lossy": "LOSSY"}
 
 
 def device_lines(events: Sequence[DeviceEvent], seen: int, cells: int) -> Iterator[str]:

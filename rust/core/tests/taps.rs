@@ -59,9 +59,13 @@ fn session(count: u32, offset: impl Fn(i64) -> i64) -> Vec<EspSighting> {
 /// Feeds sightings in the order of their stamps, as a merge of two captures does.
 fn run(mut sightings: Vec<EspSighting>) -> (Vec<MatchedPair>, TapMatcher) {
     sightings.sort_by_key(|s| s.ts);
+    run_in_order(&sightings)
+}
+
+fn run_in_order(sightings: &[EspSighting]) -> (Vec<MatchedPair>, TapMatcher) {
     let mut matcher = TapMatcher::default();
     let mut first = [None; 2];
-    for s in &sightings {
+    for s in sightings {
         let first = *first[s.side.index()].get_or_insert(s.ts);
         matcher.take(s);
         matcher.advance(s.side, first, s.ts);
@@ -128,6 +132,65 @@ fn a_drifting_clock_is_refused_and_losses_still_count() {
 }
 
 #[test]
+fn a_clock_that_is_set_during_the_capture_makes_no_loss() {
+    for step in [20, -20, 600, -600, 7, -7] {
+        let step_ns = step * NANOS_PER_SECOND;
+        let set = |t| {
+            if t < 40 * NANOS_PER_SECOND {
+                0
+            } else {
+                step_ns
+            }
+        };
+        let all = session(900, set);
+        let mut client: Vec<_> = all.iter().filter(|s| s.side == Side::Client).collect();
+        let mut headend: Vec<_> = all.iter().filter(|s| s.side == Side::Headend).collect();
+        let order = |s: &&EspSighting| (s.seq, s.dir);
+        client.sort_by_key(order);
+        headend.sort_by_key(order);
+        // A merge keeps the order of an input whose clock steps back.
+        let mut merged = Vec::new();
+        let (mut c, mut h) = (
+            client.into_iter().peekable(),
+            headend.into_iter().peekable(),
+        );
+        let mut key = START;
+        while let (Some(a), b) = (c.peek(), h.peek()) {
+            let next = b.map_or(Timestamp(i64::MAX), |b| b.ts.max(key));
+            if a.ts <= next {
+                merged.extend(c.next());
+            } else {
+                key = next;
+                merged.extend(h.next());
+            }
+        }
+        merged.extend(h);
+        let merged: Vec<EspSighting> = merged.into_iter().copied().collect();
+        let (reports, _) = run_in_order(&merged);
+        assert!(reports.iter().all(|r| r.judgements[0].stopped_at.is_none()));
+        let pair = last(&reports);
+        assert_eq!(pair.clock, Err(Refusal::NotConstant), "{step}");
+        for flow in &pair.flows {
+            assert_eq!((flow.lost, flow.appeared), (0, 0), "{step}");
+            assert!(flow.matched > 880, "{step}: {}", flow.matched);
+        }
+    }
+}
+
+#[test]
+fn a_pause_of_the_far_capture_proves_nothing() {
+    let paused = without(session(900, |_| 0), |s| {
+        let pause = START.plus(30 * NANOS_PER_SECOND)..START.plus(50 * NANOS_PER_SECOND);
+        s.side == Side::Headend && pause.contains(&s.ts)
+    });
+    let (reports, _) = run(paused);
+    assert!(reports.iter().all(|r| r.judgements[0].stopped_at.is_none()));
+    let pair = last(&reports);
+    assert_eq!(pair.flows[0].lost, 0);
+    assert_eq!(pair.flows[0].undecided_entered, 200);
+}
+
+#[test]
 fn swapped_taps_are_named() {
     let swapped = session(300, |_| 0)
         .into_iter()
@@ -175,6 +238,20 @@ fn a_device_that_stops_is_proven_with_the_time_and_the_first_packet() {
     assert_eq!(flow.matched + flow.lost + flow.undecided_entered, 600);
     // The last six seconds of the capture prove nothing.
     assert!((59..=61).contains(&flow.undecided_entered), "{flow:?}");
+}
+
+#[test]
+fn a_stop_just_before_the_end_is_neither_proven_nor_innocent() {
+    let (reports, _) = run(without(session(600, |_| 0), |s| {
+        s.side == Side::Headend && s.dir == 0 && s.seq > 550
+    }));
+    let pair = last(&reports);
+    assert_eq!(
+        (pair.flows[0].lost, pair.flows[0].undecided_entered),
+        (0, 50)
+    );
+    assert!((38..=40).contains(&pair.flows[0].overdue));
+    assert_eq!(overall(&pair.judgements).verdict, DeviceVerdict::Overdue);
 }
 
 #[test]
@@ -400,9 +477,11 @@ fn ended_sessions_are_reported_before_the_end_of_the_input() {
     for side in Side::ALL {
         matcher.session_ended(side, 100 + side.index() as u64);
     }
-    assert!(!matcher.has_reports());
-    for side in Side::ALL {
-        matcher.advance(side, START, now.plus(60 * NANOS_PER_SECOND));
+    for s in 1..15 {
+        assert!(s > 10 || !matcher.has_reports());
+        for side in Side::ALL {
+            matcher.advance(side, START, now.plus(s * NANOS_PER_SECOND));
+        }
     }
     let reports = matcher.drain();
     assert_eq!(reports.len(), 1);

@@ -68,7 +68,7 @@ pub struct ClockOffset {
     min: [Option<i64>; 2],
     max: [i64; 2],
     span: [Option<i64>; 2],
-    span_before: [Option<i64>; 2],
+    latest: [Option<i64>; 2],
     span_start: Option<Timestamp>,
     spans_possible: u64,
     spans_impossible: u64,
@@ -101,6 +101,7 @@ impl ClockOffset {
         };
         lower(&mut self.min[dir], raw_ns);
         lower(&mut self.span[dir], raw_ns);
+        self.latest[dir] = Some(raw_ns);
     }
 
     fn close_span(&mut self) {
@@ -111,21 +112,14 @@ impl ClockOffset {
                 self.spans_impossible += 1;
             }
         }
-        for dir in [TO_HEADEND, TO_CLIENT] {
-            if let Some(min) = self.span[dir].take() {
-                self.span_before[dir] = Some(min);
-            }
-        }
+        self.span = [None; 2];
     }
 
-    /// Raw difference to expect of a packet in direction `dir`: the smallest of the
-    /// last spans; from the other direction when this one never got a packet across.
+    /// Raw difference to expect of a packet in direction `dir`: the latest one, so that
+    /// a clock that was set is followed at once; from the other direction when this one
+    /// never got a packet across.
     pub fn expected(&self, dir: usize) -> Option<i64> {
-        let recent = |dir: usize| match (self.span[dir], self.span_before[dir]) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        recent(dir).or_else(|| recent(1 - dir).map(i64::saturating_neg))
+        self.latest[dir].or_else(|| self.latest[1 - dir].map(i64::saturating_neg))
     }
 
     /// The offset, or why there is none.

@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use super::pair::Flow;
+use super::pair::{Flow, STOP_PKTS};
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// Delay beyond the smallest one from which the device is said to hold packets
@@ -21,6 +21,9 @@ pub enum DeviceVerdict {
     Forwarded,
     /// Everything left, some of it after a long time inside.
     Held,
+    /// Those that entered last had not left when the input ended: it may hold them or
+    /// have stopped.
+    Overdue,
     /// Single packets did not leave.
     Lossy,
     /// Forwarding stopped and went on.
@@ -36,6 +39,7 @@ impl DeviceVerdict {
             Self::Undecided => "undecided",
             Self::Forwarded => "forwarded",
             Self::Held => "held",
+            Self::Overdue => "overdue",
             Self::Lossy => "lossy",
             Self::Interrupted => "interrupted",
             Self::Stopped => "stopped",
@@ -102,6 +106,8 @@ pub fn judge(flow: &Flow, far: TapMissed) -> DeviceJudgement {
         // In frames cut short, packets glued behind others are not seen.
         let most = if flow.recut > 0 { 0.5 } else { 0.99 };
         (DeviceVerdict::Lossy, share.clamp(0.3, most) as f32, None)
+    } else if flow.matched > 0 && flow.overdue >= STOP_PKTS {
+        (DeviceVerdict::Overdue, 0.5, None)
     } else if flow.matched == 0 {
         (DeviceVerdict::Undecided, 0.0, None)
     } else if flow

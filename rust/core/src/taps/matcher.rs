@@ -13,6 +13,7 @@ use super::clock_offset::{ClockOffset, Estimate, Refusal};
 use super::judge::{DeviceJudgement, TapMissed, UNDECIDED, judge};
 use super::pair::{EspPacket, Flow};
 use super::spi_track::{Seen, SpiTrack, Taken};
+use super::watch::Watch;
 use super::{EspSighting, LAST_WAIT_NS, Side, WAIT_NS};
 use crate::segment::Endpoint;
 use crate::session::{TO_CLIENT, TO_HEADEND};
@@ -25,6 +26,9 @@ const MAX_WAITING: usize = 1 << 20;
 const MAX_SPIS: usize = 1 << 18;
 /// Sessions known at once, both taps together: twice what one engine tracks.
 const MAX_SESSIONS: usize = 200_000;
+/// Due for this long at the end of the input a packet is overdue: no queue holds it
+/// that long, a release timer may.
+const OVERDUE_NS: i64 = NANOS_PER_SECOND;
 /// An SPI without a packet for this long makes room when there is none.
 const SPI_IDLE_NS: i64 = 600 * NANOS_PER_SECOND;
 
@@ -93,6 +97,17 @@ struct Known {
 
 type SpiKey = (usize, u32);
 
+/// What the other tap can say about a packet that it has not seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OtherTap {
+    /// It was watching all the time.
+    Watched,
+    /// It was watching, and the input ended too soon.
+    Overdue,
+    /// It was not watching, or only just.
+    Blind,
+}
+
 /// Matches the ESP packets of two taps.
 #[derive(Debug)]
 pub struct TapMatcher {
@@ -103,12 +118,11 @@ pub struct TapMatcher {
     pairs: BTreeMap<u64, Pair>,
     next_pair: u64,
     changed: BTreeSet<u64>,
-    /// Pairs whose sessions ended, and when nothing can be added to them any more.
+    /// Pairs whose sessions ended, and the time of each tap then.
     closing: VecDeque<([Option<Timestamp>; 2], u64)>,
     clock: ClockOffset,
     missed: [TapMissed; 2],
-    /// First and newest packet time of each tap.
-    span: [Option<(Timestamp, Timestamp)>; 2],
+    watch: [Option<Watch>; 2],
     reports: Vec<MatchedPair>,
     counters: Counters,
 }
@@ -127,7 +141,7 @@ impl Default for TapMatcher {
             closing: VecDeque::new(),
             clock: ClockOffset::default(),
             missed: Default::default(),
-            span: [None; 2],
+            watch: [None, None],
             reports: Vec::new(),
             counters: Counters::default(),
         }
@@ -171,7 +185,9 @@ impl TapMatcher {
 
     /// The tap at `side` has reached packet time `now`; its first frame was at `first`.
     pub fn advance(&mut self, side: Side, first: Timestamp, now: Timestamp) {
-        self.span[side.index()] = Some((first, now));
+        self.watch[side.index()]
+            .get_or_insert_with(|| Watch::new(first, now))
+            .reach(now);
         self.expire(WAIT_NS);
         self.report_changes();
         self.close_pairs();
@@ -182,17 +198,19 @@ impl TapMatcher {
         for side in 0..2 {
             while let Some(&(ts, key, seq)) = self.waiting[side].front() {
                 let due = self.due_at_other(side, key.0, ts);
-                let is_over = due.is_some_and(|due| {
-                    self.span[1 - side].is_some_and(|(_, now)| now.since(due) > wait_ns)
-                });
-                if !is_over {
+                let (Some(due), Some(watch)) = (due, &self.watch[1 - side]) else {
+                    break;
+                };
+                if !watch.has_passed(due, wait_ns) {
                     break;
                 }
+                let other = if watch.covers(due) {
+                    OtherTap::Watched
+                } else {
+                    OtherTap::Blind
+                };
                 self.waiting[side].pop_front();
-                let has_begun = due
-                    .zip(self.span[1 - side])
-                    .is_some_and(|(due, (first, _))| due >= first);
-                self.decide(side, ts, key, seq, has_begun);
+                self.decide(side, ts, key, seq, other);
             }
         }
     }
@@ -215,8 +233,9 @@ impl TapMatcher {
             };
             pair.has_ended[side] = true;
             if pair.has_ended == [true; 2] {
-                let over = self.span.map(|s| s.map(|(_, now)| now.plus(2 * WAIT_NS)));
-                self.closing.push_back((over, number));
+                let now = |w: &Option<Watch>| w.as_ref().map(Watch::now);
+                let ended = [now(&self.watch[0]), now(&self.watch[1])];
+                self.closing.push_back((ended, number));
             }
         }
     }
@@ -226,7 +245,16 @@ impl TapMatcher {
         self.expire(LAST_WAIT_NS);
         for side in 0..2 {
             while let Some((ts, key, seq)) = self.waiting[side].pop_front() {
-                self.decide(side, ts, key, seq, false);
+                let is_overdue = self
+                    .due_at_other(side, key.0, ts)
+                    .zip(self.watch[1 - side].as_ref())
+                    .is_some_and(|(due, w)| w.covers(due) && w.has_passed(due, OVERDUE_NS));
+                let other = if is_overdue {
+                    OtherTap::Overdue
+                } else {
+                    OtherTap::Blind
+                };
+                self.decide(side, ts, key, seq, other);
             }
         }
         self.changed.clear();
@@ -291,7 +319,7 @@ impl TapMatcher {
             && let Some((ts, key, seq)) = self.waiting[side].pop_front()
         {
             self.counters.overflow_pkts += 1;
-            self.decide(side, ts, key, seq, false);
+            self.decide(side, ts, key, seq, OtherTap::Blind);
         }
         self.waiting[side].push_back((ts, key, seq));
     }
@@ -365,9 +393,8 @@ impl TapMatcher {
         self.pairs.get_mut(number)
     }
 
-    /// Ends the wait of one packet seen at `side`; `far_saw` is true when the other tap
-    /// was watching all the time in which the packet was due.
-    fn decide(&mut self, side: usize, ts: Timestamp, key: SpiKey, seq: u64, far_saw: bool) {
+    /// Ends the wait of one packet seen at `side`.
+    fn decide(&mut self, side: usize, ts: Timestamp, key: SpiKey, seq: u64, other: OtherTap) {
         let (dir, spi) = key;
         let Some(track) = self.spis.get_mut(&key) else {
             return;
@@ -383,7 +410,11 @@ impl TapMatcher {
             return;
         }
         let has_entered = side == dir;
-        let far_saw = far_saw && !track.may_have_passed_unnoted(1 - side, seq);
+        let other = if track.may_have_passed_unnoted(1 - side, seq) {
+            OtherTap::Blind
+        } else {
+            other
+        };
         if !(track.is_matched() || (has_entered && track.is_believed())) {
             self.counters.unpaired_pkts += 1;
             return;
@@ -400,8 +431,8 @@ impl TapMatcher {
             return;
         };
         let flow = &mut pair.flows[dir];
-        match (has_entered, far_saw) {
-            (true, true) => {
+        match (has_entered, other) {
+            (true, OtherTap::Watched) => {
                 flow.on_lost(EspPacket {
                     at: ts,
                     spi,
@@ -411,13 +442,16 @@ impl TapMatcher {
                     self.changed.insert(number);
                 }
             }
-            (false, true) => {
+            (false, OtherTap::Watched) => {
                 flow.appeared += 1;
                 self.missed[dir].of += 1;
                 self.missed[dir].missed += 1;
             }
-            (true, false) => flow.undecided_entered += 1,
-            (false, false) => flow.undecided_left += 1,
+            (true, other) => {
+                flow.undecided_entered += 1;
+                flow.overdue += u64::from(other == OtherTap::Overdue);
+            }
+            (false, _) => flow.undecided_left += 1,
         }
     }
 
@@ -430,10 +464,11 @@ impl TapMatcher {
     }
 
     fn close_pairs(&mut self) {
-        while let Some((over, number)) = self.closing.front() {
-            let is_over = over.iter().zip(&self.span).all(|(over, span)| {
-                over.zip(*span)
-                    .is_none_or(|(over, (_, now))| now.since(over) > 0)
+        while let Some((ended, number)) = self.closing.front() {
+            // Everything seen before the end is decided.
+            let is_over = ended.iter().zip(&self.waiting).all(|(ended, waiting)| {
+                let oldest = waiting.front().map(|(ts, ..)| *ts);
+                oldest.zip(*ended).is_none_or(|(ts, ended)| ts > ended)
             });
             if !is_over {
                 return;
@@ -461,7 +496,7 @@ impl TapMatcher {
 
     fn report(&mut self, number: u64, is_final: bool) -> Option<MatchedPair> {
         let missed = self.missed;
-        let at = self.span.iter().flatten().map(|(_, now)| *now).max()?;
+        let at = self.watch.iter().flatten().map(Watch::now).max()?;
         let clock = self.clock.estimate();
         let pair = self.pairs.get_mut(&number)?;
         let judgements = [TO_HEADEND, TO_CLIENT].map(|dir| match clock {

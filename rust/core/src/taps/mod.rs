@@ -20,6 +20,7 @@ mod matcher;
 mod pair;
 mod sighting;
 mod spi_track;
+mod watch;
 
 pub use clock_offset::{ClockOffset, Estimate, MIN_MATCHED, Refusal};
 pub use delay::{DelayFigures, DelayHistogram};

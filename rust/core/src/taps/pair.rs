@@ -51,6 +51,8 @@ pub struct Flow {
     pub appeared: u64,
     /// Entered too near to an end of the far capture to tell.
     pub undecided_entered: u64,
+    /// Of these: due for more than a second while the far tap was watching.
+    pub overdue: u64,
     /// Left too near to an end of the near capture to tell.
     pub undecided_left: u64,
     /// Seen again at one tap.
