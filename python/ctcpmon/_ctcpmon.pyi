@@ -156,7 +156,9 @@ class DeviceDirection:
     overdue_pkts: int  # of these: due for more than a second when the input ended
     repeated_pkts: int  # seen again at one tap
     recut_pkts: int  # left in a TCP segment of another length than they entered in
-    verdict: str  # "undecided" | "forwarded" | "held" | "overdue" | "lossy" | "interrupted" | "stopped"
+    verdict: (
+        str  # "undecided" | "forwarded" | "held" | "overdue" | "recut" | "lossy" | "interrupted" | "stopped"
+    )
     confidence: float
     stopped_at_ns: int | None  # by the clock of the tap before the device
     stopped_esp_seq: int | None  # first packet of the stop

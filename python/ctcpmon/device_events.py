@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["device_event"]
 
-_SEVERITIES = {"stopped": 99, "interrupted": 47, "lossy": 47, "overdue": 47, "held": 47}
+_SEVERITIES = {"stopped": 99, "interrupted": 47, "lossy": 47, "recut": 47, "overdue": 47, "held": 47}
 _ALERTS = {"stopped", "interrupted"}
 
 

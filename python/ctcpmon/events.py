@@ -59,7 +59,9 @@ StoppedSide = Literal["client", "headend", "both"]
 LossSide = Literal["client", "headend", "sender"]
 SeverityName = Literal["critical", "warning", "info"]
 TapSide = Literal["client", "headend"]
-DeviceVerdict = Literal["undecided", "forwarded", "held", "overdue", "lossy", "interrupted", "stopped"]
+DeviceVerdict = Literal[
+    "undecided", "forwarded", "held", "overdue", "recut", "lossy", "interrupted", "stopped"
+]
 Microseconds = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 
 

@@ -70,10 +70,12 @@ def test_a_stop_names_direction_time_and_number() -> None:
     assert words(replace(GUILTY, to_headend=near_the_end)).endswith("none left (40 more near the end)")
 
 
-def test_losses_of_a_stream_that_is_cut_anew_are_qualified() -> None:
+def test_a_stream_that_is_cut_anew_is_not_called_lossy() -> None:
     lossy = DeviceDirection(200, 199, 199, 1, verdict="lossy")
     assert words(DevicePair(to_client=lossy)) == "the device lost 1 of 200 packets to the client"
-    assert "counted as lost" in words(DevicePair(to_client=replace(lossy, recut_pkts=3)))
+    recut = words(DevicePair(to_client=replace(lossy, verdict="recut", recut_pkts=3)))
+    assert "lost" not in recut
+    assert "3 packets left in other segments, 1 of 200 were not recognised" in recut
     held = replace(lossy, delay_spread_ns=5_000_000_000)
     assert words(DevicePair(to_client=held)).endswith("and held others for up to 5.0 s")
 

@@ -66,6 +66,11 @@ def _blame(flow: DeviceDirection, where: str) -> str:
             return f"stopped forwarding packets {where} at {at}: {pkts:,} entered since, none left{late}"
         case "interrupted":
             return f"stopped forwarding packets {where} at {at} and went on later; it lost {lost}"
+        case "recut":
+            return (
+                f"cuts the stream {where} anew, as a proxy does: {flow.recut_pkts:,} packets left in other "
+                f"segments, {flow.lost_pkts:,} of {flow.entered_pkts:,} were not recognised behind it"
+            )
         case "held":
             spread = flow.delay_spread_ns or 0
             return f"held packets {where} for up to {duration(spread / 1e6)} and then forwarded all of them"
@@ -75,8 +80,6 @@ def _blame(flow: DeviceDirection, where: str) -> str:
                 text += f" and held others for up to {duration((flow.delay_spread_ns or 0) / 1e6)}"
             if flow.overdue_pkts:
                 text += f"; {flow.overdue_pkts:,} more that entered last had not left at the end"
-            if flow.recut_pkts:
-                text += " (it cuts the stream anew: a packet glued behind another may be counted as lost)"
             return text
 
 

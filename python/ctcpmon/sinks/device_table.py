@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["device_lines"]
 
-_WORDS = {"stopped": "STOPPED", "interrupted": "PAUSED", "lossy": "LOSSY"}
+_WORDS = {"stopped": "STOPPED", "interrupted": "PAUSED", "lossy": "LOSSY", "recut": "RE-CUT"}
 
 
 def device_lines(events: Sequence[DeviceEvent], seen: int, cells: int) -> Iterator[str]:

@@ -385,6 +385,24 @@ fn a_device_that_holds_packets_and_lets_them_go_is_held_not_lossy() {
 }
 
 #[test]
+fn a_stream_that_is_cut_anew_is_not_called_lossy() {
+    let mut all = without(session(600, |_| 0), |s| {
+        s.side == Side::Headend && s.dir == 0 && s.seq % 7 == 0
+    });
+    for s in &mut all {
+        // The proxy glues the packet before the missing one to it.
+        if s.side == Side::Headend && s.dir == 0 && s.seq % 7 == 6 {
+            s.segment_bytes *= 2;
+        }
+    }
+    let (reports, _) = run(all);
+    let pair = last(&reports);
+    assert!(pair.flows[0].recut > 80 && pair.flows[0].lost > 70);
+    assert_eq!(pair.judgements[0].verdict, DeviceVerdict::Recut);
+    assert!(!pair.judgements[0].verdict.names_the_device());
+}
+
+#[test]
 fn a_new_binding_of_a_nat_makes_a_second_pair_and_no_loss() {
     let mut all = session(600, |_| 0);
     for s in &mut all {

@@ -24,6 +24,9 @@ pub enum DeviceVerdict {
     /// Those that entered last had not left when the input ended: it may hold them or
     /// have stopped.
     Overdue,
+    /// The stream left in other segments, and packets that entered were not recognised
+    /// in them: they may be inside, glued to others or split.
+    Recut,
     /// Single packets did not leave.
     Lossy,
     /// Forwarding stopped and went on.
@@ -40,6 +43,7 @@ impl DeviceVerdict {
             Self::Forwarded => "forwarded",
             Self::Held => "held",
             Self::Overdue => "overdue",
+            Self::Recut => "recut",
             Self::Lossy => "lossy",
             Self::Interrupted => "interrupted",
             Self::Stopped => "stopped",
@@ -100,12 +104,12 @@ pub fn judge(flow: &Flow, far: TapMissed) -> DeviceJudgement {
         (DeviceVerdict::Stopped, confidence, Some(stop.first.at))
     } else if let Some(outage) = flow.outage {
         (DeviceVerdict::Interrupted, 0.97, Some(outage.first.at))
+    } else if flow.lost > 0 && flow.recut > 0 {
+        (DeviceVerdict::Recut, 0.7, None)
     } else if flow.lost > 0 {
         let by_the_tap = far.ratio() * flow.matched as f64;
         let share = 1.0 - by_the_tap / flow.lost as f64;
-        // In frames cut short, packets glued behind others are not seen.
-        let most = if flow.recut > 0 { 0.5 } else { 0.99 };
-        (DeviceVerdict::Lossy, share.clamp(0.3, most) as f32, None)
+        (DeviceVerdict::Lossy, share.clamp(0.3, 0.99) as f32, None)
     } else if flow.matched > 0 && flow.overdue >= STOP_PKTS {
         (DeviceVerdict::Overdue, 0.5, None)
     } else if flow.matched == 0 {
