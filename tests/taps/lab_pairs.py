@@ -96,6 +96,15 @@ def merged(found: list[dict[str, Any]], way: str) -> dict[str, Any]:
     return whole
 
 
+def record_ends(data: bytes) -> list[int]:
+    """Ends of the records of a little-endian pcap."""
+    at, ends = 24, []
+    while at < len(data):
+        at += 16 + int.from_bytes(data[at + 8 : at + 12], "little")
+        ends.append(at)
+    return ends
+
+
 def labels() -> dict[str, dict[str, Any]]:
     files = json.loads((LAB / "labels.json").read_text("utf-8"))["files"]
     return {Path(one["file"]).stem: one for one in files}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import shutil
 import subprocess
 from functools import cache
@@ -10,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.test_engine import needs_engine
-from tests.taps.lab_pairs import LAB, PAIRS, Row, compare, devices, epoch, labels, replay, table
+from tests.taps.lab_pairs import LAB, PAIRS, Row, compare, devices, epoch, labels, record_ends, replay, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 HAS_LAB = (LAB / "labels.json").is_file()
@@ -100,3 +103,59 @@ def test_one_clock_gives_no_offset_and_another_is_found(tmp_path: Path) -> None:
         for way in ("to_headend", "to_client"):
             for name in ("entered_pkts", "matched_pkts", "lost_in_device_pkts", "delay_median_us"):
                 assert one["ctcp"][way][name] == two["ctcp"][way][name]
+
+
+def rewritten(source: Path, target: Path, change: Callable[[list[bytes]], list[bytes]]) -> Path:
+    """A copy of a little-endian pcap with its records changed."""
+    data = source.read_bytes()
+    ends = [24, *record_ends(data)]
+    records = [data[a:b] for a, b in itertools.pairwise(ends)]
+    target.write_bytes(data[:24] + b"".join(change(records)))
+    return target
+
+
+def thinned(share: float, seed: int) -> Callable[[list[bytes]], list[bytes]]:
+    rng = random.Random(seed)  # noqa: S311
+    return lambda records: [one for one in records if rng.random() >= share]
+
+
+def doubled(records: list[bytes]) -> list[bytes]:
+    return [one for one in records for _ in range(2)]
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.05])
+@pytest.mark.parametrize("side", [0, 1, None])
+def test_a_tap_that_loses_packets_is_not_the_device(tmp_path: Path, side: int | None, share: float) -> None:
+    pair = [LAB / "pcaps" / f"h09_oneway_healthy_{tap}.pcap" for tap in ("T1", "T4")]
+    thin = [
+        rewritten(path, tmp_path / path.name, thinned(share, n)) if side in {n, None} else path
+        for n, path in enumerate(pair)
+    ]
+    found = devices(replay(*thin))
+    assert len(found) == 4
+    for one in found:
+        assert one["ctcp"]["verdict"] in {"forwarded", "lossy"}
+        # A few lost packets of a tap that lost as many where it can be counted.
+        if share >= 0.05 and one["ctcp"]["verdict"] == "lossy":
+            assert one["ctcp"]["confidence"] <= 0.8, one["ctcp"]
+
+
+def test_duplicates_of_a_mirror_change_no_count(tmp_path: Path) -> None:
+    pair = [LAB / "pcaps" / f"s01_ct_frozenack_{tap}.pcap" for tap in ("T1", "T4")]
+    twice = [rewritten(path, tmp_path / path.name, doubled) for path in pair]
+    for one, two in zip(devices(replay(*pair)), devices(replay(*twice)), strict=True):
+        assert one["ctcp"]["to_headend"] == two["ctcp"]["to_headend"]
+        assert one["ctcp"]["to_client"] == two["ctcp"]["to_client"]
+
+
+def test_a_stop_is_proven_through_taps_that_lose_packets(tmp_path: Path) -> None:
+    pair = [LAB / "pcaps" / f"d01_fw_state_lost_{tap}.pcap" for tap in ("T1", "T4")]
+    thin = [rewritten(path, tmp_path / path.name, thinned(0.05, n)) for n, path in enumerate(pair)]
+    plain = {one["source"]["port"]: one["ctcp"] for one in devices(replay(*pair))}
+    for one in devices(replay(*thin)):
+        for way in ("to_headend", "to_client"):
+            flow, exact = one["ctcp"][way], plain[one["source"]["port"]][way]
+            assert flow["verdict"] == "stopped"
+            assert flow["confidence"] >= 0.95
+            # The first packet of the stop may be one that a tap missed.
+            assert abs(epoch(flow["stopped_at"]) - epoch(exact["stopped_at"])) < 2

@@ -16,7 +16,7 @@ import pytest
 from ctcpmon import events
 
 from tests.contract.test_engine import needs_engine
-from tests.taps.lab_pairs import devices, replay
+from tests.taps.lab_pairs import devices, record_ends, replay
 
 CAPTURES = Path(__file__).parent / "captures"
 pytestmark = needs_engine
@@ -149,15 +149,6 @@ def test_a_tap_in_several_files_counts_like_one(tmp_path: Path) -> None:
     )
     whole = run("-o", "jsonl", f"--tap=client={client}", f"--tap=headend={headend}")
     assert split.stdout == whole.stdout
-
-
-def record_ends(data: bytes) -> list[int]:
-    """Ends of the records of a little-endian pcap."""
-    at, ends = 24, []
-    while at < len(data):
-        at += 16 + int.from_bytes(data[at + 8 : at + 12], "little")
-        ends.append(at)
-    return ends
 
 
 def test_the_table_has_a_line_per_pair() -> None:
