@@ -1,6 +1,7 @@
 """Findings to incidents, with words. Pure: no clock, no I/O, no engine import at run time."""
 
 from ctcpmon.diagnosis.causes import CAUSES, Cause, cause_of
+from ctcpmon.diagnosis.device import REFUSALS, device_words
 from ctcpmon.diagnosis.grouping import IncidentBook, client_net
 from ctcpmon.diagnosis.incident import SEVERITY_RANK, Change, Incident, Severity
 from ctcpmon.diagnosis.wording import (
@@ -14,6 +15,7 @@ from ctcpmon.diagnosis.wording import (
 
 __all__ = [
     "CAUSES",
+    "REFUSALS",
     "SEVERITY_RANK",
     "Cause",
     "Change",
@@ -22,6 +24,7 @@ __all__ = [
     "Severity",
     "cause_of",
     "client_net",
+    "device_words",
     "duration",
     "evidence_words",
     "loss_words",

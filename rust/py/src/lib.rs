@@ -10,6 +10,7 @@
 )]
 
 mod catalogue;
+mod device;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod pages;
 mod replay;
@@ -49,6 +50,8 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<rows::Direction>()?;
     m.add_class::<rows::Session>()?;
     m.add_class::<rows::Finding>()?;
+    m.add_class::<device::DeviceDirection>()?;
+    m.add_class::<device::DevicePair>()?;
     m.add_class::<replay::Batch>()?;
     m.add_class::<stats::Note>()?;
     m.add_class::<stats::Stats>()?;

@@ -185,7 +185,7 @@ pub(crate) fn session_id(id: u64) -> String {
 
 /// Two decimals are all a confidence means; the rounding also keeps `f32` noise
 /// out of the output.
-fn confidence(value: f32) -> f64 {
+pub(crate) fn confidence(value: f32) -> f64 {
     (f64::from(value) * 100.0).round() / 100.0
 }
 

@@ -21,6 +21,7 @@ use crate::segment::{Addr, Segment};
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
 use crate::tap::TapMeter;
+use crate::taps::{EspSighting, read_esp};
 use crate::tcp::half_stream::Offer;
 use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
@@ -165,6 +166,8 @@ pub struct Engine {
     events: Vec<Event>,
     findings_this_tick: u32,
     first_seen: Option<Timestamp>,
+    /// ESP packets seen, when a second tap waits for them; `None` costs nothing.
+    sightings: Option<Vec<EspSighting>>,
 }
 
 impl Engine {
@@ -187,7 +190,18 @@ impl Engine {
             events: Vec::new(),
             findings_this_tick: 0,
             first_seen: None,
+            sightings: None,
         }
+    }
+
+    /// Notes every ESP packet from here on; the caller takes them out after each frame.
+    pub fn note_sightings(&mut self) {
+        self.sightings.get_or_insert_default();
+    }
+
+    /// Takes the ESP packets noted since the last call.
+    pub fn drain_sightings(&mut self) -> impl Iterator<Item = EspSighting> {
+        self.sightings.iter_mut().flat_map(|noted| noted.drain(..))
     }
 
     /// Takes a batch of frames.
@@ -389,7 +403,13 @@ impl Engine {
             slot.is_dirty = true;
             self.dirty.push(index);
         }
-        match slot.session.on_segment(dir, s, is_promotion) {
+        let effect = slot.session.on_segment(dir, s, is_promotion);
+        if let Some(noted) = &mut self.sightings
+            && !matches!(effect, Effect::SpanCopy | Effect::NewGeneration(_))
+        {
+            read_esp(&slot.session, dir, s, noted);
+        }
+        match effect {
             Effect::Measured => {}
             Effect::SpanCopy => self.stats.counters.span_duplicates += 1,
             Effect::NewGeneration(offer) => self.renew(index, dir, s, offer),

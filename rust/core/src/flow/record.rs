@@ -11,6 +11,9 @@ use crate::time::{NANOS_PER_MILLI, Timestamp};
 /// Marks a record without a tunnel session.
 pub const NO_SESSION: u32 = u32::MAX;
 
+/// Unit of `FlowRecord::last_units`, as a power of two in ns.
+const LAST_SHIFT: u32 = 28;
+
 /// Bits of `Half::bits`.
 mod bit {
     pub(super) const HAS_SEQ: u8 = 1;
@@ -91,8 +94,9 @@ pub struct FlowRecord {
     pub key: CompactKey,
     /// First packet.
     pub first: Timestamp,
-    /// Last packet, ms after the first, saturated (49 days).
-    last_ms: u32,
+    /// Last packet after the first, in units of 2^28 ns (a quarter of a second; the range
+    /// is 36 years, above any step of a clock that a capture has shown).
+    last_units: u32,
     /// By index in the key.
     pub halves: [Half; 2],
     /// Recognition still under way.
@@ -115,7 +119,7 @@ impl FlowRecord {
         Self {
             key,
             first: ts,
-            last_ms: 0,
+            last_units: 0,
             halves: [Half::default(); 2],
             candidate: Candidate::default(),
             session: NO_SESSION,
@@ -135,9 +139,9 @@ impl FlowRecord {
         };
     }
 
-    /// Last packet, to the millisecond.
+    /// Last packet, to a quarter of a second.
     pub fn last(&self) -> Timestamp {
-        self.first.plus(i64::from(self.last_ms) * NANOS_PER_MILLI)
+        self.first.plus(i64::from(self.last_units) << LAST_SHIFT)
     }
 
     /// True while only one side has ever sent.
@@ -157,8 +161,9 @@ impl FlowRecord {
                 self.candidate = Candidate::default();
             }
         }
-        let offset = s.ts.since(self.first).max(0) / NANOS_PER_MILLI;
-        self.last_ms = self.last_ms.max(u32::try_from(offset).unwrap_or(u32::MAX));
+        let offset = s.ts.since(self.first).max(0);
+        let units = u32::try_from(offset >> LAST_SHIFT).unwrap_or(u32::MAX);
+        self.last_units = self.last_units.max(units);
         if is_syn {
             self.opener = dir as u8;
         } else if self.opener == 2 && flags.any(TcpFlags::SYN) {
@@ -175,7 +180,7 @@ impl FlowRecord {
             me.ttl = s.ttl;
             let options = s.options();
             me.mss = options.mss.unwrap_or(0);
-            me.syn_offset_ms = u16::try_from(offset).unwrap_or(u16::MAX);
+            me.syn_offset_ms = u16::try_from(offset / NANOS_PER_MILLI).unwrap_or(u16::MAX);
             if let Some(scale) = options.window_scale {
                 me.bits |= bit::WINDOW_SCALE;
                 me.scale = scale;
