@@ -36,6 +36,11 @@ pub fn by_syn(syn: &Segment<'_>) -> Option<Product> {
     if !syn.flags.any(TcpFlags::SYN) {
         return None;
     }
+    // The cheap marks first: nearly every SYN ends here.
+    let may_be = UDP2RAW_WINDOW.contains(&syn.window) || (syn.seq == 0 && syn.window == u16::MAX);
+    if !may_be {
+        return None;
+    }
     let o = syn.options();
     let layout = |kinds: &[u8]| {
         o.layout.starts_with(kinds) && o.layout.get(kinds.len()).is_none_or(|k| *k == 0xff)

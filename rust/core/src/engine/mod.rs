@@ -143,7 +143,7 @@ enum Identity {
 
 /// Frames prepared together (guide: batches of 16 to 256 serve alike; what is prepared
 /// must stay in the first-level cache).
-const GROUP: usize = 32;
+const GROUP: usize = 64;
 
 /// A frame before it is measured.
 type Decoded<'a> = Result<Segment<'a>, Disposition>;
@@ -223,18 +223,20 @@ impl Engine {
     /// each other, where one frame after the other would wait for every one of them;
     /// nothing is changed before the last step, so the outcome is that of `push_frame`.
     fn push_group(&mut self, batch: &FrameBatch, group: &[FrameMeta]) {
-        let decoded: [_; GROUP] = core::array::from_fn(|i| {
-            group
-                .get(i)
-                .map_or(Err(Disposition::Empty), |meta| decode(&batch.frame(meta)))
-        });
-        let keys: [Hashed; GROUP] = core::array::from_fn(|i| self.key_of(&decoded[i]));
-        let records: [u32; GROUP] =
-            core::array::from_fn(|i| self.table.peek(&keys[i]).unwrap_or(u32::MAX));
-        let sessions: [u32; GROUP] = core::array::from_fn(|i| match records[i] {
-            u32::MAX => NO_SESSION,
-            at => self.table.touch(at),
-        });
+        let mut decoded: [Decoded<'_>; GROUP] = [Err(Disposition::Empty); GROUP];
+        let mut keys = [Hashed::NONE; GROUP];
+        for ((meta, decoded), key) in group.iter().zip(&mut decoded).zip(&mut keys) {
+            *decoded = decode(&batch.frame(meta));
+            *key = self.key_of(decoded);
+        }
+        let slots = keys
+            .iter()
+            .fold(0, |n, key| n ^ self.table.touch_index(key));
+        core::hint::black_box(slots);
+        for key in &mut keys {
+            self.table.guess(key);
+        }
+        let sessions: [u32; GROUP] = core::array::from_fn(|i| self.table.touch(&keys[i]));
         let touched = sessions
             .iter()
             .filter_map(|s| self.slots.get(*s as usize)?.as_deref())

@@ -41,14 +41,19 @@ pub enum Entry {
 pub struct Hashed {
     key: CompactKey,
     hash: u64,
+    /// Record that it most likely has.
+    guess: u32,
     sender: u8,
 }
+
+const NO_GUESS: u32 = u32::MAX;
 
 impl Hashed {
     /// No key.
     pub const NONE: Self = Self {
         key: CompactKey::NONE,
         hash: 0,
+        guess: NO_GUESS,
         sender: 0,
     };
 
@@ -120,21 +125,31 @@ impl FlowTable {
         Hashed {
             key,
             hash: self.hasher.hash_one(key.words()),
+            guess: NO_GUESS,
             sender: sender as u8,
         }
     }
 
-    /// The record that `key` most likely has. Only good for [`FlowTable::touch`].
+    /// Reads the slot of the index that `key` leads to.
     #[inline]
-    pub fn peek(&self, key: &Hashed) -> Option<u32> {
-        self.index.peek(key.hash)
+    pub fn touch_index(&self, key: &Hashed) -> u64 {
+        self.index.touch(key.hash)
+    }
+
+    /// Fills in the record that `key` most likely has.
+    #[inline]
+    pub fn guess(&self, key: &mut Hashed) {
+        key.guess = self.index.peek(key.hash).unwrap_or(NO_GUESS);
     }
 
     /// Reads from both cache lines of a record, so that they are there when it is
     /// measured; the session it has, for the same purpose.
     #[inline]
-    pub fn touch(&self, at: u32) -> u32 {
-        let record = self.records.get(at);
+    pub fn touch(&self, key: &Hashed) -> u32 {
+        if key.guess == NO_GUESS {
+            return NO_SESSION;
+        }
+        let record = self.records.get(key.guess);
         // The halves reach into both lines.
         core::hint::black_box(record.halves.iter().fold(0, |x, h| x ^ h.next));
         record.session
@@ -144,6 +159,13 @@ impl FlowTable {
     #[inline]
     pub fn entry(&mut self, key: &Hashed, now: Timestamp) -> Entry {
         let records = &self.records;
+        if key.guess != NO_GUESS {
+            // A record that was given up meanwhile is not in use, or has another key.
+            let record = records.get(key.guess);
+            if record.is_used && record.key == key.key {
+                return Entry::Found(key.guess);
+            }
+        }
         if let Some(at) = self
             .index
             .find(key.hash, |at| records.get(at).key == key.key)
