@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::packet::Record;
-use crate::session::{AckHabit, Profile, Stream};
+use crate::session::{AckHabit, Dress, Profile, Stream};
 use crate::sim::{Scenario, Tap};
 
 /// One case.
@@ -140,6 +140,25 @@ fn frozen_with_bare_acks() -> Profile {
         bare_ack_every: [2; 2],
         ..frozen_late()
     }
+}
+
+fn fake_tcp(dress: Dress) -> Profile {
+    let mut p = Profile {
+        dress,
+        ack: [match dress {
+            Dress::Udp2raw => AckHabit::Frozen,
+            _ => AckHabit::Highest,
+        }; 2],
+        ..Profile::new(17, 0, 60_000)
+    };
+    p.client.1 = 45_017;
+    p.headend.1 = 4_096;
+    p
+}
+
+fn losing(mut p: Profile, segments: &[usize]) -> Profile {
+    p.streams[0] = p.streams[0].clone().losing(segments);
+    p
 }
 
 /// Every case of the project.
@@ -292,6 +311,66 @@ pub const CASES: &[Case] = &[
                 (49_900, 11_000),
             ]);
             one(p, Device::Tracking { reset: false }, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "udp2raw_loss",
+        about: "udp2raw loses packets on a path without state and goes back in sequence space.",
+        raises: &["ctcp.unfilled_hole"],
+        silent: &[
+            "ctcp.proxy_ack_freeze",
+            "ctcp.inspection_queue_freeze",
+            "ctcp.stateful_drop",
+            "ctcp.silent_death",
+        ],
+        build: || {
+            let p = losing(fake_tcp(Dress::Udp2raw), &[40, 90, 91, 150]);
+            one(p, Device::None, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "udp2raw_state_lost",
+        about: "A firewall forgets a udp2raw tunnel.",
+        raises: &["ctcp.silent_death"],
+        silent: &["ctcp.proxy_ack_freeze"],
+        build: || {
+            let p = fake_tcp(Dress::Udp2raw);
+            one(p, Device::StateLost { at_ms: 25_000 }, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "phantun_loss",
+        about: "phantun loses packets on a path without state; nobody minds.",
+        raises: &["ctcp.unfilled_hole"],
+        silent: &[
+            "ctcp.proxy_ack_freeze",
+            "ctcp.inspection_queue_freeze",
+            "ctcp.stateful_drop",
+            "ctcp.silent_death",
+        ],
+        build: || {
+            let p = losing(fake_tcp(Dress::Phantun), &[40, 90, 91, 150]);
+            one(p, Device::None, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "phantun_held",
+        about: "An inspection engine waits at a hole of a phantun tunnel.",
+        raises: &["ctcp.inspection_queue_freeze"],
+        silent: &["ctcp.proxy_ack_freeze"],
+        build: || {
+            let p = losing(fake_tcp(Dress::Phantun), &[60]);
+            one(p, Device::Inspection { release_ms: None }, Tap::ClientSide)
+        },
+    },
+    Case {
+        name: "phantun_proxied",
+        about: "A proxy stands in the way of a phantun tunnel.",
+        raises: &["ctcp.proxy_ack_freeze"],
+        silent: &["ctcp.stateful_drop"],
+        build: || {
+            let p = losing(fake_tcp(Dress::Phantun), &[60]);
+            one(p, Device::Proxy, Tap::ClientSide)
         },
     },
     Case {

@@ -21,5 +21,5 @@ pub mod two_taps;
 
 pub use device::Device;
 pub use packet::Record;
-pub use session::{AckHabit, Profile, Stream};
+pub use session::{AckHabit, Dress, Profile, Stream};
 pub use sim::{Scenario, Tap};

@@ -1,5 +1,7 @@
 //! Segments and their bytes: Ethernet, IPv4, TCP and the cTCP payloads.
 
+use crate::session::Dress;
+
 /// One segment on the simulated path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -155,4 +157,31 @@ pub fn ike(exchange: u8, initiator: u64, responder: u64, message_id: u32, len: u
     out.extend((28..len).map(|i| (i * 37) as u8));
     out.extend(trailer(0x11));
     out
+}
+
+/// Bytes that look encrypted, no two packets alike.
+pub fn opaque(number: u32, bytes: usize) -> Vec<u8> {
+    let mut x = number.wrapping_mul(0x9e37_79b1) | 1;
+    (0..bytes)
+        .map(|_| {
+            x ^= x << 13;
+            x ^= x >> 17;
+            x ^= x << 5;
+            (x >> 11) as u8
+        })
+        .collect()
+}
+
+/// TCP options of a segment sent at `now`, as each maker writes them.
+pub fn options(dress: Dress, is_syn: bool, now: u32) -> Vec<u8> {
+    let [a, b, c, d] = now.to_be_bytes();
+    match (dress, is_syn) {
+        (Dress::Ctcp, true) => vec![2, 4, 5, 0x64],
+        (Dress::Udp2raw, true) => vec![
+            2, 4, 0x05, 0xb4, 4, 2, 8, 10, a, b, c, d, 0, 0, 0, 0, 1, 3, 3, 5,
+        ],
+        (Dress::Udp2raw, false) => vec![1, 1, 8, 10, a, b, c, d, 0, 0, 0, 1],
+        (Dress::Phantun, true) => vec![1, 3, 3, 14],
+        (Dress::Ctcp | Dress::Phantun, false) => vec![],
+    }
 }

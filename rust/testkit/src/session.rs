@@ -11,6 +11,18 @@ pub enum AckHabit {
     Frozen,
 }
 
+/// What the segments look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dress {
+    /// Cisco cTCP: IKE, then ESP, each with a trailer.
+    Ctcp,
+    /// udp2raw in faketcp mode, sequence mode 3: a sender that gets three equal ACKs sets
+    /// its sequence number back and sends other bytes there.
+    Udp2raw,
+    /// phantun: SYN with number 0, constant window, no options behind it.
+    Phantun,
+}
+
 /// Data of one direction.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -77,6 +89,8 @@ pub struct Profile {
     pub streams: [Stream; 2],
     /// Acknowledgement habit of client and headend.
     pub ack: [AckHabit; 2],
+    /// What the segments look like.
+    pub dress: Dress,
     /// Client and headend answer every so many data segments with an empty ACK; 0: never.
     pub bare_ack_every: [usize; 2],
     /// Window of client and headend.
@@ -103,6 +117,7 @@ impl Profile {
                 Stream::steady(start_ms + 1_550, to_ms, 230, 508),
             ],
             ack: [AckHabit::Highest; 2],
+            dress: Dress::Ctcp,
             bare_ack_every: [0; 2],
             window: [65_535; 2],
             broadcasts: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::device::{Device, State};
 use crate::packet::{self, ACK, PSH, RST, Record, SYN, Segment};
-use crate::session::{AckHabit, Profile};
+use crate::session::{AckHabit, Dress, Profile};
 
 /// Where the tap stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +48,25 @@ struct End {
     beyond: Vec<(u32, u32)>,
     sent: usize,
     received: usize,
+    /// Last ACK heard, and how often in a row.
+    heard: (u32, u32),
     ip_id: u16,
     closed: bool,
 }
 
 impl End {
+    /// udp2raw: after three equal ACKs below what was sent the sender goes back to them.
+    fn hear(&mut self, ack: u32) {
+        self.heard = match self.heard {
+            (last, n) if last == ack => (ack, n + 1),
+            _ => (ack, 1),
+        };
+        if self.heard.1 >= 3 && self.next.wrapping_sub(ack) as i32 > 0 {
+            self.next = ack;
+            self.heard.1 = 0;
+        }
+    }
+
     fn receive(&mut self, segment: &Segment, habit: AckHabit) {
         let (start, end) = (segment.seq, segment.end());
         let Some(rcv) = self.rcv else {
@@ -112,6 +126,9 @@ impl<'a> Run<'a> {
         let mut ends = [End::default(), End::default()];
         for (i, end) in ends.iter_mut().enumerate() {
             end.iss = 0x1000_0000 + index * 0x0123_4567 + i as u32 * 0x5555_0001;
+            if profile.dress == Dress::Phantun {
+                end.iss = 0;
+            }
             end.next = end.iss;
             end.ip_id = (index * 977 + i as u32 * 31) as u16;
         }
@@ -140,6 +157,10 @@ impl<'a> Run<'a> {
     fn run(mut self) -> Vec<Record> {
         let start = self.profile.start_ms * 1_000;
         self.at(start, Event::Send(0, 0, vec![], SYN));
+        if self.profile.dress != Dress::Ctcp {
+            self.schedule_data();
+            return self.play();
+        }
         let (i, r) = self.cookies;
         // The shape of aggressive mode, XAUTH, mode config and quick mode.
         for (n, (dir, exchange, id, len)) in [
@@ -168,6 +189,10 @@ impl<'a> Run<'a> {
             );
         }
         self.schedule_data();
+        self.play()
+    }
+
+    fn play(mut self) -> Vec<Record> {
         while let Some((&(us, order), _)) = self.queue.iter().next() {
             if let Some(event) = self.queue.remove(&(us, order)) {
                 self.handle(us, event);
@@ -226,9 +251,16 @@ impl<'a> Run<'a> {
         }
         let payload = if bytes > 0 {
             self.esp[dir] += 1;
-            packet::esp(self.spi[dir], self.esp[dir], bytes)
+            match self.profile.dress {
+                Dress::Ctcp => packet::esp(self.spi[dir], self.esp[dir], bytes),
+                _ => packet::opaque(self.esp[dir], bytes),
+            }
         } else {
             payload
+        };
+        let flags = match self.profile.dress {
+            Dress::Phantun => flags & !PSH,
+            _ => flags,
         };
         let end = &mut self.ends[dir];
         end.ip_id = end.ip_id.wrapping_add(1);
@@ -238,12 +270,11 @@ impl<'a> Run<'a> {
             seq: if is_reset { 0 } else { end.next },
             ack: if is_reset { 0 } else { end.rcv.unwrap_or(0) },
             flags,
-            window: self.profile.window[dir],
-            options: if flags & SYN != 0 {
-                vec![2, 4, 5, 0x64]
-            } else {
-                vec![]
+            window: match self.profile.dress {
+                Dress::Udp2raw => 40_960 + end.ip_id.wrapping_mul(37) % 512,
+                _ => self.profile.window[dir],
             },
+            options: packet::options(self.profile.dress, flags & SYN != 0, us as u32),
             ttl: if dir == 0 { 128 } else { 255 },
             ip_id: end.ip_id,
             payload,
@@ -323,6 +354,9 @@ impl<'a> Run<'a> {
         }
         let habit = self.profile.ack[to];
         self.ends[to].receive(segment, habit);
+        if self.profile.dress == Dress::Udp2raw && !segment.payload.is_empty() {
+            self.ends[to].hear(segment.ack);
+        }
         let every = self.profile.bare_ack_every[to];
         if every > 0 && !segment.payload.is_empty() {
             self.ends[to].received += 1;

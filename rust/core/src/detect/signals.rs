@@ -2,6 +2,7 @@
 //! or a question about one session at one time, no verdict.
 
 use super::verdict::{LossSide, Side};
+use crate::ctcp::fake_tcp::Product;
 use crate::flow::candidate::Recognised;
 use crate::session::Session;
 use crate::tcp::half_stream::{HalfStream, Spacing};
@@ -181,11 +182,14 @@ pub fn tcp_marks(session: &Session, role: usize) -> TcpMarks {
     let frames = &session.framing[role];
     let odd = frames.without_trailer + frames.merged;
     let (low, high) = session.half[1 - role].peer_window_range;
+    let is_ctcp = matches!(session.kind, Recognised::Ctcp(_));
+    // udp2raw goes back in sequence space itself and draws its window by chance.
+    let goes_back = session.kind == Recognised::FakeTcp(Product::Udp2raw);
     TcpMarks {
         // One in twenty, and more than one: a tap that cuts frames makes single ones.
-        recut: odd >= 2 && odd * 20 > frames.with_trailer,
-        resent: session.half[role].retransmissions >= 2,
-        window_moves: matches!(session.kind, Recognised::Ctcp(_)) && low < high,
+        recut: is_ctcp && odd >= 2 && odd * 20 > frames.with_trailer,
+        resent: !goes_back && session.half[role].retransmissions >= 2,
+        window_moves: !goes_back && low < high,
     }
 }
 

@@ -94,6 +94,7 @@ pub struct Candidate {
     looks: u8,
     pattern: Option<Product>,
     pattern_segments: u8,
+    opener: u8,
     seen: u8,
 }
 
@@ -121,7 +122,7 @@ impl Candidate {
 
     /// Takes one segment sent by side `dir`.
     pub fn look(&mut self, dir: usize, s: &Segment<'_>) -> Look {
-        if let Some(found) = self.look_at_headers(s) {
+        if let Some(found) = self.look_at_headers(dir, s) {
             self.note(bit::DECIDED);
             return Look::Tunnel(found, None);
         }
@@ -204,17 +205,24 @@ impl Candidate {
         Look::Neighbour(which)
     }
 
-    fn look_at_headers(&mut self, s: &Segment<'_>) -> Option<Recognised> {
+    /// The pattern of a fake-TCP maker in what the opener sends. The other side is not
+    /// asked: where a proxy stands in line it answers with a TCP of its own.
+    fn look_at_headers(&mut self, dir: usize, s: &Segment<'_>) -> Option<Recognised> {
         if s.flags.any(TcpFlags::SYN) {
             self.note(bit::SYN);
             let by_syn = fake_tcp::by_syn(s);
-            if !s.flags.any(TcpFlags::ACK) || by_syn.is_some() {
+            let is_answer = s.flags.any(TcpFlags::ACK);
+            if !is_answer || (self.pattern.is_none() && by_syn.is_some()) {
                 self.pattern = by_syn;
                 self.pattern_segments = 0;
+                self.opener = dir as u8;
             }
             return None;
         }
         let product = self.pattern?;
+        if usize::from(self.opener) != dir {
+            return None;
+        }
         if s.flags.any(TcpFlags::RST | TcpFlags::FIN) {
             return None;
         }
@@ -222,8 +230,13 @@ impl Candidate {
             self.pattern = None;
             return None;
         }
-        if s.payload_len > 0 {
+        // udp2raw draws every window anew; a real one may stand in its range for long.
+        let is_drawn = product != Product::Udp2raw || self.runs[dir].b != s.window;
+        if s.payload_len > 0 && is_drawn {
             self.pattern_segments = self.pattern_segments.saturating_add(1);
+        }
+        if product == Product::Udp2raw {
+            self.runs[dir].b = s.window;
         }
         (self.pattern_segments >= PATTERN_SEGMENTS).then_some(Recognised::FakeTcp(product))
     }
