@@ -1,14 +1,18 @@
 """Findings to incidents, with words. Pure: no clock, no I/O, no engine import at run time."""
 
 from ctcpmon.diagnosis.causes import CAUSES, Cause, cause_of
-from ctcpmon.diagnosis.grouping import IncidentBook, client_net
-from ctcpmon.diagnosis.incident import SEVERITY_RANK, Change, Incident, Severity
+from ctcpmon.diagnosis.device_timer import DeviceTimer
+from ctcpmon.diagnosis.grouping import FixChooser, IncidentBook
+from ctcpmon.diagnosis.incident import SEVERITY_RANK, Change, CloseReason, Incident, Remark, Severity
+from ctcpmon.diagnosis.open_incident import client_net
+from ctcpmon.diagnosis.reconnects import Cycle
 from ctcpmon.diagnosis.wording import (
     duration,
     evidence_words,
     loss_words,
     percent,
     quantity,
+    silence_words,
     stopped_words,
 )
 
@@ -17,8 +21,13 @@ __all__ = [
     "SEVERITY_RANK",
     "Cause",
     "Change",
+    "CloseReason",
+    "Cycle",
+    "DeviceTimer",
+    "FixChooser",
     "Incident",
     "IncidentBook",
+    "Remark",
     "Severity",
     "cause_of",
     "client_net",
@@ -27,5 +36,6 @@ __all__ = [
     "loss_words",
     "percent",
     "quantity",
+    "silence_words",
     "stopped_words",
 ]

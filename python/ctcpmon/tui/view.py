@@ -137,6 +137,8 @@ class EvidenceLine:
     text: str
     at_ns: int | None = None
     frame: int | None = None
+    short: str = ""
+    """The same for a narrow frame; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
