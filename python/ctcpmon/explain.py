@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from ctcpmon.diagnosis import (
+    OUTAGE_RULE,
     Cause,
     Incident,
     cause_of,
@@ -20,6 +21,7 @@ from ctcpmon.diagnosis import (
     stopped_words,
 )
 from ctcpmon.fixes import fixes_for, fixes_for_detector
+from ctcpmon.fixes.choose import HEADEND_OUTAGE
 from ctcpmon.fixes.ledger import ledger_lines
 from ctcpmon.stamps import clock, rfc3339
 from ctcpmon.text import clean
@@ -44,7 +46,9 @@ def explain_detector(detector: str, info: DetectorInfo | None) -> tuple[str, ...
     cause = cause_of(detector)
     label = f"  {cause.signature}" if cause.signature else ""
     lines = [f"{cause.title}  [{cause.detector}]{label}", "", *_cause_lines(cause)]
-    if info is None:
+    if detector == HEADEND_OUTAGE:
+        lines += ["Rule", *_prose(OUTAGE_RULE)]
+    elif info is None:
         lines.append("Thresholds: not shown, the engine is not built")
     else:
         lines += [*_threshold_lines(info), "", *_foreign(info.docs)]

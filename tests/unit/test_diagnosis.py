@@ -191,4 +191,4 @@ def add_up(incident: Incident) -> None:
     assert min(incident.sessions_stalled, incident.sessions_at_risk, incident.sessions_recovered) >= 0
     assert len(incident.what) <= 60
     if incident.close_reason == "cleared":
-        assert (incident.sessions_stalled, incident.sessions_at_risk, incident.sessions_gone) == (0, 0, 0)
+        assert (incident.sessions_stalled, incident.sessions_at_risk, incident.sessions_missing) == (0, 0, 0)

@@ -179,3 +179,13 @@ def test_rows_of_clients_are_bounded_and_counted() -> None:
         book.add(stalls(one))
         book.end(over(one))
     assert book.counters["incident_patterns_forgotten"] == 4
+
+
+def test_a_logout_of_a_session_that_was_only_at_risk_spoils_no_recovery() -> None:
+    book = IncidentBook()
+    book.add(finding(1, session(1), "ctcp.unfilled_hole", "at_risk", at_s=5))
+    book.add(finding(2, stalled(0), at_s=10))
+    book.end(session(1, state="at_risk", end_reason="fin"))
+    (closed,) = book.add(finding(4, stalled(0), verdict="healthy", at_s=50))
+    assert closed.what == "cleared: 1 of 2 sessions moving again for 6.0 s"
+    assert closed.counts == "0 stalled, 0 at risk, 1 moving again, 1 ended"

@@ -5,6 +5,7 @@ from ctcpmon.diagnosis.device_timer import DeviceTimer
 from ctcpmon.diagnosis.grouping import FixChooser, IncidentBook
 from ctcpmon.diagnosis.incident import SEVERITY_RANK, Change, CloseReason, Incident, Remark, Severity
 from ctcpmon.diagnosis.open_incident import client_net
+from ctcpmon.diagnosis.outage import RULE as OUTAGE_RULE
 from ctcpmon.diagnosis.reconnects import Cycle
 from ctcpmon.diagnosis.wording import (
     duration,
@@ -18,6 +19,7 @@ from ctcpmon.diagnosis.wording import (
 
 __all__ = [
     "CAUSES",
+    "OUTAGE_RULE",
     "SEVERITY_RANK",
     "Cause",
     "Change",

@@ -373,7 +373,7 @@ class IncidentBook:
         if now_ns < self._next_due_ns:
             return []
         late = [key for key, at_ns in self._waiting.items() if at_ns <= now_ns]
-        announce = [self._close(self._open[key], "gone", now_ns) for key in late]
+        announce = [self._close(self._open[key], _reason(self._open[key]), now_ns) for key in late]
         due = [key for key, at_ns in self._pending.items() if at_ns <= now_ns]
         announce += [self._announce(self._open[key], "changed", now_ns) for key in due]
         later = (*self._pending.values(), *self._waiting.values())
@@ -410,9 +410,11 @@ class IncidentBook:
 
 
 def _reason(incident: OpenIncident) -> CloseReason:
-    if not incident.gone:
-        return "cleared"
-    return "reconnected" if incident.gone == incident.reconnected else "gone"
+    if incident.missing:
+        return "gone"
+    if incident.reconnected:
+        return "reconnected"
+    return "cleared" if incident.counts[0] or incident.moved_and_ended else "gone"
 
 
 def _has_moved(session: Session) -> bool:

@@ -22,8 +22,8 @@ __all__ = ["SEVERITY_RANK", "Change", "CloseReason", "Incident", "Remark", "Seve
 Severity = Literal["critical", "warning", "info"]
 Change = Literal["opened", "changed", "closed"]
 CloseReason = Literal["cleared", "reconnected", "gone", "moved"]
-"""All sessions move again; those that ended have a successor that moves; some went away; its sessions
-are part of another incident."""
+"""Its sessions move again; the clients of those that ended are back; some went away and are not back, or
+all ended; its sessions are part of another incident."""
 
 SEVERITY_RANK: dict[Severity, int] = {"critical": 3, "warning": 2, "info": 1}
 """Higher is worse."""
@@ -77,6 +77,8 @@ class Incident:
     """Ended without moving again."""
     sessions_reconnected: int
     """Of those gone, the ones whose client came back on another connection."""
+    sessions_missing: int
+    """Of those gone, the ones that were in trouble and whose client did not come back."""
     moving_since_ns: int | None
     """Since when the last of the recovered ones moves."""
     session_ids: tuple[str, ...]
@@ -102,6 +104,11 @@ class Incident:
     def is_open(self) -> bool:
         """False once every session cleared or moved on."""
         return self.closed_ns is None
+
+    @property
+    def is_headend_outage(self) -> bool:
+        """True while the whole headend is thought to be away: no fix for one stream helps."""
+        return self.silent_side is not None and not self.is_refuted
 
     @property
     def headend(self) -> str:
@@ -160,6 +167,15 @@ class Incident:
         return ", ".join(parts)
 
     @property
+    def counts_short(self) -> str:
+        """The same in few cells."""
+        ended = f", {self.sessions_gone:,} ended" if self.sessions_gone else ""
+        return (
+            f"{self.sessions_stalled:,} stalled, {self.sessions_at_risk:,} at risk, "
+            f"{self.sessions_recovered:,} moving{ended}"
+        )
+
+    @property
     def remarks(self) -> tuple[Remark, ...]:
         """What the sessions together say; empty when they say nothing."""
         said = []
@@ -199,8 +215,7 @@ class Incident:
             case "reconnected":
                 back = self.sessions_reconnected
                 return f"cleared: of {total} {name} {moving} moving again, {back} reconnected"
+            case _ if self.sessions_missing:
+                return f"not cured: {self.sessions_missing} of {total} {name} ended, not seen again"
             case _:
-                lost = self.sessions_gone - self.sessions_reconnected
-                if self.worst_severity != "critical":
-                    return f"over: {lost} of {total} {name} ended, no stall"
-                return f"not cured: {lost} of {total} {name} ended, not seen again"
+                return f"over: {self.sessions_gone} of {total} {name} ended, no stall"

@@ -287,6 +287,7 @@ class OpenIncident:
             sessions_recovered=self.counts[0] + self.moved_and_ended,
             sessions_gone=self.gone,
             sessions_reconnected=self.reconnected,
+            sessions_missing=sum(self.missed),
             moving_since_ns=self.moving_since_ns or None,
             session_ids=tuple(session_id for session_id, _ in self.shown),
             stopped_side=lead.stopped_side,

@@ -16,7 +16,7 @@ from ctcpmon.diagnosis.reconnects import had_loss
 if TYPE_CHECKING:
     from ctcpmon.engine import Finding, Session
 
-__all__ = ["OutageWatch", "Silence", "silence_of"]
+__all__ = ["RULE", "OutageWatch", "Silence", "silence_of"]
 
 MIN_CLIENTS = 3
 """Guess: two clients may be chance."""
@@ -30,6 +30,12 @@ MAX_REMEMBERED = 64
 MAX_CLIENTS = 4_096
 """Clients of one headend that are counted; beyond that the share is that of the first."""
 
+RULE = (
+    f"Named by the grouping, not by a detector of the engine: at least {MIN_CLIENTS} clients whose silence "
+    f"began within {HEADEND_WITHIN_NS // 10**9} s when the headend is not heard, or within "
+    f"{CLIENTS_WITHIN_NS // 10**9} s when the clients are not heard; at least half of the clients of that "
+    "headend with any finding; no loss before. All of these numbers are guesses."
+)
 Side = Literal["headend", "client"]
 
 

@@ -83,6 +83,7 @@ def incident_row(incident: Incident) -> IncidentRow:
         loss=_place(incident),
         fix=incident.fixes[0] if incident.fixes else "",
         session=session_key(lead),
+        is_lost=incident.close_reason == "gone" and incident.sessions_missing > 0,
     )
 
 
@@ -95,7 +96,12 @@ def evidence(incident: Incident, number: int, of: int) -> EvidenceView:
     # What the sessions say together stands before the numbers of one of them.
     group = [EvidenceLine(_sentence(text), short=short) for text, short in incident.remarks]
     if incident.sessions_total > 1 or incident.sessions_gone:
-        group.append(EvidenceLine(f"{_sessions(incident.sessions_total)}: {incident.counts}"))
+        group.append(
+            EvidenceLine(
+                f"{_sessions(incident.sessions_total)}: {incident.counts}",
+                short=f"{incident.sessions_total:,}: {incident.counts_short}",
+            )
+        )
     if incident.moving_since_ns is not None:
         group.append(EvidenceLine("since then the last of them moves again", incident.moving_since_ns))
     lines = [*group, *lines]
@@ -112,6 +118,7 @@ def evidence(incident: Incident, number: int, of: int) -> EvidenceView:
         confidence_reasons=_reasons(lead),
         otherwise=incident.cause.otherwise,
         limits=incident.cause.limits,
+        silence=incident.where if incident.silent_side is not None else "",
     )
 
 

@@ -43,7 +43,7 @@ def evidence(view: View, frame: Frame) -> list[Line]:
     if facts is None:
         return []
     title: Line = (("EVIDENCE", "title"), (f"  incident {facts.number} of {facts.of}", ""))
-    where = f"loss {facts.loss}" if frame.width >= _ROOMY else facts.loss
+    where = facts.silence or (f"loss {facts.loss}" if frame.width >= _ROOMY else facts.loss)
     lines = [frame.rule(title, ((where, "bold"),))]
     body = [_fact(one, frame) for one in facts.lines]
     stopped = _labelled("effect", facts.stopped, frame, "bold")
