@@ -76,6 +76,13 @@ def test_an_incident_closes_when_all_sessions_cleared_and_says_so() -> None:
     assert again.id != closed.id
 
 
+def test_sessions_that_were_only_at_risk_are_not_said_to_move_again() -> None:
+    book = IncidentBook()
+    book.add(finding(1, session(), "ctcp.unfilled_hole", "at_risk", at_s=10))
+    (closed,) = book.add(finding(2, session(), "ctcp.unfilled_hole", "healthy", at_s=30))
+    assert closed.what == "cleared: 1 of 1 session in order for 6.0 s"
+
+
 def test_two_detectors_must_both_clear() -> None:
     book = IncidentBook()
     feed(book, finding(1, stalled(), at_s=10), finding(2, stalled(), "ctcp.silent_death", at_s=20))

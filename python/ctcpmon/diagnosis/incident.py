@@ -211,7 +211,9 @@ class Incident:
                 lasted = ""
                 if self.closed_ns is not None and self.moving_since_ns is not None:
                     lasted = f" for {duration((self.closed_ns - self.moving_since_ns) / 1e6)}"
-                return f"cleared: {moving} of {total} {name} moving again{lasted}"
+                # Sessions that were only at risk moved all the time.
+                state = "moving again" if self.worst_severity == "critical" else "in order"
+                return f"cleared: {moving} of {total} {name} {state}{lasted}"
             case "reconnected":
                 back = self.sessions_reconnected
                 return f"cleared: of {total} {name} {moving} moving again, {back} reconnected"

@@ -134,10 +134,12 @@ class TableSink:
         if not incidents:
             return
         columns = _fit(_INCIDENT_COLUMNS, self._cells)
+        room = columns[-1][1]
         yield _row(columns, [name for name, _, _ in columns])
         for event in incidents[:_SHOWN_INCIDENTS]:
             data = event.data
             ctcp = data.ctcp
+            what = textwrap.wrap(clean(data.event.reason or ctcp.what), room) or [""]
             yield _row(columns, [
                 _CLOSED_WORDS[ctcp.close_reason]
                 if ctcp.close_reason is not None
@@ -145,8 +147,9 @@ class TableSink:
                 _clock(data.event.start),
                 str(ctcp.sessions_total),
                 str(ctcp.sessions_stalled),
-                clean(data.event.reason or ctcp.what),
+                what[0],
             ])  # fmt: skip
+            yield from (" " * (self._cells - room) + piece for piece in what[1:])
             headend = _endpoint(data.destination.ip, data.destination.port)
             more = f" and {data.source.networks - 1:,} more" if data.source.networks > 1 else ""
             yield f"      {ctcp.incident}  {clean(data.source.address)}{more} to {headend}"
@@ -165,13 +168,14 @@ class TableSink:
 
     def _group_lines(self, ctcp: CtcpIncident) -> Iterator[str]:
         """What became of the sessions, and what they say together."""
-        if ctcp.sessions_recovered or ctcp.sessions_gone:
+        is_told = ctcp.close_reason == "cleared" and not ctcp.sessions_gone
+        if (ctcp.sessions_recovered or ctcp.sessions_gone) and not is_told:
             back = f" ({ctcp.sessions_reconnected:,} reconnected)" if ctcp.sessions_reconnected else ""
             yield (
                 f"      {ctcp.sessions_recovered:,} of {ctcp.sessions_total:,} moving again, "
                 f"{ctcp.sessions_gone:,} ended{back}, {ctcp.sessions_at_risk:,} at risk"
             )
-        if ctcp.moving_since is not None:
+        if ctcp.moving_since is not None and ctcp.worst_severity == "critical":
             yield f"      the last of them moves again since {_clock(ctcp.moving_since)}"
         for remark in ctcp.remarks or ():
             yield from textwrap.wrap(
