@@ -424,7 +424,7 @@ def textbook() -> list[Any]:
         finding(2, second, "ctcp.unfilled_hole", "at_risk", at_s=11),
         finding(3, stalled(0), at_s=24),
         finding(4, second, "ctcp.unfilled_hole", "healthy", at_s=30),
-        replace(second, end_reason="fin", worst_state="at_risk", state="healthy"),
+        replace(second, end_reason="fin", worst_state="at_risk", state="healthy", last_ns=T0 + 31 * SECOND),
         finding(5, stalled(0), "ctcp.silent_death", "stalled", at_s=50),
         replace(stalled(0), end_reason="end_of_input"),
         replace(third, end_reason="end_of_input"),

@@ -126,6 +126,8 @@ class Monitor:
             for finding in batch.findings:
                 self._book.add(finding)
                 yield finding
+            for session in batch.sessions:
+                self._book.end(session)
             is_done = batch.done
         self._book.finish()
 

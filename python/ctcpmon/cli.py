@@ -398,7 +398,12 @@ def _fixes_in(
     for incident in found.incidents.values():
         if reference is None and not incident.is_open:
             continue
-        recipes = (only,) if only else fixes_for(incident.lead, settings.site, platform)
+        is_outage = incident.is_headend_outage
+        recipes = (
+            (only,)
+            if only
+            else fixes_for(incident.lead, settings.site, platform, is_headend_outage=is_outage)
+        )
         head = f"Incident {incident.id}: {incident.what}\n  {incident.path}"
         groups.append((head, [render_for_incident(recipe, incident, settings.site) for recipe in recipes]))
     raised = [finding for _, finding in found.findings if finding.verdict != "healthy"]

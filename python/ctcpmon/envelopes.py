@@ -16,14 +16,14 @@ import msgspec
 from ctcpmon import events
 from ctcpmon.community import community_id
 from ctcpmon.device_events import device_event
-from ctcpmon.diagnosis import cause_of, evidence_words, loss_words
+from ctcpmon.diagnosis import cause_of, evidence_words
 from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ctcpmon.diagnosis import Incident, Severity
+    from ctcpmon.diagnosis import Cycle, DeviceTimer, Incident, Severity
     from ctcpmon.engine import DevicePair, Direction, Evidence, Finding, Session, Stats
 
 __all__ = ["EventFactory", "tap_of"]
@@ -147,7 +147,7 @@ class EventFactory:
                 network=events.Network(
                     transport="tcp", protocol=protocol, type=_ip_type(incident.headend_ip)
                 ),
-                source=events.ClientNet(address=incident.client_net),
+                source=events.ClientNet(address=incident.client_net, networks=incident.client_nets),
                 destination=events.Headend(
                     ip=clean(incident.headend_ip, 45), port=_port(incident.headend_port)
                 ),
@@ -158,19 +158,27 @@ class EventFactory:
                     severity=incident.severity,
                     worst_severity=incident.worst_severity,
                     what=incident.cause.what,
-                    where=loss_words(incident.loss_side),
+                    where=incident.where,
                     why=incident.cause.why,
                     sessions_total=incident.sessions_total,
                     sessions_stalled=incident.sessions_stalled,
                     sessions_at_risk=incident.sessions_at_risk,
                     sessions_recovered=incident.sessions_recovered,
+                    sessions_gone=incident.sessions_gone,
+                    sessions_reconnected=incident.sessions_reconnected,
                     confidence=_ratio(incident.confidence) or 0.0,
                     fixes=incident.fixes,
                     sessions=tuple(clean(session, 32) for session in incident.session_ids),
                     stopped_side=_stopped_side(incident.stopped_side),
                     loss_side=_loss_side(incident.loss_side),
                     first_fix=incident.fixes[0] if incident.fixes else None,
-                    close_reason=cast("Literal['cleared', 'moved'] | None", incident.close_reason),
+                    close_reason=incident.close_reason,
+                    moving_since=_maybe_time(incident.moving_since_ns),
+                    remarks=tuple(remark.text for remark in incident.remarks) or None,
+                    timer=_timer(incident.timer),
+                    cycle=_cycle(incident.cycle),
+                    silent_side=_silent_side(incident.silent_side),
+                    rebound_sessions=incident.rebindings or None,
                 ),
             ),
         )
@@ -353,6 +361,27 @@ def _evidence(evidence: Evidence) -> events.EvidenceItem:
     )
 
 
+def _timer(timer: DeviceTimer | None) -> events.StopTimer | None:
+    if timer is None:
+        return None
+    return events.StopTimer(
+        kind=timer.kind, sessions=timer.sessions, of=timer.of, text=timer.text, delay_ms=timer.delay_ms
+    )
+
+
+def _cycle(cycle: Cycle | None) -> events.ReconnectCycle | None:
+    if cycle is None:
+        return None
+    return events.ReconnectCycle(
+        clients=cycle.clients,
+        sessions=cycle.sessions,
+        reconnects=cycle.reconnects,
+        is_timer=cycle.is_timer,
+        text=cycle.text,
+        lifetime_ms=_maybe(cycle.lifetime_ms),
+    )
+
+
 def _count(value: int) -> int:
     """Keeps a count inside what every JSON reader keeps exact; no real count comes near the end."""
     return max(0, min(value, events.MAX_SAFE_INTEGER))
@@ -399,3 +428,7 @@ def _stopped_side(value: str | None) -> events.StoppedSide | None:
 def _loss_side(value: str | None) -> events.LossSide | None:
     known = value in get_args(events.LossSide)
     return cast("events.LossSide", value) if known else None
+
+
+def _silent_side(value: str | None) -> Literal["client", "headend"] | None:
+    return cast("Literal['client', 'headend']", value) if value in {"client", "headend"} else None

@@ -125,7 +125,8 @@ class Peer(_Part, frozen=True):
 class ClientNet(_Part, frozen=True):
     """ECS ``source`` of an incident: the network of its clients."""
 
-    address: Annotated[str, Meta(description="network of the clients, CIDR")]
+    address: Annotated[str, Meta(description="network of the clients, CIDR; of several the first")]
+    networks: Annotated[int, Meta(ge=1, le=MAX_SAFE_INTEGER, description="number of client networks")]
 
 
 class Headend(_Part, frozen=True):
@@ -163,6 +164,27 @@ class CtcpFinding(_Part, frozen=True):
     incident: str | None = None
 
 
+class StopTimer(_Part, frozen=True):
+    """What the stops of an incident have in common; consistent with a device, never proof."""
+
+    kind: Literal["delay", "window", "segments", "at_hole"]
+    sessions: Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="sessions that agree")]
+    of: Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="sessions that could be measured")]
+    text: str
+    delay_ms: Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="from loss to stop")] | None = None
+
+
+class ReconnectCycle(_Part, frozen=True):
+    """Clients of an incident that reconnect again and again."""
+
+    clients: Count
+    sessions: Count
+    reconnects: Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="the most of one client")]
+    is_timer: Annotated[bool, Meta(description="equal lifetimes without loss: idle, rekey or DPD timer")]
+    text: str
+    lifetime_ms: Count | None = None
+
+
 class CtcpIncident(_Part, frozen=True):
     """Our part of an incident: sessions with one cause."""
 
@@ -177,14 +199,31 @@ class CtcpIncident(_Part, frozen=True):
     sessions_total: Count
     sessions_stalled: Count
     sessions_at_risk: Count
-    sessions_recovered: Count
+    sessions_recovered: Annotated[
+        int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="moving again, or did so until they ended")
+    ]
+    sessions_gone: Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="ended without moving again")]
+    sessions_reconnected: Annotated[
+        int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="of those gone, the client came back")
+    ]
     confidence: Ratio
     fixes: tuple[str, ...]
     sessions: Annotated[tuple[str, ...], Meta(description="ids of the first few")]
     stopped_side: StoppedSide | None = None
     loss_side: LossSide | None = None
     first_fix: str | None = None
-    close_reason: Literal["cleared", "moved"] | None = None
+    close_reason: Literal["cleared", "reconnected", "gone", "moved"] | None = None
+    moving_since: Time | None = None
+    remarks: Annotated[tuple[str, ...], Meta(description="what the sessions together say")] | None = None
+    timer: StopTimer | None = None
+    cycle: ReconnectCycle | None = None
+    silent_side: (
+        Annotated[Literal["client", "headend"], Meta(description="in an outage: who is not heard")] | None
+    ) = None
+    rebound_sessions: (
+        Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER, description="an older connection on a new port")]
+        | None
+    ) = None
 
 
 class CtcpDirection(_Part, frozen=True):

@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from ctcpmon.diagnosis import (
+    OUTAGE_RULE,
     Cause,
     Incident,
     cause_of,
@@ -20,6 +21,7 @@ from ctcpmon.diagnosis import (
     stopped_words,
 )
 from ctcpmon.fixes import fixes_for, fixes_for_detector
+from ctcpmon.fixes.choose import HEADEND_OUTAGE
 from ctcpmon.fixes.ledger import ledger_lines
 from ctcpmon.stamps import clock, rfc3339
 from ctcpmon.text import clean
@@ -44,7 +46,9 @@ def explain_detector(detector: str, info: DetectorInfo | None) -> tuple[str, ...
     cause = cause_of(detector)
     label = f"  {cause.signature}" if cause.signature else ""
     lines = [f"{cause.title}  [{cause.detector}]{label}", "", *_cause_lines(cause)]
-    if info is None:
+    if detector == HEADEND_OUTAGE:
+        lines += ["Rule", *_prose(OUTAGE_RULE)]
+    elif info is None:
         lines.append("Thresholds: not shown, the engine is not built")
     else:
         lines += [*_threshold_lines(info), "", *_foreign(info.docs)]
@@ -135,19 +139,30 @@ def explain_session(event: SessionEvent, findings: Sequence[tuple[str, Finding]]
 def explain_incident(incident: Incident) -> tuple[str, ...]:
     """One incident: its counts and the words of its cause."""
     state = "open" if incident.is_open else f"closed ({incident.close_reason})"
-    return (
+    lines = (
         f"Incident {incident.id}: {incident.cause.title}, {incident.worst_severity}, {state}",
         f"  {incident.path}, since {rfc3339(incident.since_ns)}",
-        (
-            f"  {incident.sessions_total} sessions: {incident.sessions_stalled} stalled, "
-            f"{incident.sessions_at_risk} at risk, {incident.sessions_recovered} recovered"
-        ),
-        f"  where the loss was: {incident.where}",
+        f"  {incident.what}",
+        f"  {incident.sessions_total:,} sessions: {incident.counts}",
+        _moving_line(incident),
+        f"  {_where_label(incident)}: {incident.where}",
         f"  effect: {incident.stopped}",
+        *(line for remark in incident.remarks for line in _prose(remark.text, "  all together: ", "    ")),
         f"  first sessions: {', '.join(clean(one, 32) for one in incident.session_ids)}",
         "",
         *_cause_lines(incident.cause),
     )
+    return tuple(line for line in lines if line is not None)
+
+
+def _moving_line(incident: Incident) -> str | None:
+    if incident.moving_since_ns is None:
+        return None
+    return f"  moving again since {rfc3339(incident.moving_since_ns)} (the last of them)"
+
+
+def _where_label(incident: Incident) -> str:
+    return "who is silent" if incident.silent_side is not None else "where the loss was"
 
 
 def timeline(findings: Iterable[tuple[str, Finding]]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """One run from the engine to numbered events. No output and no terminal: callers write.
 
-Order of events: findings, the incidents they change and the sessions that ended, as the engine
-made them; at the end of the input what the incident book still says, then the counters. A poll
+Order of events: findings and ended sessions as the engine made them, each followed by the incidents
+it changes; at the end of the input what the incident book still says, then the counters. A poll
 hands over findings before ended sessions before device reports and stops where the order would
 break, so it does not depend on how the polls fall.
 
@@ -56,8 +56,9 @@ class Item:
 def new_book(settings: Settings) -> IncidentBook:
     """An incident book that knows the fixes for the site."""
 
-    def choose(finding: Finding) -> tuple[str, ...]:
-        return tuple(recipe.id for recipe in fixes_for(finding, settings.site))
+    def choose(finding: Finding, /, *, is_headend_outage: bool) -> tuple[str, ...]:
+        chosen = fixes_for(finding, settings.site, is_headend_outage=is_headend_outage)
+        return tuple(recipe.id for recipe in chosen)
 
     return IncidentBook(settings.limits, choose)
 
@@ -92,7 +93,7 @@ class Pipeline:
             batch = self._source.poll(timeout_ms)
             yield (
                 *self._judge(batch.findings),
-                *map(self._session, batch.sessions),
+                *self._end(batch.sessions),
                 *map(self._device, batch.devices),
             )
             is_done = batch.done
@@ -108,8 +109,12 @@ class Pipeline:
     def _device(self, pair: DevicePair) -> Item:
         return Item(self._factory.number(self._factory.device(pair)), device=pair)
 
-    def _session(self, session: Session) -> Item:
-        return Item(self._factory.number(self._factory.session(session)), session=session)
+    def _end(self, sessions: tuple[Session, ...]) -> Iterator[Item]:
+        for session in sessions:
+            yield Item(self._factory.number(self._factory.session(session)), session=session)
+            tap = tap_of(session)
+            book = self._books.get(tap, self.book)
+            yield from (self._incident(incident, tap) for incident in book.end(session))
 
     def _judge(self, findings: tuple[Finding, ...]) -> Iterator[Item]:
         for finding in findings:

@@ -15,7 +15,7 @@ from ctcpmon.pipeline import Pipeline
 from ctcpmon.sinks import JsonLinesSink, Sink, TableSink
 from ctcpmon.text import width
 
-from tests.fake_engine import Replay, Scenario, finding, stalled, textbook
+from tests.fake_engine import Evidence, Replay, Scenario, finding, stalled, textbook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +94,22 @@ def _write_all(sink: Sink, events: list[Event]) -> None:
 def test_the_table_fits_its_width(events: list[Event], cells: int) -> None:
     text = written(lambda stream: TableSink(stream, cells=cells), events).decode()
     assert max(map(width, text.splitlines())) <= cells
+
+
+def test_the_table_says_what_happened_in_full_and_how_it_ended(scenario: Scenario) -> None:
+    evidence = (Evidence("hole_to_stall_ms", 4_050.0, "ms"),)
+    scenario.items = [finding(n, stalled(n), at_s=24 + n, evidence=evidence) for n in range(12)]
+    scenario.items += [finding(n, stalled(n), verdict="healthy", at_s=60) for n in range(12)]
+    pipeline = Pipeline(Replay(["x"]), Settings(), version="1")  # type: ignore[arg-type]
+    events = [item.event for items in pipeline.batches(0) for item in items]
+    lines = written(TableSink, events).decode().splitlines()
+    assert lines[0] == "INCIDENTS 1: 0 open, 0 critical"
+    assert lines[2].split()[0] == "OK"
+    assert " ".join(" ".join(lines[2:4]).split()).endswith(
+        "cleared: 12 of 12 sessions moving again for 6.0 s"
+    )
+    assert "consistent with" in " ".join(lines)
+    assert "DO FIRST" not in lines
 
 
 def test_the_table_says_what_it_leaves_out(events: list[Event]) -> None:

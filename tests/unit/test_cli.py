@@ -146,7 +146,7 @@ def test_explain_a_session_a_finding_an_incident_and_a_detector(scenario: Scenar
     ):
         assert part in by_finding
     incident = json.loads(call("replay", "x").stdout.splitlines()[1])["data"]["ctcp"]["incident"]
-    assert "2 sessions: 1 stalled, 0 at risk, 1 recovered" in call("explain", incident, "x").stdout
+    assert "2 sessions: 1 stalled, 0 at risk, 1 moving again" in call("explain", incident, "x").stdout
     for reference in ("ctcp.stateful_drop", "stateful_drop", "S-b"):
         page = call("explain", reference).stdout
         assert "Stateful drop after loss  [ctcp.stateful_drop]" in page

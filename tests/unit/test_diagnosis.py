@@ -10,7 +10,7 @@ from ctcpmon.diagnosis import Incident, IncidentBook, client_net
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fake_engine import finding, session, stalled
+from tests.fake_engine import SECOND, T0, finding, session, stalled
 
 
 def feed(book: IncidentBook, *findings: Any) -> list[Incident]:
@@ -69,7 +69,7 @@ def test_an_incident_closes_when_all_sessions_cleared_and_says_so() -> None:
     *_, closed = feed(book, finding(4, stalled(1), verdict="healthy", at_s=13))
     assert (closed.change, closed.close_reason, closed.severity) == ("closed", "cleared", "info")
     assert (closed.worst_severity, closed.sessions_recovered) == ("critical", 2)
-    assert closed.what == "cleared: 2 sessions moving again"
+    assert closed.what == "cleared: 2 of 2 sessions moving again for 6.0 s"
     assert book.incident_of(stalled(0)) is None  # type: ignore[arg-type]
     (again,) = feed(book, finding(5, stalled(0), at_s=60))
     assert again.change == "opened"
@@ -96,6 +96,13 @@ def test_a_session_at_risk_that_never_stalled_keeps_the_incident_open() -> None:
     (changed,) = feed(book, finding(3, stalled(), verdict="healthy", at_s=40))
     assert (changed.is_open, changed.severity) == (True, "warning")
     assert (changed.sessions_stalled, changed.sessions_at_risk, changed.sessions_recovered) == (0, 1, 1)
+
+
+def test_sessions_that_were_only_at_risk_are_not_said_to_move_again() -> None:
+    book = IncidentBook()
+    book.add(finding(1, session(), "ctcp.unfilled_hole", "at_risk", at_s=10))
+    (closed,) = book.add(finding(2, session(), "ctcp.unfilled_hole", "healthy", at_s=30))
+    assert closed.what == "cleared: 1 of 1 session in order for 6.0 s"
 
 
 def test_two_detectors_must_both_clear() -> None:
@@ -156,22 +163,61 @@ VERDICTS = st.sampled_from(["healthy", "at_risk", "suspect", "stalled", "unknown
 DETECTORS = st.sampled_from(["ctcp.unfilled_hole", "ctcp.stateful_drop", "ctcp.proxy_ack_freeze", "x.other"])
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 5), DETECTORS, VERDICTS, st.sampled_from(["client", "headend", None])))
+SILENCES = st.sampled_from(["ctcp.silent_death", "ctcp.ike_unanswered"])
+ENDS = st.sampled_from(["fin", "rst", "idle", "end_of_input"])
+STEPS = st.tuples(
+    st.integers(0, 11),
+    DETECTORS | SILENCES,
+    VERDICTS,
+    st.sampled_from(["client", "headend", None]),
+    st.none() | ENDS,
+    st.sampled_from([0.0, 1.0, 40.0, 200.0]),
 )
-def test_counts_always_add_up(steps: list[tuple[int, str, str, str | None]]) -> None:
-    book = IncidentBook(Limits(incident_update_s=5))
+
+
+@given(st.lists(STEPS, max_size=60), st.integers(1, 12), st.integers(1, 12))
+def test_counts_always_add_up(
+    steps: list[tuple[int, str, str, str | None, str | None, float]], nets: int, limit: int
+) -> None:
+    """Whatever happens, a session is stalled, at risk, recovered or gone, and in one open incident."""
+    book = IncidentBook(Limits(incident_update_s=5, max_incident_sessions=limit))
     seqs: dict[str, int] = {}
-    for at, (number, detector, verdict, side) in enumerate(steps):
-        on = replace(session(number), signature=detector if verdict == "stalled" else None)
-        for change in feed(book, finding(at, on, detector, verdict, at_s=10 + at, loss_side=side)):
+    now_s, lives = 10.0, [0] * 12
+
+    def check(changes: tuple[Incident, ...]) -> None:
+        for change in changes:
             assert change.seq == seqs.get(change.id, 0) + 1
             seqs[change.id] = change.seq
-        seen: set[str] = set()
+            add_up(change)
+
+    for at, (number, detector, verdict, side, end, pause) in enumerate(steps):
+        now_s += pause
+        on = replace(
+            session(number + 100 * lives[number]),
+            client_ip=f"10.{number % nets}.4.{number}",
+            signature=detector if verdict == "stalled" else None,
+            last_ns=T0 + int(now_s * SECOND),
+        )
+        check(book.add(finding(at, on, detector, verdict, at_s=now_s, loss_side=side, evidence=())))
+        if end is not None:
+            check(book.end(replace(on, end_reason=end, worst_state=verdict)))
+            lives[number] += 1
+        shown: list[str] = []
         for incident in book.incidents(include_closed=False):
-            parts = incident.sessions_stalled + incident.sessions_at_risk + incident.sessions_recovered
-            assert parts <= incident.sessions_total
-            assert seen.isdisjoint(incident.session_ids)
-            seen.update(incident.session_ids)
+            add_up(incident)
+            shown += incident.session_ids
+            assert incident.sessions_total > 0
+        assert len(shown) == len(set(shown))
+    check(book.finish())
     opened, closed = book.counters["incidents_opened"], book.counters["incidents_closed"]
     assert opened - closed == len(book.incidents(include_closed=False))
+
+
+def add_up(incident: Incident) -> None:
+    parts = incident.sessions_stalled + incident.sessions_at_risk + incident.sessions_recovered
+    assert parts + incident.sessions_gone == incident.sessions_total
+    assert 0 <= incident.sessions_reconnected <= incident.sessions_gone
+    assert min(incident.sessions_stalled, incident.sessions_at_risk, incident.sessions_recovered) >= 0
+    assert len(incident.what) <= 60
+    if incident.close_reason == "cleared":
+        assert (incident.sessions_stalled, incident.sessions_at_risk, incident.sessions_missing) == (0, 0, 0)

@@ -21,6 +21,7 @@ __all__ = [
     "loss_words",
     "percent",
     "quantity",
+    "silence_words",
     "stopped_words",
 ]
 
@@ -73,6 +74,10 @@ _SIDES = {
     "headend": "on the headend side of the tap",
     "sender": "in the sender, before the TCP header",
     "device": "in the device between the two tapped ports",
+}
+_SILENT = {
+    "client": "clients silent, seen from the headend's side",
+    "headend": "headend silent, clients still ask",
 }
 _STOPPED = {
     "client": "data of the client no longer get through",
@@ -136,6 +141,11 @@ def evidence_words(evidence: Evidence) -> str:
 def loss_words(loss_side: str | None) -> str:
     """Where the loss was, relative to the tap."""
     return _SIDES.get(loss_side or "", "not known from this tap")
+
+
+def silence_words(silent_side: str) -> str:
+    """Who is not heard any more in an outage."""
+    return _SILENT.get(silent_side, "not known from this tap")
 
 
 def stopped_words(stopped_side: str | None) -> str:

@@ -7,6 +7,7 @@ the same text for the same width.
 from __future__ import annotations
 
 import heapq
+import textwrap
 from typing import TYPE_CHECKING
 
 from ctcpmon.errors import OutputClosedError
@@ -18,17 +19,21 @@ from ctcpmon.text import clean, cut, pad
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ctcpmon.events import CtcpIncident
     from ctcpmon.sinks.sink import ByteStream
 
 __all__ = ["TableSink"]
 
 _MAX_INCIDENTS = 1_000
+_SHOWN_INCIDENTS = 40
+"""Guess: what a person reads; the rest is summed up."""
 _MAX_SESSIONS = 200
 _MAX_PAIRS = 200
 _MIN_WIDTH = 60
 _STATE_ORDER = {"stalled": 4, "suspect": 3, "at_risk": 2, "unknown": 1, "healthy": 0}
 _STATE_WORDS = {"at_risk": "at risk"}
 _SEVERITY_ORDER = {"critical": 3, "warning": 2, "info": 1}
+_CLOSED_WORDS = {"cleared": "OK", "reconnected": "OK", "gone": "gone", "moved": "-"}
 _SEVERITY_WORDS = {"critical": "CRIT", "warning": "WARN", "info": "info"}
 
 # Worst first, then in order of arrival: the second number counts down.
@@ -118,7 +123,8 @@ class TableSink:
 
     def _lines(self) -> Iterator[str]:
         incidents = sorted(
-            self._incidents.values(),
+            # One that was moved lives on in another incident; listing both would count it twice.
+            (one for one in self._incidents.values() if one.data.ctcp.close_reason != "moved"),
             key=lambda event: (
                 event.data.ctcp.change == "closed",
                 -_SEVERITY_ORDER[event.data.ctcp.severity],
@@ -150,22 +156,53 @@ class TableSink:
         if not incidents:
             return
         columns = _fit(_INCIDENT_COLUMNS, self._cells)
+        room = columns[-1][1]
         yield _row(columns, [name for name, _, _ in columns])
-        for event in incidents:
+        for event in incidents[:_SHOWN_INCIDENTS]:
             data = event.data
             ctcp = data.ctcp
+            what = textwrap.wrap(clean(data.event.reason or ctcp.what), room) or [""]
             yield _row(columns, [
-                "done" if ctcp.change == "closed" else _SEVERITY_WORDS[ctcp.severity],
+                _CLOSED_WORDS[ctcp.close_reason]
+                if ctcp.close_reason is not None
+                else _SEVERITY_WORDS[ctcp.severity],
                 _clock(data.event.start),
                 str(ctcp.sessions_total),
                 str(ctcp.sessions_stalled),
-                clean(data.event.reason or ctcp.what),
+                what[0],
             ])  # fmt: skip
+            yield from (" " * (self._cells - room) + piece for piece in what[1:])
             headend = _endpoint(data.destination.ip, data.destination.port)
-            yield f"      {ctcp.incident}  {clean(data.source.address)} to {headend}"
-            yield f"      loss {clean(ctcp.where)}; confidence {ctcp.confidence:.2f}"
+            more = f" and {data.source.networks - 1:,} more" if data.source.networks > 1 else ""
+            yield f"      {ctcp.incident}  {clean(data.source.address)}{more} to {headend}"
+            start = "" if ctcp.silent_side else "loss "
+            yield f"      {start}{clean(ctcp.where)}; confidence {ctcp.confidence:.2f}"
+            yield from self._group_lines(ctcp)
+        rest = [event.data.ctcp for event in incidents[_SHOWN_INCIDENTS:]]
+        if rest:
+            total, stalled = (
+                sum(one.sessions_total for one in rest),
+                sum(one.sessions_stalled for one in rest),
+            )
+            yield f"  and {len(rest):,} more, none worse: {total:,} sessions, {stalled:,} stalled"
         if self._incidents_left_out:
             yield f"  and more: {self._incidents_left_out} incident events not shown"
+
+    def _group_lines(self, ctcp: CtcpIncident) -> Iterator[str]:
+        """What became of the sessions, and what they say together."""
+        is_told = ctcp.close_reason == "cleared" and not ctcp.sessions_gone
+        if (ctcp.sessions_recovered or ctcp.sessions_gone) and not is_told:
+            back = f" ({ctcp.sessions_reconnected:,} reconnected)" if ctcp.sessions_reconnected else ""
+            yield (
+                f"      {ctcp.sessions_recovered:,} of {ctcp.sessions_total:,} moving again, "
+                f"{ctcp.sessions_gone:,} ended{back}, {ctcp.sessions_at_risk:,} at risk"
+            )
+        if ctcp.moving_since is not None and ctcp.worst_severity == "critical":
+            yield f"      the last of them moves again since {_clock(ctcp.moving_since)}"
+        for remark in ctcp.remarks or ():
+            yield from textwrap.wrap(
+                clean(remark, 400), self._cells - 2, initial_indent="      ", subsequent_indent="        "
+            )
 
     def _session_lines(self) -> Iterator[str]:
         if not self._seen:

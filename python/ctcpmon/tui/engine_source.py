@@ -151,6 +151,7 @@ class EngineSource:
                     book.add(finding)
                     log.add(finding)
                 for session in batch.sessions:
+                    book.end(session)
                     ended.add(session)
                 if batch.done:
                     is_done = True

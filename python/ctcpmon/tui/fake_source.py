@@ -25,7 +25,7 @@ from ctcpmon.tui.view import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SCENES", "FakeSource", "busy", "no_tunnel", "quiet"]
+__all__ = ["SCENES", "FakeSource", "aftermath", "busy", "no_tunnel", "quiet"]
 
 _T0_NS = 1_795_487_891_402_000_000
 _SECOND_NS = 1_000_000_000
@@ -79,7 +79,9 @@ class FakeSource:
         at = next((at for at, row in enumerate(rows) if row.key == query.incident), 0)
         view = replace(self.base, query=query, detail=_detail(query.session))
         if rows:
-            view = replace(view, evidence=_evidence(rows[at], at + 1, len(rows)), fixes=_fixes(rows[at]))
+            told = self.base.evidence if at == 0 else None
+            told = told or _evidence(rows[at], at + 1, len(rows))
+            view = replace(view, evidence=told, fixes=_fixes(rows[at]))
         self._view = view
 
 
@@ -109,6 +111,44 @@ def busy() -> View:
         fixes=_fixes(rows[0]),
         sessions=sessions,
     )
+
+
+def aftermath() -> View:
+    """An outage, and what became of two incidents after a fix."""
+    down = replace(
+        _row(1, "critical", 112, "10.1.0.0/24 +7 nets", "check-the-headend"),
+        title="Headend-wide outage",
+        what="headend or the device in front of it went away",
+        loss="headend silent, clients still ask",
+    )
+    cured = replace(
+        _row(2, "critical", 12, "10.7.0.0/24", "linux-be-liberal"),
+        is_open=False,
+        stalled=0,
+        recovered=12,
+        what="cleared: 12 of 12 sessions moving again for 6.0 s",
+    )
+    lost = replace(
+        _row(3, "critical", 3, "10.8.0.0/24", "asa-tcp-state-bypass"),
+        is_open=False,
+        is_lost=True,
+        stalled=0,
+        what="not cured: 3 of 3 sessions ended, not seen again",
+    )
+    lines = (
+        EvidenceLine(
+            "8 client networks at once: look first at what they share, the side of the headend",
+            short="8 client networks at once: look first at the side of the headend",
+        ),
+        EvidenceLine(
+            "112 sessions: 100 stalled, 0 at risk, 2 moving again, 10 ended (4 reconnected)",
+            short="112: 100 stalled, 0 at risk, 2 moving, 10 ended",
+        ),
+        EvidenceLine("since then the last of them moves again", _T0_NS + 400 * _SECOND_NS),
+        EvidenceLine("nothing seen of the silent side for 6.2 s", _T0_NS + 360 * _SECOND_NS),
+    )
+    evidence = replace(_evidence(down, 1, 3), lines=lines, silence=down.loss)
+    return replace(busy(), incidents=(down, cured, lost), evidence=evidence, fixes=_fixes(down))
 
 
 def quiet() -> View:
@@ -151,7 +191,12 @@ def no_tunnel() -> View:
     )
 
 
-SCENES: dict[str, Callable[[], View]] = {"busy": busy, "quiet": quiet, "no-tunnel": no_tunnel}
+SCENES: dict[str, Callable[[], View]] = {
+    "aftermath": aftermath,
+    "busy": busy,
+    "quiet": quiet,
+    "no-tunnel": no_tunnel,
+}
 """By name, for ``preview``."""
 
 
@@ -185,10 +230,17 @@ def _evidence(row: IncidentRow, number: int, of: int) -> EvidenceView:
         loss=row.loss,
         stopped="data of the client no longer get through",
         lines=(
+            EvidenceLine(
+                f"{row.stalled} of {row.stalled} sessions stopped about 4.1 s after the loss: consistent "
+                "with the out-of-order buffer timeout of an ASA (4 s by default)",
+                short=f"{row.stalled} of {row.stalled} stopped 4.1 s after the loss: fits an ASA (4 s)",
+            ),
             EvidenceLine("hole of 96 bytes that nobody filled", row.since_ns, 18_221),
             EvidenceLine("the ACK of the other side has stood still for 4.0 s", row.since_ns + 53_000_000),
             EvidenceLine("30 segments sent after the ACK stopped"),
-            EvidenceLine(f"{row.sessions} sessions on this path: {row.stalled} stalled"),
+            EvidenceLine(
+                f"{row.sessions} sessions: {row.stalled} stalled, {row.at_risk} at risk, 0 moving again"
+            ),
         ),
         story="A segment was lost and data of one direction no longer get through.",
         why="A device on the path keeps real TCP state and waits for the missing segment.",

@@ -78,11 +78,12 @@ def incident_row(incident: Incident) -> IncidentRow:
         recovered=incident.sessions_recovered,
         title=clean(incident.cause.title, 60),
         what=clean(incident.what, 60),
-        client=_end(lead.client_ip, lead.client_port) if one else clean(incident.client_net, 50),
+        client=_end(lead.client_ip, lead.client_port) if one else _clients(incident),
         headend=clean(incident.headend, 56),
-        loss=_LOSS.get(incident.loss_side or "", "place not known from this tap"),
+        loss=_place(incident),
         fix=incident.fixes[0] if incident.fixes else "",
         session=session_key(lead),
+        is_lost=incident.close_reason == "gone" and incident.sessions_missing > 0,
     )
 
 
@@ -92,18 +93,23 @@ def evidence(incident: Incident, number: int, of: int) -> EvidenceView:
     # As it happened; what has no moment of its own comes after, in the detector's order.
     told = sorted(lead.evidence, key=lambda one: (one.ts_ns is None, one.ts_ns or 0))
     lines = [EvidenceLine(_sentence(evidence_words(one)), one.ts_ns, one.packet) for one in told]
-    if incident.sessions_total > 1:
-        lines.append(
+    # What the sessions say together stands before the numbers of one of them.
+    group = [EvidenceLine(_sentence(text), short=short) for text, short in incident.remarks]
+    if incident.sessions_total > 1 or incident.sessions_gone:
+        group.append(
             EvidenceLine(
-                f"{incident.sessions_total:,} sessions on this path: {incident.sessions_stalled:,} stalled, "
-                f"{incident.sessions_at_risk:,} at risk, {incident.sessions_recovered:,} moving again"
+                f"{_sessions(incident.sessions_total)}: {incident.counts}",
+                short=f"{incident.sessions_total:,}: {incident.counts_short}",
             )
         )
+    if incident.moving_since_ns is not None:
+        group.append(EvidenceLine("since then the last of them moves again", incident.moving_since_ns))
+    lines = [*group, *lines]
     return EvidenceView(
         incident=incident.id,
         number=number,
         of=of,
-        loss=_LOSS.get(incident.loss_side or "", "place not known from this tap"),
+        loss=_place(incident),
         stopped=_effect(incident),
         lines=tuple(lines),
         story=incident.cause.story,
@@ -112,6 +118,7 @@ def evidence(incident: Incident, number: int, of: int) -> EvidenceView:
         confidence_reasons=_reasons(lead),
         otherwise=incident.cause.otherwise,
         limits=incident.cause.limits,
+        silence=incident.where if incident.silent_side is not None else "",
     )
 
 
@@ -212,6 +219,21 @@ def _facts(session: Session) -> list[str]:
         (not session.roles_known, "which side is the client is a guess from the ports"),
     )
     return lines + [f"  limit: {text}" for is_true, text in limits if is_true]
+
+
+def _clients(incident: Incident) -> str:
+    more = incident.client_nets - 1
+    return clean(incident.client_net, 50) + (f" +{more:,} nets" if more else "")
+
+
+def _sessions(count: int) -> str:
+    return f"{count:,} session{'' if count == 1 else 's'}"
+
+
+def _place(incident: Incident) -> str:
+    if incident.silent_side is not None:
+        return incident.where
+    return _LOSS.get(incident.loss_side or "", "place not known from this tap")
 
 
 def _effect(incident: Incident) -> str:

@@ -128,6 +128,8 @@ class IncidentRow:
     """Id of the first fix; empty: none."""
     session: str
     """Key of the session whose finding speaks for the incident."""
+    is_lost: bool = False
+    """Closed because sessions went away, not because they move again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class EvidenceLine:
     text: str
     at_ns: int | None = None
     frame: int | None = None
+    short: str = ""
+    """The same for a narrow frame; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,8 @@ class EvidenceView:
     confidence_reasons: str
     otherwise: tuple[str, ...] = ()
     limits: str = ""
+    silence: str = ""
+    """In an outage: who is not heard; then there is no place of a loss."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctcpmon.diagnosis.causes import (
+    headend_outage,
     ike_unanswered,
     inspection_queue_freeze,
     proxy_ack_freeze,
@@ -26,6 +27,7 @@ CAUSES: tuple[Cause, ...] = (
     reset_after_loss.CAUSE,
     silent_death.CAUSE,
     ike_unanswered.CAUSE,
+    headend_outage.CAUSE,
 )
 _BY_DETECTOR = {cause.detector: cause for cause in CAUSES}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ctcpmon.stamps import clock
+from ctcpmon.text import width
 from ctcpmon.tui.painting import words
 from ctcpmon.tui.painting.fold import fold, prose
 
@@ -42,7 +43,7 @@ def evidence(view: View, frame: Frame) -> list[Line]:
     if facts is None:
         return []
     title: Line = (("EVIDENCE", "title"), (f"  incident {facts.number} of {facts.of}", ""))
-    where = f"loss {facts.loss}" if frame.width >= _ROOMY else facts.loss
+    where = facts.silence or (f"loss {facts.loss}" if frame.width >= _ROOMY else facts.loss)
     lines = [frame.rule(title, ((where, "bold"),))]
     body = [_fact(one, frame) for one in facts.lines]
     stopped = _labelled("effect", facts.stopped, frame, "bold")
@@ -81,7 +82,8 @@ def first_fix(view: View, frame: Frame) -> list[Line]:
 def _fact(one: EvidenceLine, frame: Frame) -> Line:
     at = clock(one.at_ns) if one.at_ns is not None else ""
     frame_number = f"  (frame {one.frame:,})" if one.frame is not None and frame.width >= _ROOMY else ""
-    return ((f" {at:<{_TIME_CELLS}}", "dim"), (one.text, ""), (frame_number, "dim"))
+    text = one.short if one.short and width(one.text) > frame.width - _TIME_CELLS - 1 else one.text
+    return ((f" {at:<{_TIME_CELLS}}", "dim"), (text, ""), (frame_number, "dim"))
 
 
 def _labelled(label: str, text: str, frame: Frame, role: Role = "", *, most: int | None = None) -> list[Line]:

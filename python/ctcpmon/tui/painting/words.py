@@ -41,7 +41,9 @@ _STATES: dict[str, Span] = {
 
 
 def severity(row: IncidentRow) -> Span:
-    """Word and sign; a cleared incident is OK."""
+    """Word and sign; a cleared incident is OK, one whose sessions went away is not."""
+    if row.is_lost:
+        return ("GONE *", "warning")
     return _SEVERITIES[row.level] if row.is_open else _SEVERITIES["ok"]
 
 

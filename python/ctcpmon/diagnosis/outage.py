@@ -1,0 +1,173 @@
+"""Headend-wide outage: several clients of one headend fall silent together, without a loss before.
+
+Watches findings of silence and says which of them belong together. It judges by clients, not sessions:
+three sessions behind one address are one client (NAT rebinding looks like that). Bounded by headend and
+by findings kept for each.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from ctcpmon.diagnosis.reconnects import had_loss
+
+if TYPE_CHECKING:
+    from ctcpmon.engine import Finding, Session
+
+__all__ = ["RULE", "OutageWatch", "Silence", "silence_of"]
+
+MIN_CLIENTS = 3
+"""Guess: two clients may be chance."""
+HEADEND_WITHIN_NS = 10 * 10**9
+"""Guess: clients notice a dead headend with their next packet, keepalives come every 5 s."""
+CLIENTS_WITHIN_NS = 2 * 10**9
+"""Guess: clients that are cut off together stop at once; people who leave do not."""
+REMEMBERED_NS = 60 * 10**9
+"""Silence is judged up to this long after it began (usual gaps of 10 s and three missed beats)."""
+MAX_REMEMBERED = 64
+MAX_CLIENTS = 4_096
+"""Clients of one headend that are counted; beyond that the share is that of the first."""
+
+RULE = (
+    f"Named by the grouping, not by a detector of the engine: at least {MIN_CLIENTS} clients whose silence "
+    f"began within {HEADEND_WITHIN_NS // 10**9} s when the headend is not heard, or within "
+    f"{CLIENTS_WITHIN_NS // 10**9} s when the clients are not heard; at least half of the clients of that "
+    "headend with any finding; no loss before. All of these numbers are guesses."
+)
+Side = Literal["headend", "client"]
+
+
+class Silence(NamedTuple):
+    """One client's side of the story."""
+
+    client_ip: str
+    side: Side
+    """Who is not heard any more."""
+    since_ns: int
+    finding: Finding
+
+
+@dataclass(slots=True)
+class _Headend:
+    recent: deque[Silence] = field(default_factory=lambda: deque(maxlen=MAX_REMEMBERED))
+    clients: dict[str, None] = field(default_factory=dict)
+    """Clients with any finding that did not end since."""
+    outage: tuple[Side, int, int] | None = None
+    """Side that fell silent, first and last moment."""
+    affected: set[str] = field(default_factory=set)
+    unharmed: set[str] = field(default_factory=set)
+    """Clients of sessions that went on through the outage; known once they end."""
+
+
+def silence_of(finding: Finding) -> Silence | None:
+    """The silence a finding tells of, unless a loss explains it."""
+    if finding.verdict not in {"stalled", "suspect"} or had_loss(finding):
+        return None
+    side: Side
+    if finding.detector == "ctcp.silent_death":
+        side = "client" if finding.stopped_side == "client" else "headend"
+    elif finding.detector == "ctcp.ike_unanswered":
+        side = "headend" if finding.stopped_side == "client" else "client"
+    else:
+        return None
+    began = next((item.ts_ns for item in finding.evidence if item.ts_ns is not None), None)
+    return Silence(finding.session.client_ip, side, began or finding.since_ns, finding)
+
+
+class OutageWatch:
+    """Knows for each headend who fell silent when. ``forgotten`` counts headends dropped for room."""
+
+    def __init__(self, max_headends: int) -> None:
+        self._max_headends = max_headends
+        self._headends: dict[tuple[str, int], _Headend] = {}
+        self.forgotten = 0
+
+    def add(self, finding: Finding) -> tuple[Side, tuple[Silence, ...]] | None:
+        """The outage ``finding`` belongs to: the silent side and the silences to gather there."""
+        here = self._at(finding.session)
+        client = finding.session.client_ip
+        if finding.verdict != "healthy" and len(here.clients) < MAX_CLIENTS:
+            here.clients[client] = None
+        silence = silence_of(finding)
+        if silence is None:
+            if finding.verdict == "healthy" and here.recent:
+                kept = [one for one in here.recent if not _is_taken_back(one.finding, finding)]
+                here.recent = deque(kept, maxlen=MAX_REMEMBERED)
+            return None
+        if here.outage is not None:
+            return self._join(here, silence)
+        while here.recent and finding.ts_ns - here.recent[0].since_ns > REMEMBERED_NS:
+            here.recent.popleft()
+        here.recent.append(silence)
+        within = HEADEND_WITHIN_NS if silence.side == "headend" else CLIENTS_WITHIN_NS
+        together = _together([one for one in here.recent if one.side == silence.side], silence, within)
+        clients = {one.client_ip for one in together}
+        if len(clients) < MIN_CLIENTS or 2 * len(clients) < len(here.clients):
+            return None
+        moments = [one.since_ns for one in together]
+        here.outage = (silence.side, min(moments), max(moments))
+        here.affected, here.unharmed = clients, set()
+        here.recent.clear()
+        return silence.side, tuple(together)
+
+    def _join(self, here: _Headend, silence: Silence) -> tuple[Side, tuple[Silence, ...]] | None:
+        if here.outage is None:
+            return None
+        side, first, last = here.outage
+        within = HEADEND_WITHIN_NS if side == "headend" else CLIENTS_WITHIN_NS
+        if silence.side != side or not last - within <= silence.since_ns <= first + within:
+            return None
+        if len(here.affected) < MAX_CLIENTS:
+            here.affected.add(silence.client_ip)
+        here.outage = (side, min(first, silence.since_ns), max(last, silence.since_ns))
+        return side, (silence,)
+
+    def ended(self, session: Session) -> bool:
+        """Notes an ended session; True when it shows that the outage was not headend-wide."""
+        here = self._headends.get((session.headend_ip, session.headend_port))
+        if here is None:
+            return False
+        client = session.client_ip
+        if session.end_reason != "end_of_input":
+            here.clients.pop(client, None)
+        if here.outage is None or client in here.affected or session.worst_state == "stalled":
+            return False
+        _, first, last = here.outage
+        if session.first_ns < first and session.last_ns > last + HEADEND_WITHIN_NS:
+            if len(here.unharmed) < MAX_CLIENTS:
+                here.unharmed.add(client)
+            return len(here.unharmed) > len(here.affected)
+        return False
+
+    def over(self, headend_ip: str, headend_port: int) -> None:
+        """The outage of a headend is closed; the next one is found anew."""
+        self._headends.pop((headend_ip, headend_port), None)
+
+    def _at(self, session: Session) -> _Headend:
+        key = (session.headend_ip, session.headend_port)
+        here = self._headends.get(key)
+        if here is None:
+            if len(self._headends) >= self._max_headends:
+                del self._headends[next(iter(self._headends))]
+                self.forgotten += 1
+            here = self._headends[key] = _Headend()
+        return here
+
+
+def _together(silences: list[Silence], newest: Silence, within_ns: int) -> list[Silence]:
+    """The largest group around ``newest`` that began within ``within_ns``."""
+    ordered = sorted(silences, key=lambda one: one.since_ns)
+    best: list[Silence] = []
+    for start in ordered:
+        if newest.since_ns - within_ns <= start.since_ns <= newest.since_ns:
+            group = [one for one in ordered if 0 <= one.since_ns - start.since_ns <= within_ns]
+            if len(group) > len(best):
+                best = group
+    return best
+
+
+def _is_taken_back(earlier: Finding, healthy: Finding) -> bool:
+    one, other = earlier.session, healthy.session
+    return (one.id, one.generation, earlier.detector) == (other.id, other.generation, healthy.detector)
