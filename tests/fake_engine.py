@@ -144,9 +144,87 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class DeviceDirection:
+    entered_pkts: int = 200
+    left_pkts: int = 200
+    matched_pkts: int = 200
+    lost_pkts: int = 0
+    appeared_pkts: int = 0
+    undecided_pkts: int = 0
+    overdue_pkts: int = 0
+    repeated_pkts: int = 0
+    recut_pkts: int = 0
+    verdict: str = "forwarded"
+    confidence: float = 0.99
+    stopped_at_ns: int | None = None
+    stopped_esp_seq: int | None = None
+    stopped_pkts: int | None = None
+    outages: int = 0
+    resumed_by_ns: int | None = None
+    first_lost_ns: int | None = None
+    first_lost_spi: int | None = None
+    first_lost_esp_seq: int | None = None
+    last_lost_ns: int | None = None
+    last_lost_spi: int | None = None
+    last_lost_esp_seq: int | None = None
+    delay_min_ns: int | None = 50_000
+    delay_median_ns: int | None = 61_000
+    delay_p95_ns: int | None = 90_000
+    delay_max_ns: int | None = 120_000
+    delay_spread_ns: int | None = 70_000
+
+
+STOPPED_DIRECTION = DeviceDirection(
+    left_pkts=140,
+    matched_pkts=140,
+    lost_pkts=60,
+    verdict="stopped",
+    stopped_at_ns=T0 + 20 * SECOND,
+    stopped_esp_seq=141,
+    stopped_pkts=60,
+    first_lost_ns=T0 + 20 * SECOND,
+    first_lost_spi=0x1000,
+    first_lost_esp_seq=141,
+    last_lost_ns=T0 + 50 * SECOND,
+    last_lost_spi=0x1000,
+    last_lost_esp_seq=200,
+)
+
+
+@dataclass(frozen=True)
+class DevicePair:
+    client_session: str = "a1b2c3d40000"
+    headend_session: str = "b1b2c3d40000"
+    client_ip: str = "10.1.4.17"
+    client_port: int = 1061
+    headend_ip: str = "198.51.100.9"
+    headend_port: int = 10_000
+    translated_client_ip: str = "203.0.113.5"
+    translated_client_port: int = 40_001
+    translated_headend_ip: str = "198.51.100.9"
+    translated_headend_port: int = 10_000
+    verdict: str = "forwarded"
+    confidence: float = 0.99
+    stopped_side: str | None = None
+    loss_side: str | None = None
+    to_headend: DeviceDirection = DeviceDirection()
+    to_client: DeviceDirection = DeviceDirection()
+    clock_offset_ns: int | None = 3_700_000_000
+    clock_uncertainty_ns: int | None = 50_000
+    delay_refused: str | None = None
+    client_tap_missed_pkts: int = 0
+    headend_tap_missed_pkts: int = 0
+    first_ns: int = T0
+    last_ns: int = T0 + 60 * SECOND
+    ts_ns: int = T0 + 60 * SECOND
+    is_final: bool = True
+
+
+@dataclass(frozen=True)
 class Batch:
     findings: tuple[Finding, ...]
     sessions: tuple[Session, ...]
+    devices: tuple[DevicePair, ...]
     more: bool
     done: bool
 
@@ -174,6 +252,7 @@ class Stats:
     bytes_read: int = 500_000
     bytes_total: int | None = 1_000_000
     notes: tuple[Note, ...] = ()
+    matching: dict[str, int] | None = None
     done: bool = True
 
 
@@ -195,10 +274,14 @@ class Scenario:
 scenario = Scenario()
 
 
+def _rank(item: Any) -> int:
+    return (Finding, Session, DevicePair).index(type(item))
+
+
 def _size_of_batch(items: list[Any]) -> int:
-    """Stops where a finding follows an ended session, as the engine does."""
+    """Stops where a finding follows an ended session or a pair, as the engine does."""
     for i, (item, following) in enumerate(itertools.pairwise(items), start=1):
-        if isinstance(item, Session) and not isinstance(following, Session):
+        if _rank(item) > _rank(following):
             return i
     return len(items)
 
@@ -223,9 +306,9 @@ class Replay:
 
             self._waits -= 1
             time.sleep(timeout_ms / 1000)
-            return Batch(_findings(taken), _sessions(taken), more=False, done=False)
+            return _batch(taken, more=False, done=False)
         done = not self._items
-        return Batch(_findings(taken), _sessions(taken), more=not done, done=done)
+        return _batch(taken, more=not done, done=done)
 
     def stats(self) -> Stats:
         return scenario.stats
@@ -244,6 +327,11 @@ class Replay:
 
     def stop(self) -> None:
         self.is_stopped = True
+
+
+def _batch(items: list[Any], *, more: bool, done: bool) -> Batch:
+    devices = tuple(item for item in items if isinstance(item, DevicePair))
+    return Batch(_findings(items), _sessions(items), devices, more, done)
 
 
 def _findings(items: list[Any]) -> tuple[Finding, ...]:
@@ -357,6 +445,8 @@ def install() -> None:
         "CaptureError",
         "CounterInfo",
         "DetectorInfo",
+        "DeviceDirection",
+        "DevicePair",
         "Direction",
         "Evidence",
         "EvidenceInfo",

@@ -147,11 +147,76 @@ class Finding:
     tap_gap_ratio: float | None  # estimated loss of the tap itself, 0..1; None: no ordinary TCP to measure by
 
 @final
+class DeviceDirection:
+    """What went into the device between two taps in one direction, and what came out (ESP packets)."""
+
+    entered_pkts: int  # seen at the tap before the device
+    left_pkts: int  # seen at the tap behind it
+    matched_pkts: int  # seen at both
+    lost_pkts: int  # entered and did not leave within 10 s
+    appeared_pkts: int  # left and never seen entering: the tap before the device missed them
+    undecided_pkts: int  # entered too near to an end of the capture behind the device to tell
+    overdue_pkts: int  # of these: due for more than a second when the input ended
+    repeated_pkts: int  # seen again at one tap
+    recut_pkts: int  # left in a TCP segment of another length than they entered in
+    verdict: (
+        str  # "undecided" | "forwarded" | "held" | "overdue" | "recut" | "lossy" | "interrupted" | "stopped"
+    )
+    confidence: float
+    stopped_at_ns: int | None  # by the clock of the tap before the device
+    stopped_esp_seq: int | None  # first packet of the stop
+    stopped_pkts: int | None  # packets lost in the stop
+    outages: int  # stops that ended again
+    resumed_by_ns: int | None
+    first_lost_ns: int | None
+    first_lost_spi: int | None
+    first_lost_esp_seq: int | None
+    last_lost_ns: int | None
+    last_lost_spi: int | None
+    last_lost_esp_seq: int | None
+    delay_min_ns: int | None  # through the device; None when the clocks do not allow it
+    delay_median_ns: int | None
+    delay_p95_ns: int | None
+    delay_max_ns: int | None
+    delay_spread_ns: int | None  # longest minus shortest: needs no clock offset
+
+@final
+class DevicePair:
+    """One session seen at both taps."""
+
+    client_session: str  # session id at the client-side tap
+    headend_session: str  # session id at the headend-side tap
+    client_ip: str  # as the client-side tap sees it
+    client_port: int
+    headend_ip: str
+    headend_port: int
+    translated_client_ip: str  # as the headend-side tap sees it
+    translated_client_port: int
+    translated_headend_ip: str
+    translated_headend_port: int
+    verdict: str  # that of the worse direction
+    confidence: float
+    stopped_side: str | None  # "client" | "headend" | "both": whose data the device stopped forwarding
+    loss_side: str | None  # "device" when packets were lost inside
+    to_headend: DeviceDirection
+    to_client: DeviceDirection
+    clock_offset_ns: int | None  # clock of the headend-side tap minus that of the client-side tap
+    clock_uncertainty_ns: int | None
+    delay_refused: str | None  # why no delay is stated; a key of ctcpmon.diagnosis.device.REFUSALS
+    client_tap_missed_pkts: int  # over all sessions
+    headend_tap_missed_pkts: int
+    first_ns: int
+    last_ns: int
+    ts_ns: int  # packet time of this report
+    is_final: bool  # False: the verdict changed while the session goes on
+
+@final
 class Batch:
     """Findings come before the sessions of the same batch: it ends where a finding would follow."""
 
     findings: tuple[Finding, ...]
     sessions: tuple[Session, ...]  # sessions that ended, each once
+    devices: tuple[DevicePair, ...]  # of a run with two taps; after the sessions of the same batch
     more: bool  # more items wait right now
     done: bool  # input ended and everything was handed over
 
@@ -179,6 +244,7 @@ class Stats:
     bytes_read: int  # of the inputs as stored (compressed bytes of compressed files)
     bytes_total: int | None  # None for a pipe
     notes: tuple[Note, ...]
+    matching: dict[str, int] | None  # counters of the matcher of two taps; None with one tap
     done: bool
 
 @final
@@ -194,6 +260,7 @@ class Replay:
         batch_frames: int = 0,  # 0: default; changes nothing but speed
         max_pending: int = 10_000,  # items waiting for poll(); the reader pauses when full
         speed: float = 0.0,  # 0: as fast as possible; 1.0: at the pace of the capture
+        taps: Sequence[str] | None = None,  # "client" | "headend" for each path: two taps around a device
     ) -> None: ...
     def poll(self, timeout_ms: int, max_items: int = 1_000) -> Batch:
         """Waits at most ``timeout_ms`` for findings or ended sessions. Raises KeyboardInterrupt on Ctrl-C."""

@@ -28,6 +28,7 @@ from ctcpmon.exits import MEANINGS, ExitCode
 if TYPE_CHECKING:
     from ctcpmon.config import Settings
     from ctcpmon.engine import DetectorInfo
+    from ctcpmon.events import TapSide
     from ctcpmon.fixes import Recipe, RenderedFix
     from ctcpmon.lookup import Found
 
@@ -138,6 +139,33 @@ def _speed(_ctx: click.Context, _parameter: click.Parameter, value: str) -> floa
     return speed
 
 
+def _taps(
+    _ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[TapSide, str], ...]:
+    """Checks that both sides are named, each file once."""
+    taps: list[tuple[TapSide, str]] = []
+    real: dict[str, str] = {}
+    for value in values:
+        side, is_given, path = value.partition("=")
+        if not is_given or not path:
+            message = f"expected client=FILE or headend=FILE, got {_safe(value)!r}"
+            raise click.BadParameter(message)
+        if side not in {"client", "headend"}:
+            message = f"no such tap: {_safe(side)!r}; the two are client and headend (sides of the device)"
+            raise click.BadParameter(message)
+        same = "-" if path == "-" else os.path.realpath(path)
+        if same in real:
+            message = f"{_safe(path)!r} is given twice; each capture belongs to one tap"
+            raise click.BadParameter(message)
+        real[same] = side
+        taps.append(("client" if side == "client" else "headend", path))
+    missing = {"client", "headend"} - {side for side, _ in taps}
+    if taps and missing:
+        message = f"two taps are needed; --tap {missing.pop()}=FILE is missing"
+        raise click.BadParameter(message)
+    return tuple(taps)
+
+
 @click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_HELP)
 def cli() -> None:
     """Find stalled Cisco cTCP (IPsec over TCP) sessions and say what to do.
@@ -147,15 +175,36 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE|-...")
+@click.argument("files", nargs=-1, metavar="FILE|-...")
+@click.option(
+    "--tap",
+    "taps",
+    multiple=True,
+    metavar="client|headend=FILE",
+    callback=_taps,
+    help="A capture from one side of a device; both sides are needed, several files each are allowed.",
+)
 @_run_options
-def replay(files: tuple[str, ...], **options: Any) -> None:
+def replay(files: tuple[str, ...], taps: tuple[tuple[TapSide, str], ...], **options: Any) -> None:
     """Analyse capture files (pcap, pcapng, compressed or not; - is standard input).
 
     Several files are merged in time order. On a terminal this opens the screen, otherwise it
     writes JSON Lines.
+
+    With --tap client=A --tap headend=B the two captures were made on both sides of one device: its
+    packets are matched by ESP SPI and sequence number, which gives its loss and delay exactly. This
+    writes a table on a terminal.
     """
-    click.get_current_context().exit(_replay(files, **options))
+    if bool(files) == bool(taps):
+        message = (
+            "give either FILEs or --tap client=FILE --tap headend=FILE, not both"
+            if files
+            else "give a FILE, or --tap client=FILE --tap headend=FILE"
+        )
+        raise click.UsageError(message)
+    sides = tuple(side for side, _ in taps) or None
+    paths = files or tuple(path for _, path in taps)
+    click.get_current_context().exit(_replay(paths, sides, **options))
 
 
 @cli.command()
@@ -166,11 +215,12 @@ def demo(**options: Any) -> None:
     if not capture.is_file():
         message = "the demo capture is not part of this installation; in a source tree type: ./x demo"
         raise PartMissingError(message)
-    click.get_current_context().exit(_replay((str(capture),), **options))
+    click.get_current_context().exit(_replay((str(capture),), None, **options))
 
 
 def _replay(
     files: tuple[str, ...],
+    taps: tuple[TapSide, ...] | None,
     *,
     output: Output | None,
     speed: float,
@@ -185,7 +235,8 @@ def _replay(
 ) -> int:
     settings = _settings(config, max_flow_mib, show_groups=show_groups)
     is_terminal = sys.stdout.isatty()
-    if output is None and is_terminal and not no_tui:
+    # The screen shows what one tap sees.
+    if output is None and is_terminal and not no_tui and taps is None:
         code = _screen(files, speed=speed, ascii_only=ascii_only, settings=settings)
         if code is not None:
             return code
@@ -205,6 +256,7 @@ def _replay(
         speed=speed,
         batch_frames=batch_frames,
         fail_on=fail_on,
+        taps=taps,
         is_live=sys.stderr.isatty(),
         is_verbose=verbose,
     )

@@ -26,6 +26,8 @@ try:
         CaptureError,
         CounterInfo,
         DetectorInfo,
+        DeviceDirection,
+        DevicePair,
         Direction,
         Evidence,
         EvidenceInfo,
@@ -52,6 +54,8 @@ __all__ = [
     "CaptureError",
     "CounterInfo",
     "DetectorInfo",
+    "DeviceDirection",
+    "DevicePair",
     "Direction",
     "Evidence",
     "EvidenceInfo",
@@ -75,12 +79,15 @@ def open_replay(
     batch_frames: int = 0,
     max_pending: int = 10_000,
     speed: float = 0.0,
+    taps: Sequence[str] | None = None,
 ) -> Iterator[Replay]:
     """Opens captures and stops the reading thread on leaving.
 
     ``max_flow_mib`` bounds the flow tables (MiB); ``batch_frames`` (frames per step, 0 is the
     default) changes nothing but speed; ``speed`` 0.0 is as fast as possible, 1.0 the pace of
-    the capture. Raises ``InputError`` if nothing can be read, also while polling.
+    the capture. ``taps`` names for each path the side of a device it was captured on, ``client`` or
+    ``headend``: then packets are matched across the device. Raises ``InputError`` if nothing can be
+    read, also while polling.
     """
     try:
         replay = Replay(
@@ -90,6 +97,7 @@ def open_replay(
             batch_frames=batch_frames,
             max_pending=max_pending,
             speed=speed,
+            taps=None if taps is None else list(taps),
         )
         try:
             yield replay

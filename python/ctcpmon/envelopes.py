@@ -15,6 +15,7 @@ import msgspec
 
 from ctcpmon import events
 from ctcpmon.community import community_id
+from ctcpmon.device_events import device_event
 from ctcpmon.diagnosis import cause_of, evidence_words
 from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ctcpmon.diagnosis import Cycle, DeviceTimer, Incident, Severity
-    from ctcpmon.engine import Direction, Evidence, Finding, Session, Stats
+    from ctcpmon.engine import DevicePair, Direction, Evidence, Finding, Session, Stats
 
-__all__ = ["EventFactory"]
+__all__ = ["EventFactory", "tap_of"]
 
 _SEVERITY_NUMBERS: dict[Severity, int] = {"critical": 99, "warning": 47, "info": 21}
 _VERDICT_SEVERITIES: dict[str, Severity] = {
@@ -40,11 +41,18 @@ class EventFactory:
     """Builds the events of one run and numbers them from 1 in the order of the calls.
 
     ``boot`` separates runs of a sensor: ``replay`` for captures, so that the same capture gives
-    the same ids. ``version`` is that of the program.
+    the same ids. ``version`` is that of the program. ``taps`` names the observation points of a run
+    with two of them.
     """
 
     def __init__(
-        self, *, version: str, sensor: str = "local", boot: str = "replay", show_groups: bool = False
+        self,
+        *,
+        version: str,
+        sensor: str = "local",
+        boot: str = "replay",
+        taps: Mapping[int, events.TapSide] | None = None,
+        show_groups: bool = False,
     ) -> None:
         self._show_groups = show_groups
         self._prefix = f"{clean(sensor, 64)}.{clean(boot, 32)}."
@@ -52,6 +60,10 @@ class EventFactory:
         self._observer = events.Observer(
             name=clean(sensor, 64), product="ctcpmon", version=clean(version, 40)
         )
+        self._observers = {
+            tap: msgspec.structs.replace(self._observer, ingress=events.Ingress(zone=side))
+            for tap, side in (taps or {}).items()
+        }
         self._number = 0
         self._written: Counter[str] = Counter()
         self._sessions: Counter[str] = Counter()
@@ -90,7 +102,7 @@ class EventFactory:
                     reason=f"cleared: {cause.title}" if finding.verdict == "healthy" else cause.what,
                 ),
                 rule=_rule(finding.detector),
-                observer=self._observer,
+                observer=self._seen_by(tap_of(session)),
                 network=network,
                 source=_peer(session.client_ip, session.client_port, session.to_headend),
                 destination=_peer(session.headend_ip, session.headend_port, session.to_client),
@@ -111,8 +123,8 @@ class EventFactory:
             ),
         )
 
-    def incident(self, incident: Incident) -> events.IncidentEvent:
-        """``ctcpmon.incident.v1``."""
+    def incident(self, incident: Incident, tap: int | None = None) -> events.IncidentEvent:
+        """``ctcpmon.incident.v1`` of what ``tap`` saw."""
         protocol = incident.protocols[0] if incident.protocols else "unknown"
         return events.IncidentEvent(
             specversion="1.0",
@@ -131,7 +143,7 @@ class EventFactory:
                     reason=incident.what,
                 ),
                 rule=_rule(incident.cause.detector),
-                observer=self._observer,
+                observer=self._seen_by(tap),
                 network=events.Network(
                     transport="tcp", protocol=protocol, type=_ip_type(incident.headend_ip)
                 ),
@@ -191,7 +203,7 @@ class EventFactory:
                     start=rfc3339(session.first_ns),
                     end=rfc3339(session.last_ns),
                 ),
-                observer=self._observer,
+                observer=self._seen_by(tap_of(session)),
                 network=network,
                 source=_peer(session.client_ip, session.client_port, session.to_headend),
                 destination=_peer(session.headend_ip, session.headend_port, session.to_client),
@@ -228,6 +240,13 @@ class EventFactory:
             ),
         )
 
+    def device(self, pair: DevicePair) -> events.DeviceEvent:
+        """``ctcpmon.device.v1``."""
+        return device_event(pair, source=self._source, observer=self._observer)
+
+    def _seen_by(self, tap: int | None) -> events.Observer:
+        return self._observer if tap is None else self._observers.get(tap, self._observer)
+
     def stats(self, stats: Stats, diagnosis: Mapping[str, int]) -> events.StatsEvent:
         """``ctcpmon.stats.v1``; counts the events numbered before it."""
         return events.StatsEvent(
@@ -253,8 +272,16 @@ class EventFactory:
                 events=dict(sorted(self._written.items())),
                 sessions={name: self._sessions[name] for name in get_args(events.State)},
                 tap_gap_ratio=_ratio(stats.tap_gap_ratio),
+                matching=None
+                if stats.matching is None
+                else {clean(name, 64): _count(value) for name, value in stats.matching.items()},
             ),
         )
+
+
+def tap_of(session: Session) -> int | None:
+    """The observation point that saw a session; None when it was more than one."""
+    return session.taps[0] if len(session.taps) == 1 else None
 
 
 def _rule(detector: str) -> events.Rule:

@@ -15,10 +15,15 @@ from msgspec import Meta
 
 __all__ = [
     "MAX_SAFE_INTEGER",
+    "CtcpDevice",
+    "CtcpDeviceDirection",
     "CtcpDirection",
     "CtcpFinding",
     "CtcpIncident",
     "CtcpSession",
+    "DeviceData",
+    "DeviceEvent",
+    "DevicePeer",
     "Event",
     "EventInfo",
     "EvidenceItem",
@@ -27,6 +32,8 @@ __all__ = [
     "Headend",
     "IncidentData",
     "IncidentEvent",
+    "Ingress",
+    "Nat",
     "Network",
     "Observer",
     "Peer",
@@ -51,6 +58,11 @@ State = Literal["healthy", "at_risk", "suspect", "stalled", "unknown"]
 StoppedSide = Literal["client", "headend", "both"]
 LossSide = Literal["client", "headend", "sender"]
 SeverityName = Literal["critical", "warning", "info"]
+TapSide = Literal["client", "headend"]
+DeviceVerdict = Literal[
+    "undecided", "forwarded", "held", "overdue", "recut", "lossy", "interrupted", "stopped"
+]
+Microseconds = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -77,12 +89,19 @@ class Rule(_Part, frozen=True):
     ruleset: Annotated[str, Meta(description="label of the signature, S-a to S-f")] | None = None
 
 
+class Ingress(_Part, frozen=True):
+    """ECS ``observer.ingress``: where the packets came from."""
+
+    zone: Annotated[TapSide, Meta(description="side of the device on which the tap stands")]
+
+
 class Observer(_Part, frozen=True):
-    """ECS ``observer``."""
+    """ECS ``observer``; ``ingress`` is written when a run has a tap on each side of a device."""
 
     name: str
     product: Literal["ctcpmon"]
     version: str
+    ingress: Ingress | None = None
 
 
 class Network(_Part, frozen=True):
@@ -277,6 +296,82 @@ class CtcpSession(_Part, frozen=True):
     linked_session: str | None = None
 
 
+class Nat(_Part, frozen=True):
+    """ECS ``source.nat`` or ``destination.nat``: the end as the tap on the headend side sees it."""
+
+    ip: str
+    port: Port
+
+
+class DevicePeer(_Part, frozen=True):
+    """ECS ``source`` (the client) or ``destination`` (the headend) as the client-side tap sees it."""
+
+    ip: str
+    port: Port
+    nat: Annotated[Nat, Meta(description="only when the device translates it")] | None = None
+
+
+class CtcpDeviceDirection(_Part, frozen=True):
+    """ESP packets of one direction that entered the device between two taps, and that left it."""
+
+    entered_pkts: Count
+    left_pkts: Count
+    matched_pkts: Annotated[int, Meta(ge=0, description="seen at both taps")]
+    lost_in_device_pkts: Annotated[int, Meta(ge=0, description="entered, did not leave within 10 s")]
+    appeared_pkts: Annotated[int, Meta(ge=0, description="left, missed by the tap before the device")]
+    undecided_pkts: Annotated[int, Meta(ge=0, description="entered too near to an end of a capture")]
+    overdue_pkts: Annotated[int, Meta(ge=0, description="of these: due for over 1 s at the end")]
+    repeated_pkts: Count
+    recut_pkts: Annotated[int, Meta(ge=0, description="left in a segment of another length")]
+    verdict: DeviceVerdict
+    confidence: Ratio
+    outages: Annotated[int, Meta(ge=0, description="times it stopped and went on")]
+    stopped_at: Annotated[Time, Meta(description="by the clock of the tap before the device")] | None = None
+    stopped_esp_seq: Count | None = None
+    stopped_pkts: Count | None = None
+    resumed_by: Time | None = None
+    first_lost: Time | None = None
+    first_lost_esp_spi: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}$")] | None = None
+    first_lost_esp_seq: Count | None = None
+    last_lost: Time | None = None
+    last_lost_esp_spi: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}$")] | None = None
+    last_lost_esp_seq: Count | None = None
+    delay_min_us: Microseconds | None = None
+    delay_median_us: Microseconds | None = None
+    delay_p95_us: Microseconds | None = None
+    delay_max_us: Microseconds | None = None
+    delay_spread_us: Annotated[int, Meta(ge=0, description="longest minus shortest")] | None = None
+
+
+class CtcpDevice(_Part, frozen=True):
+    """Our part of a device report: one session seen on both sides of a device."""
+
+    client_session: Annotated[str, Meta(description="session id at the tap on the client side")]
+    headend_session: Annotated[str, Meta(description="session id at the tap on the headend side")]
+    is_final: Annotated[bool, Meta(description="false: the verdict changed, the session goes on")]
+    verdict: Annotated[DeviceVerdict, Meta(description="that of the worse direction")]
+    confidence: Ratio
+    to_headend: CtcpDeviceDirection
+    to_client: CtcpDeviceDirection
+    client_tap_missed_pkts: Annotated[int, Meta(ge=0, description="over all sessions")]
+    headend_tap_missed_pkts: Annotated[int, Meta(ge=0, description="over all sessions")]
+    stopped_side: StoppedSide | None = None
+    loss_side: Literal["device"] | None = None
+    clock_offset_us: (
+        Annotated[
+            int,
+            Meta(
+                ge=-MAX_SAFE_INTEGER,
+                le=MAX_SAFE_INTEGER,
+                description="clock of the headend-side tap minus that of the client-side tap",
+            ),
+        ]
+        | None
+    ) = None
+    clock_uncertainty_us: Count | None = None
+    delay_refused: Annotated[str, Meta(description="why no delay is stated")] | None = None
+
+
 class FindingData(_Part, frozen=True):
     """``data`` of ``ctcpmon.finding.v1``."""
 
@@ -312,6 +407,17 @@ class SessionData(_Part, frozen=True):
     ctcp: CtcpSession
 
 
+class DeviceData(_Part, frozen=True):
+    """``data`` of ``ctcpmon.device.v1``: client is source, headend is destination."""
+
+    event: EventInfo
+    observer: Observer
+    network: Network
+    source: DevicePeer
+    destination: DevicePeer
+    ctcp: CtcpDevice
+
+
 class StatsData(_Part, frozen=True):
     """``data`` of ``ctcpmon.stats.v1``, the last event of a run."""
 
@@ -324,6 +430,7 @@ class StatsData(_Part, frozen=True):
     diagnosis: Annotated[dict[str, Count], Meta(description="counters of the grouping")]
     events: Annotated[dict[str, Count], Meta(description="events written before this, by type")]
     sessions: Annotated[dict[str, Count], Meta(description="ended sessions by last state")]
+    matching: Annotated[dict[str, Count], Meta(description="packets matched across two taps")] | None = None
     tap_gap_ratio: Ratio | None = None
 
 
@@ -356,13 +463,19 @@ class SessionEvent(_Envelope, frozen=True, kw_only=True, tag="ctcpmon.session.v1
     data: SessionData
 
 
+class DeviceEvent(_Envelope, frozen=True, kw_only=True, tag="ctcpmon.device.v1"):
+    """What the device between two taps did with one session: it stopped or went on, or the session ended."""
+
+    data: DeviceData
+
+
 class StatsEvent(_Envelope, frozen=True, kw_only=True, tag="ctcpmon.stats.v1"):
     """Every counter; the last event."""
 
     data: StatsData
 
 
-Event = FindingEvent | IncidentEvent | SessionEvent | StatsEvent
+Event = FindingEvent | IncidentEvent | SessionEvent | DeviceEvent | StatsEvent
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

@@ -2,17 +2,21 @@
 
 Order of events: findings and ended sessions as the engine made them, each followed by the incidents
 it changes; at the end of the input what the incident book still says, then the counters. A poll
-hands over findings before ended sessions and stops where a finding would follow a session, so the
-order does not depend on how the polls fall.
+hands over findings before ended sessions before device reports and stops where the order would
+break, so it does not depend on how the polls fall.
+
+A run with two taps keeps one incident book per tap: both see the same sessions, and a session that
+counted twice would make an incident look twice its size.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ctcpmon.diagnosis import Incident, IncidentBook
-from ctcpmon.envelopes import EventFactory
+from ctcpmon.envelopes import EventFactory, tap_of
 from ctcpmon.fixes import fixes_for
 
 if TYPE_CHECKING:
@@ -20,9 +24,12 @@ if TYPE_CHECKING:
 
     from ctcpmon import events
     from ctcpmon.config import Settings
-    from ctcpmon.engine import Batch, Finding, Session, Stats
+    from ctcpmon.engine import Batch, DevicePair, Finding, Session, Stats
 
-__all__ = ["Item", "Pipeline", "Source", "new_book"]
+__all__ = ["TAP_SIDES", "Item", "Pipeline", "Source", "new_book"]
+
+TAP_SIDES: dict[int, events.TapSide] = {1: "client", 2: "headend"}
+"""Observation points of a run with two taps, as the engine numbers them."""
 
 
 class Source(Protocol):
@@ -43,6 +50,7 @@ class Item:
     finding: Finding | None = None
     incident: Incident | None = None
     session: Session | None = None
+    device: DevicePair | None = None
 
 
 def new_book(settings: Settings) -> IncidentBook:
@@ -56,15 +64,24 @@ def new_book(settings: Settings) -> IncidentBook:
 
 
 class Pipeline:
-    """Drives one run. ``book`` holds the incidents and may be read at any time."""
+    """Drives one run. ``book`` holds the incidents and may be read at any time.
 
-    def __init__(self, source: Source, settings: Settings, *, version: str) -> None:
+    With two taps ``book`` is that of the tap on the client side.
+    """
+
+    def __init__(
+        self, source: Source, settings: Settings, *, version: str, has_two_taps: bool = False
+    ) -> None:
         self._source = source
         self._settings = settings
+        taps = TAP_SIDES if has_two_taps else {}
         self._factory = EventFactory(
-            version=version, sensor=settings.sensor, show_groups=settings.show_groups
+            version=version, sensor=settings.sensor, taps=taps, show_groups=settings.show_groups
         )
         self.book = new_book(settings)
+        self._books: dict[int | None, IncidentBook] = {
+            tap: self.book if n == 0 else new_book(settings) for n, tap in enumerate(taps)
+        }
 
     def batches(self, timeout_ms: int = 200) -> Iterator[tuple[Item, ...]]:
         """Yields the items of each poll, in event order; an empty tuple while the engine works.
@@ -74,30 +91,47 @@ class Pipeline:
         is_done = False
         while not is_done:
             batch = self._source.poll(timeout_ms)
-            yield (*self._judge(batch.findings), *self._end(batch.sessions))
+            yield (
+                *self._judge(batch.findings),
+                *self._end(batch.sessions),
+                *map(self._device, batch.devices),
+            )
             is_done = batch.done
-        yield tuple(self._incident(incident) for incident in self.book.finish())
-        stats = self._factory.stats(self._source.stats(), self.book.counters)
+        books = self._books or {None: self.book}
+        for tap, book in books.items():
+            yield tuple(self._incident(incident, tap) for incident in book.finish())
+        counters: Counter[str] = Counter()
+        for book in books.values():
+            counters.update(book.counters)
+        stats = self._factory.stats(self._source.stats(), counters)
         yield (Item(self._factory.number(stats)),)
+
+    def _device(self, pair: DevicePair) -> Item:
+        return Item(self._factory.number(self._factory.device(pair)), device=pair)
 
     def _end(self, sessions: tuple[Session, ...]) -> Iterator[Item]:
         for session in sessions:
             yield Item(self._factory.number(self._factory.session(session)), session=session)
-            yield from map(self._incident, self.book.end(session))
+            tap = tap_of(session)
+            for incident in self._books.get(tap, self.book).end(session):
+                yield self._incident(incident, tap)
 
     def _judge(self, findings: tuple[Finding, ...]) -> Iterator[Item]:
         for finding in findings:
-            before = self.book.incident_of(finding.session)
-            changed = self.book.add(finding)
+            tap = tap_of(finding.session)
+            book = self._books.get(tap, self.book)
+            before = book.incident_of(finding.session)
+            changed = book.add(finding)
             fixes = tuple(recipe.id for recipe in fixes_for(finding, self._settings.site))
             event = self._factory.finding(
                 finding,
                 # A finding that clears the last session belongs to the incident it closes.
-                incident=self.book.incident_of(finding.session) or before,
+                incident=book.incident_of(finding.session) or before,
                 fixes=() if finding.verdict == "healthy" else fixes,
             )
             yield Item(self._factory.number(event), finding=finding)
-            yield from map(self._incident, changed)
+            for incident in changed:
+                yield self._incident(incident, tap)
 
-    def _incident(self, incident: Incident) -> Item:
-        return Item(self._factory.number(self._factory.incident(incident)), incident=incident)
+    def _incident(self, incident: Incident, tap: int | None) -> Item:
+        return Item(self._factory.number(self._factory.incident(incident, tap)), incident=incident)

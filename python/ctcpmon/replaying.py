@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
-from ctcpmon.narration import INCOMPLETE_NOTES, Narrator
+from ctcpmon.narration import INCOMPLETE_NOTES, Narrator, say
 from ctcpmon.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from ctcpmon.config import Settings
-    from ctcpmon.engine import Replay
+    from ctcpmon.engine import Replay, Stats
+    from ctcpmon.events import TapSide
     from ctcpmon.sinks import Sink
 
 __all__ = ["ReplayRequest", "run"]
@@ -24,6 +25,10 @@ _FAIL_RANKS: dict[FailOn, int] = {
     "crit": SEVERITY_RANK["critical"],
 }
 _POLL_MS = 100
+_NOTHING_IN_COMMON = (
+    "no session in common: no ESP packet (SPI and sequence number) was seen at both taps; "
+    "is it the same traffic and the same time?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class ReplayRequest:
     speed: float = 0.0
     batch_frames: int = 0
     fail_on: FailOn | None = None
+    taps: tuple[TapSide, ...] | None = None
+    """The side of the device on which each path was captured; None: one tap."""
     is_live: bool = False
     is_verbose: bool = False
 
@@ -55,10 +62,13 @@ def run(request: ReplayRequest, sink: Sink) -> ExitCode:
         batch_frames=request.batch_frames,
         max_pending=limits.max_pending,
         speed=request.speed,
+        taps=request.taps,
     )
     try:
         with opened as replay:
-            pipeline = Pipeline(replay, request.settings, version=engine.__version__)
+            pipeline = Pipeline(
+                replay, request.settings, version=engine.__version__, has_two_taps=request.taps is not None
+            )
             return _drive(request, replay, pipeline, sink, narrator)
     finally:
         narrator.clear()
@@ -86,7 +96,13 @@ def _drive(
         sink.close()
     stats = replay.stats()
     narrator.close(stats)
-    if interrupts.is_requested:
+    if stats.matching is not None and stats.matching["pairs"] == 0:
+        say(_NOTHING_IN_COMMON)
+    return _code(request, stats, worst, is_interrupted=interrupts.is_requested)
+
+
+def _code(request: ReplayRequest, stats: Stats, worst: int, *, is_interrupted: bool) -> ExitCode:
+    if is_interrupted:
         return ExitCode.INTERRUPTED
     if request.fail_on is not None and worst >= _FAIL_RANKS[request.fail_on]:
         return ExitCode.FAIL_ON

@@ -13,7 +13,17 @@ from ctcpmon import events
 from ctcpmon.config import Settings
 from ctcpmon.pipeline import Pipeline
 
-from tests.fake_engine import Replay, Scenario, finding, session, stalled, textbook
+from tests.fake_engine import (
+    STOPPED_DIRECTION,
+    DevicePair,
+    Replay,
+    Scenario,
+    Stats,
+    finding,
+    session,
+    stalled,
+    textbook,
+)
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads(events.schema())
@@ -26,8 +36,16 @@ def lines(scenario: Scenario) -> list[dict[str, Any]]:
     lone = session(
         7, client_ip="2001:db8::1", headend_ip="2001:db8::2", protocol="faketcp", product="udp2raw"
     )
-    scenario.items = [*textbook(), cleared, finding(10, lone, "x.new", "suspect", loss_side=None), lone]
-    pipeline = Pipeline(Replay(["x"]), Settings(), version="1")  # type: ignore[arg-type]
+    guilty = DevicePair(
+        verdict="stopped", stopped_side="client", loss_side="device", to_headend=STOPPED_DIRECTION
+    )
+    blind = DevicePair(
+        verdict="undecided", clock_offset_ns=None, clock_uncertainty_ns=None, delay_refused="x"
+    )
+    lone_finding = finding(10, lone, "x.new", "suspect", loss_side=None)
+    scenario.items = [*textbook(), cleared, lone_finding, lone, guilty, blind]
+    scenario.stats = Stats(matching={"pairs": 2})
+    pipeline = Pipeline(Replay(["x"]), Settings(), version="1", has_two_taps=True)  # type: ignore[arg-type]
     return [json.loads(events.encode(item.event)) for items in pipeline.batches(0) for item in items]
 
 
@@ -49,7 +67,7 @@ def test_every_line_is_valid(lines: list[dict[str, Any]]) -> None:
 def test_unknown_fields_are_refused_at_every_level(lines: list[dict[str, Any]]) -> None:
     for line in lines:
         for path in _objects(line):
-            if path[-1:] in (["counters"], ["diagnosis"], ["events"], ["sessions"]):
+            if path[-1:] in (["counters"], ["diagnosis"], ["events"], ["sessions"], ["matching"]):
                 continue
             changed = copy.deepcopy(line)
             node: Any = changed

@@ -83,6 +83,28 @@ def test_sessions_that_were_only_at_risk_are_not_said_to_move_again() -> None:
     assert closed.what == "cleared: 1 of 1 session in order for 6.0 s"
 
 
+def test_a_session_that_moves_again_is_not_held_back_by_the_memory_of_its_loss() -> None:
+    book = IncidentBook()
+    feed(
+        book, finding(1, session(), "ctcp.unfilled_hole", "at_risk", at_s=10), finding(2, stalled(), at_s=20)
+    )
+    feed(book, finding(3, stalled(), "ctcp.ike_unanswered", "suspect", at_s=25))
+    feed(book, finding(4, stalled(), verdict="healthy", at_s=40))
+    assert book.incidents()[0].is_open, "a suspicion is left"
+    (closed,) = feed(book, finding(5, stalled(), "ctcp.ike_unanswered", "healthy", at_s=41))
+    assert (closed.change, closed.close_reason, closed.sessions_recovered) == ("closed", "cleared", 1)
+
+
+def test_a_session_at_risk_that_never_stalled_keeps_the_incident_open() -> None:
+    book = IncidentBook()
+    feed(
+        book, finding(1, session(1), "ctcp.unfilled_hole", "at_risk", at_s=10), finding(2, stalled(), at_s=20)
+    )
+    (changed,) = feed(book, finding(3, stalled(), verdict="healthy", at_s=40))
+    assert (changed.is_open, changed.severity) == (True, "warning")
+    assert (changed.sessions_stalled, changed.sessions_at_risk, changed.sessions_recovered) == (0, 1, 1)
+
+
 def test_two_detectors_must_both_clear() -> None:
     book = IncidentBook()
     feed(book, finding(1, stalled(), at_s=10), finding(2, stalled(), "ctcp.silent_death", at_s=20))

@@ -1,6 +1,7 @@
 """Findings to incidents, with words. Pure: no clock, no I/O, no engine import at run time."""
 
 from ctcpmon.diagnosis.causes import CAUSES, Cause, cause_of
+from ctcpmon.diagnosis.device import REFUSALS, device_words
 from ctcpmon.diagnosis.device_timer import DeviceTimer
 from ctcpmon.diagnosis.grouping import FixChooser, IncidentBook
 from ctcpmon.diagnosis.incident import SEVERITY_RANK, Change, CloseReason, Incident, Remark, Severity
@@ -20,6 +21,7 @@ from ctcpmon.diagnosis.wording import (
 __all__ = [
     "CAUSES",
     "OUTAGE_RULE",
+    "REFUSALS",
     "SEVERITY_RANK",
     "Cause",
     "Change",
@@ -33,6 +35,7 @@ __all__ = [
     "Severity",
     "cause_of",
     "client_net",
+    "device_words",
     "duration",
     "evidence_words",
     "loss_words",

@@ -11,8 +11,9 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from ctcpmon.errors import OutputClosedError
-from ctcpmon.events import Event, IncidentEvent, SessionEvent, StatsEvent
+from ctcpmon.events import DeviceEvent, Event, IncidentEvent, SessionEvent, StatsEvent
 from ctcpmon.fixes import catalogue
+from ctcpmon.sinks.device_table import device_lines
 from ctcpmon.text import clean, cut, pad
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _MAX_INCIDENTS = 1_000
 _SHOWN_INCIDENTS = 40
 """Guess: what a person reads; the rest is summed up."""
 _MAX_SESSIONS = 200
+_MAX_PAIRS = 200
 _MIN_WIDTH = 60
 _STATE_ORDER = {"stalled": 4, "suspect": 3, "at_risk": 2, "unknown": 1, "healthy": 0}
 _STATE_WORDS = {"at_risk": "at risk"}
@@ -65,6 +67,8 @@ class TableSink:
         self._incidents_left_out = 0
         self._sessions: list[_Ranked] = []
         self._seen = 0
+        self._devices: list[tuple[int, int, DeviceEvent]] = []
+        self._devices_seen = 0
         self._stats: StatsEvent | None = None
 
     def write(self, events: Sequence[Event]) -> None:
@@ -74,6 +78,8 @@ class TableSink:
                 self._keep_incident(event)
             elif isinstance(event, SessionEvent):
                 self._keep_session(event)
+            elif isinstance(event, DeviceEvent):
+                self._keep_device(event)
             elif isinstance(event, StatsEvent):
                 self._stats = event
             # Findings are told by their incidents: the table is one page.
@@ -105,6 +111,16 @@ class TableSink:
         else:
             heapq.heappushpop(self._sessions, ranked)
 
+    def _keep_device(self, event: DeviceEvent) -> None:
+        if not event.data.ctcp.is_final:
+            return  # the last report of a pair repeats what the earlier ones said
+        self._devices_seen += 1
+        ranked = (event.data.event.severity, -self._devices_seen, event)
+        if len(self._devices) < _MAX_PAIRS:
+            heapq.heappush(self._devices, ranked)
+        else:
+            heapq.heappushpop(self._devices, ranked)
+
     def _lines(self) -> Iterator[str]:
         incidents = sorted(
             # One that was moved lives on in another incident; listing both would count it twice.
@@ -120,6 +136,12 @@ class TableSink:
         yield from self._incident_lines(incidents)
         yield ""
         yield from self._session_lines()
+        if self._stats is not None and self._stats.data.matching is not None:
+            yield from device_lines(
+                [event for _, _, event in sorted(self._devices, key=lambda r: r[:2], reverse=True)],
+                self._devices_seen,
+                self._cells,
+            )
         yield from self._fix_lines(incidents)
         yield from self._stats_lines()
 

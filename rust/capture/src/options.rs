@@ -33,7 +33,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            batch_frames: 256,
+            batch_frames: 2048,
             chunk_bytes: 256 << 10,
             max_expansion_ratio: 1000,
             expansion_free_bytes: 64 << 20,

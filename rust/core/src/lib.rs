@@ -18,6 +18,7 @@ pub mod segment;
 pub mod session;
 pub mod stats;
 pub mod tap;
+pub mod taps;
 pub mod tcp;
 pub mod time;
 

@@ -101,8 +101,10 @@ pub struct Segment<'a> {
     pub payload_len: u32,
     /// Captured part of the payload; shorter than `payload_len` when cut.
     pub payload: &'a [u8],
-    /// TCP options.
-    pub options: TcpOptions,
+    /// Captured part of the option list; read it with [`Segment::options`].
+    pub option_bytes: &'a [u8],
+    /// Length of the option list on the wire, bytes.
+    pub options_len: u8,
     /// IPv4 TTL or IPv6 hop limit of the innermost IP header.
     pub ttl: u8,
     /// IPv4 identification; `None` for IPv6.
@@ -128,6 +130,19 @@ impl Segment<'_> {
         self.payload_len
             .wrapping_add(u32::from(self.flags.any(TcpFlags::SYN)))
             .wrapping_add(u32::from(self.flags.any(TcpFlags::FIN)))
+    }
+
+    /// What the options say. Read on demand: of an ordinary segment nobody asks.
+    #[inline]
+    pub fn options(&self) -> TcpOptions {
+        crate::decode::tcp_options(self.option_bytes, usize::from(self.options_len))
+    }
+
+    /// Timestamps alone, as RFC 7323 appendix A lays them out: the usual list of an
+    /// established connection, told without reading it.
+    #[inline]
+    pub fn has_only_timestamps(&self) -> bool {
+        self.options_len == 12 && self.option_bytes.starts_with(&[1, 1, 8, 10])
     }
 
     /// True when bytes of the payload are missing from the capture.

@@ -119,8 +119,14 @@ pub enum Effect {
 
 impl Session {
     /// A session for `record`, recognised by the segment at hand (not yet counted).
-    pub fn new(record: &FlowRecord, flow: u32, kind: Recognised, generation: u32) -> Self {
-        let (headend, roles_known) = headend_of(record);
+    pub fn new(
+        record: &FlowRecord,
+        key: FlowKey,
+        flow: u32,
+        kind: Recognised,
+        generation: u32,
+    ) -> Self {
+        let (headend, roles_known) = headend_of(record, &key);
         let mut half = [HalfStream::new(), HalfStream::new()];
         for (role, h) in half.iter_mut().enumerate() {
             let index = if role == TO_HEADEND {
@@ -134,7 +140,7 @@ impl Session {
             if lite.has_syn() {
                 let at = record
                     .first
-                    .plus(i64::from(lite.syn_offset_us) * (NANOS_PER_MILLI / 1000));
+                    .plus(i64::from(lite.syn_offset_ms) * NANOS_PER_MILLI);
                 h.offer = Offer {
                     seen: true,
                     iss: lite.base,
@@ -151,15 +157,15 @@ impl Session {
             }
         }
         Self {
-            id: session_id(record, generation),
+            id: session_id(record.first, &key, generation),
             generation,
             kind,
-            key: record.key,
+            key,
             flow,
             headend,
             roles_known,
             first: record.first,
-            last: record.last,
+            last: record.last(),
             is_midstream: !record.halves.iter().any(super::flow::record::Half::has_syn),
             is_cut: false,
             half,
@@ -175,6 +181,14 @@ impl Session {
             tunnel: 0,
             detectors: DetectorStates::default(),
         }
+    }
+
+    /// Reads from the cache lines that the next segment will need; see `Engine::push`.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        self.half
+            .iter()
+            .fold(0, |n, h| n ^ h.snd_nxt ^ h.packets ^ h.reordered)
     }
 
     /// Client end.
@@ -347,15 +361,16 @@ impl Session {
                 h.data_segments > 0
             };
             if is_other {
+                let options = s.options();
                 self.pending_syn = Some(PendingSyn {
                     dir,
                     offer: Offer {
                         seen: true,
                         iss: s.seq,
-                        window_scale: s.options.window_scale,
-                        sack_permitted: s.options.sack_permitted,
-                        mss: s.options.mss,
-                        layout: s.options.layout,
+                        window_scale: options.window_scale,
+                        sack_permitted: options.sack_permitted,
+                        mss: options.mss,
+                        layout: options.layout,
                         at: s.ts,
                     },
                 });
@@ -403,11 +418,11 @@ impl Session {
 }
 
 /// Which end of the key is the headend, and whether that is known.
-fn headend_of(record: &FlowRecord) -> (usize, bool) {
+fn headend_of(record: &FlowRecord, key: &FlowKey) -> (usize, bool) {
     if record.opener < 2 {
         return (1 - usize::from(record.opener), true);
     }
-    let (low, high) = (record.key.low.port, record.key.high.port);
+    let (low, high) = (key.low.port, key.high.port);
     if (low == CTCP_PORT) != (high == CTCP_PORT) {
         return (usize::from(high == CTCP_PORT), true);
     }
@@ -416,18 +431,18 @@ fn headend_of(record: &FlowRecord) -> (usize, bool) {
 
 /// Digest of ends, first packet time and generation. Unkeyed on purpose: the same
 /// capture must name its sessions alike on every machine. Places nothing in a table.
-fn session_id(record: &FlowRecord, generation: u32) -> u64 {
+fn session_id(first: Timestamp, key: &FlowKey, generation: u32) -> u64 {
     let mut h = 0xcbf2_9ce4_8422_2325_u64;
     let mut mix = |bytes: &[u8]| {
         for b in bytes {
             h = (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     };
-    for end in [record.key.low, record.key.high] {
+    for end in [key.low, key.high] {
         mix(&end.addr.0);
         mix(&end.port.to_be_bytes());
     }
-    mix(&record.first.0.to_be_bytes());
+    mix(&first.0.to_be_bytes());
     mix(&generation.to_be_bytes());
     // Final avalanche (splitmix64), so that the 48 bits shown depend on all of it.
     h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

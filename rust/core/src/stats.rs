@@ -41,17 +41,19 @@ counters! {
     flows_evicted,
     /// Conversations dropped because they were idle.
     flows_expired,
+    /// Conversations refused because too many hashes were alike: somebody aims at the table.
+    flow_probes_exceeded,
     /// TCP segments that carry the first fragment of an IP packet.
     first_fragments,
     /// TCP segments larger than any network frame: merged by an offload.
     super_segments,
     /// TCP segments with a broken option list.
     malformed_options,
-    /// Retransmissions and out-of-order segments of ordinary conversations.
+    /// Retransmissions and out-of-order segments.
     retransmissions,
-    /// Duplicate ACKs of ordinary conversations.
+    /// Duplicate ACKs.
     dup_acks,
-    /// Zero windows of ordinary conversations.
+    /// Segments that offer a zero window.
     zero_windows,
     /// Segments of ordinary conversations that the tap itself missed.
     tap_missed_segments,

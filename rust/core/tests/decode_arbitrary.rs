@@ -13,8 +13,8 @@ fn check(bytes: &[u8], original_len: usize) -> Result<(), TestCaseError> {
         if let Ok(segment) = run_cut(decoder.link.0, bytes, original_len) {
             prop_assert!(is_inside(&segment, bytes), "{}", decoder.name);
             prop_assert!(segment.payload.len() as u64 <= u64::from(segment.payload_len));
-            prop_assert!(segment.options.sack_len <= 4);
-            prop_assert!(segment.options.window_scale.unwrap_or(0) <= 14);
+            prop_assert!(segment.options().sack_len <= 4);
+            prop_assert!(segment.options().window_scale.unwrap_or(0) <= 14);
         }
     }
     Ok(())

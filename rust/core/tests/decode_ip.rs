@@ -158,8 +158,11 @@ fn ipv4_fragments() {
     let options = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
     let inside = with(ipv4(6, &tcp_with(&options, PAYLOAD)[..24]), 6, &[0x20, 0]);
     let segment = run(RAW, &inside).unwrap();
-    assert_eq!((segment.payload_len, segment.options.timestamps), (0, None));
-    assert!(!segment.options.is_malformed);
+    assert_eq!(
+        (segment.payload_len, segment.options().timestamps),
+        (0, None)
+    );
+    assert!(!segment.options().is_malformed);
     assert!(!run(RAW, &ipv4_tcp()).unwrap().is_first_fragment);
 }
 

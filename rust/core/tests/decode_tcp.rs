@@ -12,7 +12,7 @@ fn options(bytes: &[u8]) -> TcpOptions {
     padded.resize(bytes.len().next_multiple_of(4), 0);
     run(RAW, &ipv4(6, &tcp_with(&padded, PAYLOAD)))
         .unwrap()
-        .options
+        .options()
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn options_cut_by_the_snap_length_keep_what_is_there() {
     let packet = ipv4(6, &tcp_with(&list, PAYLOAD));
     for cut in 40..packet.len() {
         let segment = run_cut(RAW, &packet[..cut], packet.len()).unwrap();
-        let got = segment.options;
+        let got = segment.options();
         assert!(!got.is_malformed, "cut at {cut}");
         assert_eq!(got.mss.is_some(), cut >= 44);
         assert_eq!(got.sack_permitted, cut >= 46);

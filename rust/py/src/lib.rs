@@ -10,6 +10,9 @@
 )]
 
 mod catalogue;
+mod device;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod pages;
 mod replay;
 mod rows;
 mod stats;
@@ -18,6 +21,10 @@ use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[global_allocator]
+static PAGES: pages::HugePages = pages::HugePages;
 
 create_exception!(
     _ctcpmon,
@@ -43,6 +50,8 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<rows::Direction>()?;
     m.add_class::<rows::Session>()?;
     m.add_class::<rows::Finding>()?;
+    m.add_class::<device::DeviceDirection>()?;
+    m.add_class::<device::DevicePair>()?;
     m.add_class::<replay::Batch>()?;
     m.add_class::<stats::Note>()?;
     m.add_class::<stats::Stats>()?;

@@ -6,12 +6,14 @@ use ctcpmon_capture::Input;
 use ctcpmon_core::Config;
 use ctcpmon_core::detect::Verdict;
 use ctcpmon_core::engine::{Event, Order};
-use ctcpmon_runtime::{Replay as Running, ReplayConfig};
+use ctcpmon_core::taps::Side;
+use ctcpmon_runtime::{News, Replay as Running, ReplayConfig, tap_of};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::CaptureError;
+use crate::device::{self, DevicePair};
 use crate::rows::{self, Finding, Session};
 use crate::stats::{self, Stats};
 
@@ -22,6 +24,7 @@ const SIGNAL_SLICE: Duration = Duration::from_millis(100);
 pub struct Batch {
     findings: Vec<Finding>,
     sessions: Vec<Session>,
+    devices: Vec<DevicePair>,
     #[pyo3(get)]
     more: bool,
     #[pyo3(get)]
@@ -38,6 +41,11 @@ impl Batch {
     #[getter]
     fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.sessions.clone())
+    }
+
+    #[getter]
+    fn devices<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.devices.clone())
     }
 }
 
@@ -59,11 +67,33 @@ fn verdict(name: &str) -> PyResult<Verdict> {
     .ok_or_else(|| PyValueError::new_err(format!("no such state: {name:?}")))
 }
 
+/// The side of every path; both sides must be there.
+fn sides(paths: &[String], taps: &[String]) -> PyResult<Vec<Side>> {
+    let sides = taps
+        .iter()
+        .map(|name| {
+            Side::ALL
+                .into_iter()
+                .find(|side| side.name() == name)
+                .ok_or_else(|| PyValueError::new_err(format!("no such tap: {name:?}")))
+        })
+        .collect::<PyResult<Vec<_>>>()?;
+    if sides.len() != paths.len() {
+        return Err(PyValueError::new_err("taps must name the tap of each path"));
+    }
+    if Side::ALL.iter().any(|side| !sides.contains(side)) {
+        return Err(PyValueError::new_err("both taps need a path"));
+    }
+    Ok(sides)
+}
+
 #[pymethods]
 impl Replay {
+    // Keywords in Python, where each has its name.
+    #[allow(clippy::too_many_arguments)]
     #[new]
     #[pyo3(signature = (paths, *, max_flow_mib=256, max_sessions=100_000, batch_frames=0,
-                        max_pending=10_000, speed=0.0))]
+                        max_pending=10_000, speed=0.0, taps=None))]
     fn new(
         py: Python<'_>,
         paths: Vec<String>,
@@ -72,15 +102,24 @@ impl Replay {
         batch_frames: usize,
         max_pending: usize,
         speed: f64,
+        taps: Option<Vec<String>>,
     ) -> PyResult<Self> {
         if max_flow_mib == 0 || max_sessions == 0 {
             return Err(PyValueError::new_err(
                 "max_flow_mib and max_sessions must be at least 1",
             ));
         }
+        let sides = taps
+            .as_deref()
+            .map(|taps| sides(&paths, taps))
+            .transpose()?;
         let inputs = paths
             .iter()
-            .map(|p| Input::from_arg(p.as_ref(), 0))
+            .enumerate()
+            .map(|(i, p)| {
+                let tap = sides.as_ref().map_or(0, |sides| tap_of(sides[i]));
+                Input::from_arg(p.as_ref(), tap)
+            })
             .collect();
         let config = ReplayConfig {
             inputs,
@@ -88,6 +127,7 @@ impl Replay {
                 max_flow_bytes: max_flow_mib.saturating_mul(1 << 20),
                 max_sessions,
             },
+            has_two_taps: sides.is_some(),
             batch_frames,
             max_pending,
             speed,
@@ -125,13 +165,17 @@ impl Replay {
             let mut batch = Batch {
                 findings: vec![],
                 sessions: vec![],
+                devices: vec![],
                 more: polled.more,
                 done: polled.done,
             };
             for event in &polled.events {
                 match event {
-                    Event::Finding(f) => batch.findings.push(rows::finding(f)),
-                    Event::Ended(s, why) => batch.sessions.push(rows::session(s, why.name())),
+                    News::Engine(Event::Finding(f)) => batch.findings.push(rows::finding(f)),
+                    News::Engine(Event::Ended(s, why)) => {
+                        batch.sessions.push(rows::session(s, why.name()));
+                    }
+                    News::Device(p) => batch.devices.push(device::pair(p)),
                 }
             }
             return Ok(batch);

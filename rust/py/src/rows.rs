@@ -185,7 +185,7 @@ pub(crate) fn session_id(id: u64) -> String {
 
 /// Two decimals are all a confidence means; the rounding also keeps `f32` noise
 /// out of the output.
-fn confidence(value: f32) -> f64 {
+pub(crate) fn confidence(value: f32) -> f64 {
     (f64::from(value) * 100.0).round() / 100.0
 }
 
@@ -279,7 +279,13 @@ pub(crate) fn session(s: &CoreSession, end_reason: &str) -> Session {
             .filter(|h| h.spacing.packets > 10 && h.spacing.is_steady())
             .map(|h| ms(h.spacing.mean_gap_ns))
             .min(),
-        dpd_ms: s.ike.dpd.iter().filter_map(DpdMeter::every_ns).map(ms).min(),
+        dpd_ms: s
+            .ike
+            .dpd
+            .iter()
+            .filter_map(DpdMeter::every_ns)
+            .map(ms)
+            .min(),
         vpn_group: s
             .identity
             .group()

@@ -44,6 +44,8 @@ pub struct Stats {
     bytes_total: Option<u64>,
     notes: Vec<Note>,
     #[pyo3(get)]
+    matching: Option<BTreeMap<String, u64>>,
+    #[pyo3(get)]
     done: bool,
 }
 
@@ -109,6 +111,7 @@ pub(crate) fn stats(report: &Report) -> Stats {
         bytes_read: report.bytes_read,
         bytes_total: report.bytes_total,
         notes,
+        matching: report.matched.as_ref().map(crate::device::counters),
         done: report.is_done,
     }
 }

@@ -8,10 +8,12 @@
 //!                     poll()   (any thread)
 //! ```
 
+mod observers;
 mod pace;
 mod reader;
 mod replay;
 mod report;
 
+pub use observers::{News, tap_of};
 pub use replay::{Polled, Replay, ReplayConfig};
 pub use report::Report;

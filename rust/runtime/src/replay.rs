@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ctcpmon_capture::{FrameBatch, Input};
+use ctcpmon_core::Config;
 use ctcpmon_core::detect::Verdict;
 use ctcpmon_core::engine::Order;
 use ctcpmon_core::session::Session;
-use ctcpmon_core::{Config, Engine, Event};
 
+use crate::observers::{News, Observers};
 use crate::pace::Pace;
 use crate::reader::{LastWords, Read, Reader};
 use crate::report::Report;
@@ -33,8 +34,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub struct ReplayConfig {
     /// Inputs, merged in time order.
     pub inputs: Vec<Input>,
-    /// Limits of the engine.
+    /// Limits of the engine; with two taps each has them.
     pub engine: Config,
+    /// The inputs come from two taps, labelled by [`crate::tap_of`].
+    pub has_two_taps: bool,
     /// Frames per batch; 0: the default.
     pub batch_frames: usize,
     /// Events that may wait for `poll`; at least 1.
@@ -47,7 +50,7 @@ pub struct ReplayConfig {
 #[derive(Debug, Default)]
 pub struct Polled {
     /// Events in order.
-    pub events: Vec<Event>,
+    pub events: Vec<News>,
     /// More wait.
     pub more: bool,
     /// The input has ended and every event was handed over.
@@ -67,7 +70,7 @@ enum Request {
 
 #[derive(Default)]
 struct State {
-    pending: VecDeque<Event>,
+    pending: VecDeque<News>,
     requests: VecDeque<Request>,
     report: Arc<Report>,
     opened: Option<Result<(), String>>,
@@ -153,17 +156,16 @@ impl Replay {
             .news
             .wait_timeout_while(state, timeout, |s| s.pending.is_empty() && !s.finished)
             .unwrap_or_else(PoisonError::into_inner);
-        // Findings before ended sessions in every batch, so that a consumer that
-        // looks at the two kinds apart still sees them in their true order.
-        let mut seen_end = false;
+        // Findings before ended sessions before pairs of two taps in every batch, so that
+        // a consumer that looks at the kinds apart still sees them in their true order.
+        let mut highest = 0;
         let take = state
             .pending
             .iter()
             .take(max_items.max(1))
             .take_while(|e| {
-                let is_end = matches!(e, Event::Ended(..));
-                let fits = is_end || !seen_end;
-                seen_end |= is_end;
+                let fits = e.rank() >= highest;
+                highest = highest.max(e.rank());
                 fits
             })
             .count();
@@ -265,7 +267,7 @@ fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
     let reader = Reader::start(&config.inputs, config.batch_frames).map_err(|e| e.to_string())?;
     let mut driver = Driver {
         shared,
-        engine: Engine::new(config.engine),
+        observers: Observers::new(config.engine, config.has_two_taps),
         pace: Pace::default(),
         published: Instant::now(),
         is_published: false,
@@ -310,7 +312,7 @@ fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
 /// The engine's side of a replay.
 struct Driver<'a> {
     shared: &'a Shared,
-    engine: Engine,
+    observers: Observers,
     pace: Pace,
     published: Instant,
     /// Everything measured so far is in the report.
@@ -341,11 +343,11 @@ impl Driver<'_> {
             if speed <= 0.0 {
                 self.pace.reset();
                 if next == 0 {
-                    self.engine.push(batch);
+                    self.observers.push(batch);
                 } else {
                     batch.frames[next..]
                         .iter()
-                        .for_each(|f| self.engine.push_frame(&batch.frame(f)));
+                        .for_each(|f| self.observers.push_frame(&batch.frame(f)));
                 }
                 next = batch.frames.len();
             } else {
@@ -354,10 +356,10 @@ impl Driver<'_> {
                     self.idle(wait);
                     continue;
                 }
-                self.engine.push_frame(&frame);
+                self.observers.push_frame(&frame);
                 next += 1;
             }
-            if self.engine.has_events() {
+            if self.observers.has_news() {
                 self.hand_over();
             }
         }
@@ -386,7 +388,7 @@ impl Driver<'_> {
 
     /// Makes the report anew and shows it.
     fn publish(&mut self, last: Option<&LastWords>) {
-        let report = Report::of(&self.engine, self.bytes_read, self.bytes_total, last);
+        let report = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
         self.show(report);
     }
 
@@ -400,7 +402,7 @@ impl Driver<'_> {
     /// Moves events into the queue, waiting for room; answers requests meanwhile.
     fn hand_over(&mut self) {
         let (shared, max_pending) = (self.shared, self.max_pending);
-        let mut events: VecDeque<Event> = self.engine.drain_events().into();
+        let mut events: VecDeque<News> = self.observers.drain_news().into();
         while !events.is_empty() {
             let mut state = shared.lock();
             if state.stop && state.pending.len() >= max_pending {
@@ -420,7 +422,7 @@ impl Driver<'_> {
     }
 
     fn answer_requests(&self) {
-        let (shared, engine) = (self.shared, &self.engine);
+        let (shared, observers) = (self.shared, &self.observers);
         loop {
             let request = {
                 let mut state = shared.lock();
@@ -436,10 +438,10 @@ impl Driver<'_> {
                     order,
                     answer,
                 }) => {
-                    let _ = answer.send(engine.snapshot(limit, offset, state, order));
+                    let _ = answer.send(observers.snapshot(limit, offset, state, order));
                 }
                 Some(Request::Session(id, answer)) => {
-                    let _ = answer.send(engine.session(id).cloned().into_iter().collect());
+                    let _ = answer.send(observers.session(id).cloned().into_iter().collect());
                 }
             }
         }
@@ -448,10 +450,10 @@ impl Driver<'_> {
     /// Ends the engine and hands over what it still says.
     fn finish(&mut self, last: Option<&LastWords>) {
         // The report of an ended run tells what was there at the end.
-        let before = Report::of(&self.engine, self.bytes_read, self.bytes_total, last);
-        self.engine.finish();
+        let before = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
+        self.observers.finish();
         self.hand_over();
-        let mut report = Report::of(&self.engine, self.bytes_read, self.bytes_total, last);
+        let mut report = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
         report.sessions = before.sessions;
         report.by_state = before.by_state;
         self.show(report);

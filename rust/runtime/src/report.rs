@@ -3,8 +3,10 @@
 use ctcpmon_capture::{InterfaceStats, Note, Totals};
 use ctcpmon_core::Engine;
 use ctcpmon_core::detect::{Verdict, session_state};
+use ctcpmon_core::taps::Counters;
 use ctcpmon_core::time::Timestamp;
 
+use crate::observers::Observers;
 use crate::reader::LastWords;
 
 /// State of a run at one moment.
@@ -38,6 +40,8 @@ pub struct Report {
     pub interfaces: Vec<InterfaceStats>,
     /// Sums over the inputs.
     pub totals: Totals,
+    /// What the matcher of two taps counted; `None` with one.
+    pub matched: Option<Counters>,
     /// The input has ended and everything was judged.
     pub is_done: bool,
 }
@@ -46,13 +50,24 @@ impl Report {
     /// Everything there is to say; what the inputs say about themselves is known only
     /// once they were read.
     pub(crate) fn of(
-        engine: &Engine,
+        observers: &Observers,
         bytes_read: u64,
         bytes_total: Option<u64>,
         last: Option<&LastWords>,
     ) -> Self {
-        let stats = engine.stats();
-        let counters = stats.named();
+        let engines = observers.engines();
+        let mut counters: Vec<(String, u64)> = Vec::new();
+        for engine in engines {
+            let named = engine.stats().named();
+            if counters.is_empty() {
+                counters = named;
+            } else {
+                // Every engine names the same counters in the same order.
+                for ((_, sum), (_, value)) in counters.iter_mut().zip(named) {
+                    *sum = sum.saturating_add(value);
+                }
+            }
+        }
         let value = |name: &str| {
             counters
                 .iter()
@@ -70,7 +85,7 @@ impl Report {
         .map(|v| (v.name(), 0))
         .collect();
         let mut sessions = 0;
-        for session in engine.sessions() {
+        for session in engines.iter().flat_map(Engine::sessions) {
             sessions += 1;
             let name = session_state(session).name();
             if let Some((_, n)) = by_state.iter_mut().find(|(state, _)| *state == name) {
@@ -84,11 +99,19 @@ impl Report {
                 .map(|n| value(n))
                 .sum(),
             tcp_conversations: value("conversations"),
-            flows: engine.flows() as u64,
+            flows: engines.iter().map(|engine| engine.flows() as u64).sum(),
             sessions,
             by_state,
-            tap_gap_ratio: engine.tap().gap_ratio(),
-            span: engine.span(),
+            // Of two taps the worse one: no verdict is better than its tap.
+            tap_gap_ratio: engines
+                .iter()
+                .filter_map(|engine| engine.tap().gap_ratio())
+                .reduce(f64::max),
+            span: engines
+                .iter()
+                .filter_map(Engine::span)
+                .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))),
+            matched: observers.matched(),
             bytes_read: last.map_or(bytes_read, |l| l.bytes_read),
             bytes_total,
             notes: last.map(|l| l.notes.clone()).unwrap_or_default(),

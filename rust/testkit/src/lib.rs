@@ -17,6 +17,7 @@ pub mod packet;
 pub mod pcap;
 pub mod session;
 pub mod sim;
+pub mod two_taps;
 
 pub use device::Device;
 pub use packet::Record;

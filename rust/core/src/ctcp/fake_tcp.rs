@@ -36,7 +36,12 @@ pub fn by_syn(syn: &Segment<'_>) -> Option<Product> {
     if !syn.flags.any(TcpFlags::SYN) {
         return None;
     }
-    let o = &syn.options;
+    // The cheap marks first: nearly every SYN ends here.
+    let may_be = UDP2RAW_WINDOW.contains(&syn.window) || (syn.seq == 0 && syn.window == u16::MAX);
+    if !may_be {
+        return None;
+    }
+    let o = syn.options();
     let layout = |kinds: &[u8]| {
         o.layout.starts_with(kinds) && o.layout.get(kinds.len()).is_none_or(|k| *k == 0xff)
     };
@@ -59,13 +64,13 @@ pub fn keeps_pattern(product: Product, segment: &Segment<'_>) -> bool {
     match product {
         Product::Udp2raw => {
             UDP2RAW_WINDOW.contains(&segment.window)
-                && segment.options.layout.starts_with(&[1, 1, 8])
+                && segment.options().layout.starts_with(&[1, 1, 8])
         }
         Product::Phantun => {
             segment.window == u16::MAX
                 && flags & !TcpFlags::PSH == TcpFlags::ACK
                 && flags & TcpFlags::PSH == 0
-                && segment.options.layout[0] == 0xff
+                && segment.options_len == 0
         }
         Product::WireGuard => true,
     }

@@ -24,6 +24,7 @@ mod ipv6;
 pub mod link;
 mod llc;
 mod mpls;
+mod plain;
 mod span;
 mod switch_tag;
 mod tcp;
@@ -34,6 +35,7 @@ mod walk;
 
 pub use disposition::Disposition;
 pub use link::LINK_TYPES;
+pub(crate) use tcp_options::parse as tcp_options;
 
 use crate::frame::Frame;
 use crate::segment::Segment;
@@ -52,7 +54,16 @@ const TCP: u8 = 6;
 ///
 /// The innermost TCP header wins: a segment inside a tunnel is reported, not the
 /// tunnel. Checksums are not verified.
+#[inline]
 pub fn decode<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, Disposition> {
+    match plain::segment(frame) {
+        Some(segment) => Ok(segment),
+        None => walk_frame(frame),
+    }
+}
+
+/// The loop over all headers.
+fn walk_frame<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, Disposition> {
     if frame.bytes.is_empty() {
         return Err(Disposition::Empty);
     }

@@ -1,7 +1,7 @@
 //! TCP header, RFC 9293 section 3.1: the last step of a walk.
 
+use super::Disposition;
 use super::walk::Walk;
-use super::{Disposition, tcp_options};
 use crate::frame::Frame;
 use crate::segment::{Endpoint, Segment, TcpFlags};
 
@@ -27,11 +27,7 @@ pub(crate) fn segment<'a>(frame: &Frame<'a>, walk: &Walk<'a>) -> Result<Segment<
     if header_len < MIN_HEADER || (header_len > rest.wire_len() && !walk.is_first_fragment) {
         return Err(Disposition::MalformedTcp);
     }
-    let options = if header_len == MIN_HEADER {
-        tcp_options::NONE
-    } else {
-        tcp_options::parse(rest.limit(header_len).bytes(), header_len)
-    };
+    let list = rest.limit(header_len).bytes();
     Ok(Segment {
         ts: frame.ts,
         tap: frame.tap,
@@ -50,7 +46,8 @@ pub(crate) fn segment<'a>(frame: &Frame<'a>, walk: &Walk<'a>) -> Result<Segment<
         checksum: u16::from_be_bytes([h[16], h[17]]),
         payload_len: rest.wire_len().saturating_sub(header_len) as u32,
         payload: rest.bytes().get(header_len..).unwrap_or_default(),
-        options,
+        option_bytes: list.get(MIN_HEADER..).unwrap_or_default(),
+        options_len: (header_len - MIN_HEADER) as u8,
         ttl: walk.ttl,
         ip_id: walk.ip_id,
         dont_fragment: walk.dont_fragment,

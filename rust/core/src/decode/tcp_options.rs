@@ -21,8 +21,6 @@ const TIMESTAMPS: u8 = 8;
 
 /// Largest window shift, RFC 7323 section 2.3; larger ones are taken as this.
 const MAX_WINDOW_SCALE: u8 = 14;
-/// Where options start in the header.
-const START: usize = 20;
 /// Marks the unused tail of `layout`; no option has this kind.
 const UNUSED: u8 = 0xff;
 
@@ -38,18 +36,16 @@ pub(crate) const NONE: TcpOptions = TcpOptions {
     is_malformed: false,
 };
 
-/// Reads the options of `header`, the captured part of a TCP header that is
-/// `header_len` bytes long. Options that were cut off are absent, not malformed.
-pub(crate) fn parse(header: &[u8], header_len: usize) -> TcpOptions {
+/// Reads `list`, the captured part of an option list that is `room` bytes long.
+/// Options that were cut off are absent, not malformed.
+pub(crate) fn parse(list: &[u8], mut room: usize) -> TcpOptions {
     let mut options = NONE;
-    let mut rest = header.get(START..).unwrap_or_default();
-    // Bytes of the list from the start of `rest`, captured or not.
-    let mut room = header_len.saturating_sub(START);
+    let mut rest = list;
     // The usual list of an established connection (RFC 7323 appendix A): two
     // no-operations and timestamps, in one read.
     if let [1, 1, TIMESTAMPS, 10, body @ ..] = rest
         && let Some(body) = body.first_chunk()
-        && header_len == START + 12
+        && room == 12
     {
         options.timestamps = Some(pair(*body));
         options.layout = [1, 1, TIMESTAMPS, UNUSED, UNUSED, UNUSED, UNUSED, UNUSED];

@@ -30,7 +30,8 @@ pub(super) const DETECTOR: Detector = Detector {
     docs: "\
 ## What it sees
 A RST or FIN ends the connection while an ACK stood still below data, or one side sends data on \
-after it.
+after it. A RST whose TTL is that of no other packet of its sender was made by a device, and is tied \
+to a loss without any wait.
 
 ## Why it stalls
 A firewall that rejects instead of dropping answers a packet it calls invalid with a RST to the \
@@ -86,7 +87,10 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
     let at = session.close_in_force(closer)?;
     // The side that was told: its data are what the close cut off.
     let dir = 1 - closer;
-    let freeze = freeze_before(session, dir, at).or_else(|| freeze_before(session, closer, at));
+    let is_foreign = signals::reset_is_foreign(&session.half[closer]);
+    let least = if is_foreign { 0 } else { MIN_FREEZE_NS };
+    let freeze = freeze_before(session, dir, at, least)
+        .or_else(|| freeze_before(session, closer, at, least));
     let after = session.data_after_close[dir];
     // A close that both ends ignore is known for one only when its sender goes on.
     let wait = CLOSE_WAIT_NS.max(session.half[closer].max_data_gap_ns.saturating_mul(2));
@@ -103,11 +107,12 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
     let (since, confidence) = match (freeze, goes_on) {
         (Some(since), true) => (since, 0.95),
         (Some(since), false) => (since, 0.85),
+        (None, _) if lossy && is_foreign => (at, 0.8),
         (None, true) if lossy && !deleted => (at, 0.8),
         (None, true) if !deleted => (at, 0.65),
         _ => return None,
     };
-    let frozen_dir = if freeze_before(session, dir, at).is_some() {
+    let frozen_dir = if freeze_before(session, dir, at, least).is_some() {
         dir
     } else {
         closer
@@ -122,16 +127,20 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
     .lost(signals::loss_side(session, stopped))
     .with(E::RstAfter.is(signals::ms(at.since(since))).at(at))
     .with(E::SegmentsAfterFreeze.is(f64::from(session.half[stopped].segments_since_una)));
+    if is_foreign {
+        j = j.not("reset_by_the_end: its TTL is that of no other packet of this side");
+    }
     if after > 0 {
         j = j.with(E::DataAfterReset.is(f64::from(after)));
     }
     Some(j.not("logout: no IKE delete came just before, or data waited"))
 }
 
-/// Since when the ACK for direction `dir` stood still at the time of the close.
-fn freeze_before(session: &Session, dir: usize, at: Timestamp) -> Option<Timestamp> {
+/// Since when the ACK for direction `dir` stood still at the time of the close, if for
+/// `least_ns` at least.
+fn freeze_before(session: &Session, dir: usize, at: Timestamp, least_ns: i64) -> Option<Timestamp> {
     let h = &session.half[dir];
     let since = h.unacked_since?;
     let age = at.since(since);
-    (h.segments_since_una >= MIN_SEGMENTS && age >= MIN_FREEZE_NS).then_some(since)
+    (h.segments_since_una >= MIN_SEGMENTS && age >= least_ns).then_some(since)
 }

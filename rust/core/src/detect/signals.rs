@@ -374,6 +374,15 @@ pub fn tap_is_at_receiver(session: &Session, dir: usize) -> bool {
     hops(&session.half[1 - dir]) == Some(0) && hops(&session.half[dir]).is_some_and(|h| h > 0)
 }
 
+/// True when a RST of this side has a TTL that none of its other packets has: a device
+/// on the way made it. Endpoints build RST and SYN alike (QuickSec: TTL 240 for both).
+pub fn reset_is_foreign(half: &HalfStream) -> bool {
+    let known = [half.ttl.data, half.ttl.pure_ack, half.ttl.handshake];
+    half.rst.is_some_and(|(_, _, ttl)| {
+        half.ttl.data != 0 && half.data_segments >= 5 && !known.contains(&ttl)
+    })
+}
+
 /// The mirror shows this direction before and behind the device: copies with a lower
 /// TTL are the rule. Returns data segments since the last copy and its time.
 pub fn forwarded_copies(half: &HalfStream) -> Option<(u32, Timestamp)> {

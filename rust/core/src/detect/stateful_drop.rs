@@ -8,7 +8,7 @@ use super::{Context, Detector, Judgement, Threshold, Verdict};
 use crate::session::Session;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
-/// Shortest freeze that is judged when the ACK stands at the edge of a hole.
+/// Time without copies that is judged.
 const MIN_FREEZE_NS: i64 = 2 * NANOS_PER_SECOND;
 /// Data segments without a copy behind the device.
 const COPIES_MISSED: u32 = 5;
@@ -49,7 +49,7 @@ early or late. Next to the receiver (no router between) what the tap sees has pa
 State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and finding the loss.",
     thresholds: &[
         Threshold {
-            name: "min_freeze_ms",
+            name: "copies_stopped_ms",
             value: 2_000.0,
             unit: "ms",
             origin: "guess: several round trips of any path in the field",
@@ -61,7 +61,7 @@ State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and 
             origin: "measured: Linux 6.18 nf_conntrack dropped from 66.0 to 71.2 kB at window 65535",
         },
         Threshold {
-            name: "unseen_loss_freeze_ms",
+            name: "limit_freeze_ms",
             value: 6_000.0,
             unit: "ms",
             origin: "measured: pauses of 5.3 s end by themselves (inspection queue released after 5 s)",
@@ -119,21 +119,16 @@ fn beyond_limit(session: &Session, dir: usize, ctx: &Context) -> Option<Judgemen
     {
         return None;
     }
-    // Without a hole at the ACK the path may be out for a moment: wait as for a silence.
-    let wait = if f.unacked > limit && f.at_hole && !signals::receiver_steps_over(session, dir, ctx)
-    {
-        MIN_FREEZE_NS
-    } else {
-        signals::MIN_SILENCE_NS
-    };
     let rtt = session.half[dir].ack_rtt_ns;
-    (f.repeats >= 2 && f.unproven_ns >= wait.max(rtt.saturating_mul(2))).then(|| {
-        let crossed = Frozen {
-            since: ctx.now,
-            ..f
-        };
-        describe(session, &crossed, Verdict::Stalled, 0.8)
-    })
+    (f.repeats >= 2 && f.unproven_ns >= signals::MIN_SILENCE_NS.max(rtt.saturating_mul(2))).then(
+        || {
+            let crossed = Frozen {
+                since: ctx.now,
+                ..f
+            };
+            describe(session, &crossed, Verdict::Stalled, 0.8)
+        },
+    )
 }
 
 /// Behind the device: the direction fell silent when the limit was reached.

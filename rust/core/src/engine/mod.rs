@@ -14,13 +14,14 @@ use crate::decode::{Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
 use crate::flow::candidate::{Look, Neighbour, Recognised};
 use crate::flow::record::NO_SESSION;
-use crate::flow::table::Entry;
-use crate::flow::{FlowKey, FlowRecord, FlowTable};
-use crate::frame::{Frame, FrameBatch};
+use crate::flow::table::{Entry, Hashed};
+use crate::flow::{FlowKey, FlowTable};
+use crate::frame::{Frame, FrameBatch, FrameMeta};
 use crate::segment::{Addr, Segment};
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
 use crate::tap::TapMeter;
+use crate::taps::{EspSighting, read_esp};
 use crate::tcp::half_stream::Offer;
 use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
@@ -140,6 +141,13 @@ enum Identity {
     Cookie(Addr, u64),
 }
 
+/// Frames prepared together (guide: batches of 16 to 256 serve alike; what is prepared
+/// must stay in the first-level cache).
+const GROUP: usize = 64;
+
+/// A frame before it is measured.
+type Decoded<'a> = Result<Segment<'a>, Disposition>;
+
 /// One engine; belongs to one thread.
 pub struct Engine {
     config: Config,
@@ -158,6 +166,8 @@ pub struct Engine {
     events: Vec<Event>,
     findings_this_tick: u32,
     first_seen: Option<Timestamp>,
+    /// ESP packets seen, when a second tap waits for them; `None` costs nothing.
+    sightings: Option<Vec<EspSighting>>,
 }
 
 impl Engine {
@@ -180,27 +190,84 @@ impl Engine {
             events: Vec::new(),
             findings_this_tick: 0,
             first_seen: None,
+            sightings: None,
         }
+    }
+
+    /// Notes every ESP packet from here on; the caller takes them out after each frame.
+    pub fn note_sightings(&mut self) {
+        self.sightings.get_or_insert_default();
+    }
+
+    /// Takes the ESP packets noted since the last call.
+    pub fn drain_sightings(&mut self) -> impl Iterator<Item = EspSighting> {
+        self.sightings.iter_mut().flat_map(|noted| noted.drain(..))
     }
 
     /// Takes a batch of frames.
     pub fn push(&mut self, batch: &FrameBatch) {
-        for frame in batch.iter() {
-            self.push_frame(&frame);
+        for group in batch.frames.chunks(GROUP) {
+            self.push_group(batch, group);
         }
     }
 
     /// Takes one frame.
     pub fn push_frame(&mut self, frame: &Frame<'_>) {
+        let decoded = decode(frame);
+        let key = self.key_of(&decoded);
+        self.take(frame.ts, &decoded, &key);
+    }
+
+    /// Takes some frames in steps: all are decoded and hashed, then the memory that each
+    /// will need is read, then each is measured. The reads of one step do not wait for
+    /// each other, where one frame after the other would wait for every one of them;
+    /// nothing is changed before the last step, so the outcome is that of `push_frame`.
+    fn push_group(&mut self, batch: &FrameBatch, group: &[FrameMeta]) {
+        let mut decoded: [Decoded<'_>; GROUP] = [Err(Disposition::Empty); GROUP];
+        let mut keys = [Hashed::NONE; GROUP];
+        for ((meta, decoded), key) in group.iter().zip(&mut decoded).zip(&mut keys) {
+            *decoded = decode(&batch.frame(meta));
+            *key = self.key_of(decoded);
+        }
+        let slots = keys
+            .iter()
+            .fold(0, |n, key| n ^ self.table.touch_index(key));
+        core::hint::black_box(slots);
+        for key in &mut keys {
+            self.table.guess(key);
+        }
+        let sessions: [u32; GROUP] = core::array::from_fn(|i| self.table.touch(&keys[i]));
+        let touched = sessions
+            .iter()
+            .filter_map(|s| self.slots.get(*s as usize)?.as_deref())
+            .fold(0, |n, slot| n ^ slot.session.touch());
+        core::hint::black_box(touched);
+        for ((meta, decoded), key) in group.iter().zip(&decoded).zip(&keys) {
+            self.take(meta.ts, decoded, key);
+        }
+    }
+
+    #[inline]
+    fn key_of(&self, decoded: &Decoded<'_>) -> Hashed {
+        decoded
+            .as_ref()
+            .map_or(Hashed::NONE, |segment| self.table.hashed(segment))
+    }
+
+    #[inline]
+    fn take(&mut self, ts: Timestamp, decoded: &Decoded<'_>, key: &Hashed) {
         self.stats.counters.frames += 1;
-        self.first_seen.get_or_insert(frame.ts);
-        let ts = self.take_time(frame.ts);
-        match decode(frame) {
-            Err(disposition) => self.stats.end(disposition),
-            Ok(mut segment) => {
+        self.first_seen.get_or_insert(ts);
+        let ts = self.take_time(ts);
+        match decoded {
+            Err(disposition) => self.stats.end(*disposition),
+            Ok(segment) => {
                 self.stats.end(Disposition::Tcp);
-                segment.ts = ts;
-                self.take_segment(&segment);
+                if ts == segment.ts {
+                    self.take_segment(segment, key);
+                } else {
+                    self.take_segment(&Segment { ts, ..*segment }, key);
+                }
             }
         }
     }
@@ -240,45 +307,49 @@ impl Engine {
         self.next_tick = Some(tick);
     }
 
-    fn take_segment(&mut self, s: &Segment<'_>) {
+    fn take_segment(&mut self, s: &Segment<'_>, key: &Hashed) {
         let c = &mut self.stats.counters;
         c.first_fragments += u64::from(s.is_first_fragment);
         c.super_segments += u64::from(s.payload_len > SUPER_SEGMENT_BYTES);
-        c.malformed_options += u64::from(s.options.is_malformed);
-        let (key, dir) = FlowKey::of(s);
-        let at = match self.table.entry(&key, s.ts) {
+        if s.options_len > 0 && !s.has_only_timestamps() {
+            c.malformed_options += u64::from(s.options().is_malformed);
+        }
+        let at = match self.table.entry(key, s.ts) {
             Entry::Found(at) => at,
             Entry::Created(at) => {
-                self.stats.counters.conversations += 1;
+                c.conversations += 1;
                 at
             }
             Entry::Refused => {
-                self.stats.counters.segments_without_flow += 1;
+                c.segments_without_flow += 1;
                 return;
             }
         };
+        let dir = key.sender();
         let record = self.table.get_mut(at);
         let delta = record.on_segment(dir, s);
-        self.stats.counters.conversations += u64::from(delta.is_reuse);
-        if record.session == NO_SESSION {
-            let c = &mut self.stats.counters;
-            c.retransmissions += u64::from(delta.is_retransmission);
-            c.dup_acks += u64::from(delta.is_dup_ack);
-            c.zero_windows += u64::from(delta.is_zero_window);
-            c.tap_missed_segments += u64::from(delta.tap_missed);
-            self.tap.missed += u64::from(delta.tap_missed);
-            self.tap.seen += u64::from(s.payload_len > 0);
-            if record.candidate.is_decided() {
-                return;
-            }
-            match record.candidate.look(dir, s) {
-                Look::Undecided => {}
-                Look::Neighbour(n) => self.count_neighbour(n),
-                Look::Tunnel(kind, _) => self.open_session(at, dir, kind, s),
-            }
-        } else {
+        c.conversations += u64::from(delta.is_reuse);
+        c.retransmissions += u64::from(delta.is_retransmission);
+        c.dup_acks += u64::from(delta.is_dup_ack);
+        c.zero_windows += u64::from(delta.is_zero_window);
+        if record.session != NO_SESSION {
             let slot = record.session;
             self.measure(slot, dir, s, false);
+            return;
+        }
+        c.tap_missed_segments += u64::from(delta.tap_missed);
+        self.tap.missed += u64::from(delta.tap_missed);
+        self.tap.seen += u64::from(s.payload_len > 0);
+        if record.candidate.is_decided() {
+            return;
+        }
+        match record.candidate.look(dir, s) {
+            Look::Undecided => {}
+            Look::Neighbour(n) => self.count_neighbour(n),
+            Look::Tunnel(kind, _) => {
+                let (key, _) = FlowKey::of(s);
+                self.open_session(at, key, dir, kind, s);
+            }
         }
     }
 
@@ -291,7 +362,14 @@ impl Engine {
         }
     }
 
-    fn open_session(&mut self, at: u32, dir: usize, kind: Recognised, s: &Segment<'_>) {
+    fn open_session(
+        &mut self,
+        at: u32,
+        key: FlowKey,
+        dir: usize,
+        kind: Recognised,
+        s: &Segment<'_>,
+    ) {
         if self.slots.len() - self.free.len() >= self.config.max_sessions {
             self.stats.counters.sessions_refused += 1;
             return;
@@ -299,7 +377,7 @@ impl Engine {
         self.stats.counters.sessions += 1;
         let record = self.table.get_mut(at);
         record.generation = record.generation.saturating_add(1);
-        let session = Session::new(record, at, kind, u32::from(record.generation));
+        let session = Session::new(record, key, at, kind, u32::from(record.generation));
         let slot = Some(Box::new(Slot {
             session,
             is_dirty: false,
@@ -327,7 +405,13 @@ impl Engine {
             slot.is_dirty = true;
             self.dirty.push(index);
         }
-        match slot.session.on_segment(dir, s, is_promotion) {
+        let effect = slot.session.on_segment(dir, s, is_promotion);
+        if let Some(noted) = &mut self.sightings
+            && !matches!(effect, Effect::SpanCopy | Effect::NewGeneration(_))
+        {
+            read_esp(&slot.session, dir, s, noted);
+        }
+        match effect {
             Effect::Measured => {}
             Effect::SpanCopy => self.stats.counters.span_duplicates += 1,
             Effect::NewGeneration(offer) => self.renew(index, dir, s, offer),
@@ -375,7 +459,7 @@ impl Engine {
             return;
         };
         let old = &slot.session;
-        let (flow, kind) = (old.flow, old.kind);
+        let (flow, key, kind) = (old.flow, old.key, old.kind);
         let opener = old.pending_syn.map_or(TO_HEADEND, |p| p.dir);
         let opener_end = if opener == TO_HEADEND {
             1 - old.headend
@@ -384,14 +468,10 @@ impl Engine {
         };
         self.end_session(index, EndReason::Reused);
         let record = self.table.get_mut(flow);
-        *record = FlowRecord {
-            candidate: record.candidate,
-            generation: record.generation,
-            ..FlowRecord::new(record.key, offer.at)
-        };
+        record.renew(offer.at);
         record.opener = opener_end as u8;
         record.on_segment(dir, s);
-        self.open_session(flow, dir, kind, s);
+        self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).session;
         if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
             slot.session.half[TO_HEADEND].offer = offer;
@@ -424,6 +504,7 @@ impl Engine {
         let mut stats = self.stats.clone();
         stats.counters.flows_evicted = self.table.evicted;
         stats.counters.flows_expired = self.table.expired;
+        stats.counters.flow_probes_exceeded = self.table.probes_exceeded();
         stats
     }
 

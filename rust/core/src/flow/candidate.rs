@@ -55,16 +55,23 @@ pub enum Look {
     Neighbour(Neighbour),
 }
 
-/// Run of one pattern in one direction.
+/// Run of one pattern in one direction. The word and the counter are kept in 16 bits
+/// each, to fit a flow record: a false step has a chance of 2^-32, a run its power.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
-    a: u32,
-    b: u32,
+    a: u16,
+    b: u16,
     length: u8,
 }
 
+/// A word in 16 bits; never 0, which means that none was seen.
+fn mixed(word: u32) -> u16 {
+    ((word.wrapping_mul(0x9e37_79b1) >> 16) as u16).max(1)
+}
+
 impl Run {
-    fn extend(&mut self, a: u32, b: u32, max_step: u32) -> u8 {
+    fn extend(&mut self, a: u32, b: u32, max_step: u16) -> u8 {
+        let (a, b) = (mixed(a), b as u16);
         let step = b.wrapping_sub(self.b);
         if step == 0 && self.a == a && self.length > 0 {
             // A mirror shows it twice.
@@ -87,22 +94,35 @@ pub struct Candidate {
     looks: u8,
     pattern: Option<Product>,
     pattern_segments: u8,
-    is_decided: bool,
-    saw_ike_head: bool,
-    saw_syn: bool,
-    saw_timestamps: bool,
+    seen: u8,
+}
+
+/// Bits of `Candidate::seen`.
+mod bit {
+    pub(super) const DECIDED: u8 = 1;
+    pub(super) const IKE_HEAD: u8 = 2;
+    pub(super) const SYN: u8 = 4;
+    pub(super) const TIMESTAMPS: u8 = 8;
 }
 
 impl Candidate {
     /// True when no further segment needs a look.
     pub fn is_decided(&self) -> bool {
-        self.is_decided
+        self.saw(bit::DECIDED)
+    }
+
+    fn saw(&self, what: u8) -> bool {
+        self.seen & what != 0
+    }
+
+    fn note(&mut self, what: u8) {
+        self.seen |= what;
     }
 
     /// Takes one segment sent by side `dir`.
     pub fn look(&mut self, dir: usize, s: &Segment<'_>) -> Look {
         if let Some(found) = self.look_at_headers(s) {
-            self.is_decided = true;
+            self.note(bit::DECIDED);
             return Look::Tunnel(found, None);
         }
         if s.payload_len == 0 || s.is_first_fragment {
@@ -110,34 +130,38 @@ impl Candidate {
         }
         self.looks = self.looks.saturating_add(1);
         if self.looks >= MAX_LOOKS && self.pattern.is_none() {
-            self.is_decided = true;
+            self.note(bit::DECIDED);
         }
         let on_port = s.src.port == super::super::ctcp::recognise::CTCP_PORT
             || s.dst.port == super::super::ctcp::recognise::CTCP_PORT;
-        self.saw_timestamps |= s.options.timestamps.is_some();
+        if s.has_only_timestamps() || s.options().timestamps.is_some() {
+            self.note(bit::TIMESTAMPS);
+        }
         let other_word = self.runs[1 - dir].a;
         let head_allowed = self.esp_head_allowed();
+        let has_ike_head = self.saw(bit::IKE_HEAD);
         let run = &mut self.runs[dir];
         let found = match classify(s.payload, s.payload_len, on_port) {
             Payload::Ctcp(packet, certainty) => {
                 // The head alone is weak off the default port: ask for a second one.
-                if certainty == Certainty::Head && !on_port && !self.saw_ike_head {
-                    self.saw_ike_head = true;
+                if certainty == Certainty::Head && !on_port && !self.saw(bit::IKE_HEAD) {
+                    self.note(bit::IKE_HEAD);
                     return Look::Undecided;
                 }
                 Some((Recognised::Ctcp(certainty), Some(packet)))
             }
             Payload::EspHead { spi, seq } => {
-                let need = if on_port || self.saw_ike_head {
+                let need = if on_port || has_ike_head {
                     HEAD_RUN
                 } else {
                     HEAD_RUN_OTHER_PORT
                 };
                 // Each direction has an SPI of its own, drawn by its receiver.
-                (run.extend(spi, seq, 1) >= need && head_allowed && other_word != spi).then_some((
-                    Recognised::Ctcp(Certainty::Head),
-                    Some(TunnelPacket::Esp { spi, seq }),
-                ))
+                (run.extend(spi, seq, 1) >= need && head_allowed && other_word != mixed(spi))
+                    .then_some((
+                        Recognised::Ctcp(Certainty::Head),
+                        Some(TunnelPacket::Esp { spi, seq }),
+                    ))
             }
             Payload::LooseEsp { spi, seq, magic } => {
                 (run.extend(spi ^ magic.rotate_left(7), seq, 8) >= LOOSE_RUN).then_some((
@@ -154,7 +178,9 @@ impl Candidate {
             Payload::Tls if on_port => return self.neighbour(Neighbour::Tls),
             Payload::Http if on_port => return self.neighbour(Neighbour::Http),
             Payload::Tls | Payload::Http => {
-                self.is_decided = self.pattern.is_none();
+                if self.pattern.is_none() {
+                    self.note(bit::DECIDED);
+                }
                 None
             }
             Payload::Other => None,
@@ -162,7 +188,7 @@ impl Candidate {
         let Some((what, packet)) = found else {
             return Look::Undecided;
         };
-        self.is_decided = true;
+        self.note(bit::DECIDED);
         Look::Tunnel(what, packet)
     }
 
@@ -170,17 +196,17 @@ impl Candidate {
     /// a counter. cTCP has no TCP timestamps in the one stack that can be read, and a
     /// connection whose start was seen must begin with IKE.
     fn esp_head_allowed(&self) -> bool {
-        !self.saw_timestamps && (self.saw_ike_head || !self.saw_syn)
+        !self.saw(bit::TIMESTAMPS) && (self.saw(bit::IKE_HEAD) || !self.saw(bit::SYN))
     }
 
     fn neighbour(&mut self, which: Neighbour) -> Look {
-        self.is_decided = true;
+        self.note(bit::DECIDED);
         Look::Neighbour(which)
     }
 
     fn look_at_headers(&mut self, s: &Segment<'_>) -> Option<Recognised> {
         if s.flags.any(TcpFlags::SYN) {
-            self.saw_syn = true;
+            self.note(bit::SYN);
             let by_syn = fake_tcp::by_syn(s);
             if !s.flags.any(TcpFlags::ACK) || by_syn.is_some() {
                 self.pattern = by_syn;

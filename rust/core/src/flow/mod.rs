@@ -2,8 +2,10 @@
 //! table. Knows sizes and time; what a tunnel session measures lives in `session`.
 
 pub mod candidate;
+mod index;
 pub mod key;
 pub mod record;
+mod slab;
 pub mod table;
 
 pub use candidate::Candidate;

@@ -3,13 +3,16 @@
 //! later without losing what its handshake said.
 
 use super::candidate::Candidate;
-use super::key::FlowKey;
+use super::key::CompactKey;
 use crate::segment::{Segment, TcpFlags};
 use crate::tcp::seq::distance;
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
 /// Marks a record without a tunnel session.
 pub const NO_SESSION: u32 = u32::MAX;
+
+/// Unit of `FlowRecord::last_units`, as a power of two in ns.
+const LAST_SHIFT: u32 = 28;
 
 /// Bits of `Half::bits`.
 mod bit {
@@ -31,10 +34,10 @@ pub struct Half {
     pub next: u32,
     last_ack: u32,
     hole: (u32, u32),
-    /// Packets.
-    pub packets: u32,
-    /// Time of the SYN relative to the first packet of the flow, µs.
-    pub syn_offset_us: u32,
+    /// Packets, saturated: a session counts its own.
+    pub packets: u16,
+    /// Time of the SYN relative to the first packet of the flow, ms, saturated.
+    pub syn_offset_ms: u16,
     window: u16,
     /// MSS option of the SYN, 0 without.
     pub mss: u16,
@@ -83,15 +86,17 @@ pub struct Delta {
     pub tap_missed: u32,
 }
 
-/// One conversation.
+/// One conversation, in two cache lines.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub struct FlowRecord {
     /// Both ends.
-    pub key: FlowKey,
+    pub key: CompactKey,
     /// First packet.
     pub first: Timestamp,
-    /// Last packet.
-    pub last: Timestamp,
+    /// Last packet after the first, in units of 2^28 ns (a quarter of a second; the range
+    /// is 36 years, above any step of a clock that a capture has shown).
+    last_units: u32,
     /// By index in the key.
     pub halves: [Half; 2],
     /// Recognition still under way.
@@ -110,11 +115,11 @@ pub struct FlowRecord {
 
 impl FlowRecord {
     /// A record for the first segment of a conversation.
-    pub fn new(key: FlowKey, ts: Timestamp) -> Self {
+    pub fn new(key: CompactKey, ts: Timestamp) -> Self {
         Self {
             key,
             first: ts,
-            last: ts,
+            last_units: 0,
             halves: [Half::default(); 2],
             candidate: Candidate::default(),
             session: NO_SESSION,
@@ -123,6 +128,20 @@ impl FlowRecord {
             is_closed: false,
             is_used: true,
         }
+    }
+
+    /// A new connection on the same ends; what the flow was recognised as stays.
+    pub fn renew(&mut self, ts: Timestamp) {
+        *self = Self {
+            candidate: self.candidate,
+            generation: self.generation,
+            ..Self::new(self.key, ts)
+        };
+    }
+
+    /// Last packet, to a quarter of a second.
+    pub fn last(&self) -> Timestamp {
+        self.first.plus(i64::from(self.last_units) << LAST_SHIFT)
     }
 
     /// True while only one side has ever sent.
@@ -138,14 +157,13 @@ impl FlowRecord {
         if is_syn && self.halves[dir].bits & bit::HAS_BASE != 0 && self.halves[dir].base != s.seq {
             delta.is_reuse = true;
             if self.session == NO_SESSION {
-                *self = Self {
-                    halves: [Half::default(); 2],
-                    generation: self.generation,
-                    ..Self::new(self.key, s.ts)
-                };
+                self.renew(s.ts);
+                self.candidate = Candidate::default();
             }
         }
-        self.last = self.last.max(s.ts);
+        let offset = s.ts.since(self.first).max(0);
+        let units = u32::try_from(offset >> LAST_SHIFT).unwrap_or(u32::MAX);
+        self.last_units = self.last_units.max(units);
         if is_syn {
             self.opener = dir as u8;
         } else if self.opener == 2 && flags.any(TcpFlags::SYN) {
@@ -154,21 +172,20 @@ impl FlowRecord {
         if flags.any(TcpFlags::RST) {
             self.is_closed = true;
         }
-        let offset = s.ts.since(self.first);
         let peer_next = self.halves[1 - dir].next;
         let me = &mut self.halves[dir];
         me.packets = me.packets.saturating_add(1);
         if flags.any(TcpFlags::SYN) && me.bits & bit::SYN == 0 {
             me.bits |= bit::SYN;
             me.ttl = s.ttl;
-            me.mss = s.options.mss.unwrap_or(0);
-            me.syn_offset_us =
-                u32::try_from(offset.max(0) / (NANOS_PER_MILLI / 1000)).unwrap_or(u32::MAX);
-            if let Some(scale) = s.options.window_scale {
+            let options = s.options();
+            me.mss = options.mss.unwrap_or(0);
+            me.syn_offset_ms = u16::try_from(offset / NANOS_PER_MILLI).unwrap_or(u16::MAX);
+            if let Some(scale) = options.window_scale {
                 me.bits |= bit::WINDOW_SCALE;
                 me.scale = scale;
             }
-            if s.options.sack_permitted {
+            if options.sack_permitted {
                 me.bits |= bit::SACK_PERMITTED;
             }
         }

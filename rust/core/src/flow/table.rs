@@ -5,10 +5,12 @@
 //! slab order, which depends on the input alone.
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 
-use super::key::FlowKey;
+use super::index::Index;
+use super::key::{CompactKey, FlowKey};
 use super::record::{FlowRecord, NO_SESSION};
+use super::slab::Slab;
+use crate::segment::Segment;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// Records looked at when a full table needs room. Bounds the cost of one packet.
@@ -21,6 +23,8 @@ const HALF_OPEN_UNDER_PRESSURE_NS: i64 = 5 * NANOS_PER_SECOND;
 /// Idle time after which any flow without a session goes: Linux keeps established
 /// conntrack entries for five days, a capture rarely spans one.
 const IDLE_NS: i64 = 86_400 * NANOS_PER_SECOND;
+/// Index slots of 8 bytes a flow at the emptiest, just after growing.
+const INDEX_BYTES: usize = 22;
 
 /// Where a record was found.
 pub enum Entry {
@@ -32,15 +36,43 @@ pub enum Entry {
     Refused,
 }
 
+/// A key made ready for the table: its compact form and its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Hashed {
+    key: CompactKey,
+    hash: u64,
+    /// Record that it most likely has.
+    guess: u32,
+    sender: u8,
+}
+
+const NO_GUESS: u32 = u32::MAX;
+
+impl Hashed {
+    /// No key.
+    pub const NONE: Self = Self {
+        key: CompactKey::NONE,
+        hash: 0,
+        guess: NO_GUESS,
+        sender: 0,
+    };
+
+    /// Index in the key of the segment's sender.
+    #[inline]
+    pub fn sender(&self) -> usize {
+        usize::from(self.sender)
+    }
+}
+
 /// All flows.
 pub struct FlowTable {
-    index: HashTable<u32>,
+    index: Index,
     hasher: RandomState,
-    records: Vec<FlowRecord>,
+    records: Slab,
     free: Vec<u32>,
     max_records: usize,
-    hand: usize,
-    sweep: usize,
+    hand: u32,
+    sweep: u32,
     /// Flows dropped to make room.
     pub evicted: u64,
     /// Flows dropped because they were idle.
@@ -50,11 +82,11 @@ pub struct FlowTable {
 impl FlowTable {
     /// A table that holds at most `max_bytes` of records and index.
     pub fn new(max_bytes: usize) -> Self {
-        let per_flow = size_of::<FlowRecord>() + 8;
+        let per_flow = size_of::<FlowRecord>() + INDEX_BYTES;
         Self {
-            index: HashTable::new(),
+            index: Index::new(),
             hasher: RandomState::new(),
-            records: Vec::new(),
+            records: Slab::default(),
             free: Vec::new(),
             max_records: (max_bytes / per_flow).clamp(1, u32::MAX as usize - 1),
             hand: 0,
@@ -71,63 +103,119 @@ impl FlowTable {
 
     /// True when the table holds no flow.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.index.len() == 0
+    }
+
+    /// Flows that found no place because their hashes were alike: somebody aims.
+    pub fn probes_exceeded(&self) -> u64 {
+        self.index.probes_exceeded
     }
 
     /// The record at `at`.
+    #[inline]
     pub fn get_mut(&mut self, at: u32) -> &mut FlowRecord {
-        &mut self.records[at as usize]
+        self.records.get_mut(at)
+    }
+
+    /// Compact form and hash of the key of `segment`.
+    #[inline]
+    pub fn hashed(&self, segment: &Segment<'_>) -> Hashed {
+        let (key, sender) = FlowKey::of(segment);
+        let key = CompactKey::of(&key, |low, high| self.hasher.hash_one((low.0, high.0)));
+        Hashed {
+            key,
+            hash: self.hasher.hash_one(key.words()),
+            guess: NO_GUESS,
+            sender: sender as u8,
+        }
+    }
+
+    /// Reads the slot of the index that `key` leads to.
+    #[inline]
+    pub fn touch_index(&self, key: &Hashed) -> u64 {
+        self.index.touch(key.hash)
+    }
+
+    /// Fills in the record that `key` most likely has.
+    #[inline]
+    pub fn guess(&self, key: &mut Hashed) {
+        key.guess = self.index.peek(key.hash).unwrap_or(NO_GUESS);
+    }
+
+    /// Reads from both cache lines of a record, so that they are there when it is
+    /// measured; the session it has, for the same purpose.
+    #[inline]
+    pub fn touch(&self, key: &Hashed) -> u32 {
+        if key.guess == NO_GUESS {
+            return NO_SESSION;
+        }
+        let record = self.records.get(key.guess);
+        // The halves reach into both lines.
+        core::hint::black_box(record.halves.iter().fold(0, |x, h| x ^ h.next));
+        record.session
     }
 
     /// Finds or makes the record of `key`.
-    pub fn entry(&mut self, key: &FlowKey, now: Timestamp) -> Entry {
-        let hash = self.hasher.hash_one(key);
+    #[inline]
+    pub fn entry(&mut self, key: &Hashed, now: Timestamp) -> Entry {
         let records = &self.records;
+        if key.guess != NO_GUESS {
+            // A record that was given up meanwhile is not in use, or has another key.
+            let record = records.get(key.guess);
+            if record.is_used && record.key == key.key {
+                return Entry::Found(key.guess);
+            }
+        }
         if let Some(at) = self
             .index
-            .find(hash, |at| records[*at as usize].key == *key)
+            .find(key.hash, |at| records.get(at).key == key.key)
         {
-            return Entry::Found(*at);
+            return Entry::Found(at);
         }
+        self.create(key, now)
+    }
+
+    fn create(&mut self, key: &Hashed, now: Timestamp) -> Entry {
         if self.index.len() >= self.max_records && !self.make_room(now) {
             return Entry::Refused;
         }
-        let record = FlowRecord::new(*key, now);
+        let record = FlowRecord::new(key.key, now);
         let at = if let Some(at) = self.free.pop() {
-            self.records[at as usize] = record;
+            *self.records.get_mut(at) = record;
             at
         } else {
-            self.records.push(record);
-            self.records.len() as u32 - 1
+            self.records.push(record)
         };
-        let (records, hasher) = (&self.records, &self.hasher);
-        self.index
-            .insert_unique(hash, at, |at| hasher.hash_one(records[*at as usize].key));
+        if !self.index.insert(key.hash, at) {
+            self.records.get_mut(at).is_used = false;
+            self.free.push(at);
+            return Entry::Refused;
+        }
         Entry::Created(at)
     }
 
     fn remove(&mut self, at: u32) {
-        let hash = self.hasher.hash_one(self.records[at as usize].key);
-        if let Ok(entry) = self.index.find_entry(hash, |x| *x == at) {
-            entry.remove();
-            self.records[at as usize].is_used = false;
+        let hash = self.hasher.hash_one(self.records.get(at).key.words());
+        if self.index.remove(hash, at) {
+            self.records.get_mut(at).is_used = false;
             self.free.push(at);
         }
     }
 
     /// Second-chance hand over the slab; flows with a session are never evicted here.
     fn make_room(&mut self, now: Timestamp) -> bool {
+        let len = self.records.len() as u32;
         for _ in 0..PRESSURE_LOOKS.min(self.records.len()) {
             let at = self.hand;
-            self.hand = (self.hand + 1) % self.records.len();
-            let r = &self.records[at];
+            self.hand = (self.hand + 1) % len;
+            let r = self.records.get(at);
             let limit = if r.is_closed || r.is_one_way() {
                 HALF_OPEN_UNDER_PRESSURE_NS
             } else {
                 IDLE_UNDER_PRESSURE_NS
             };
-            if r.is_used && r.session == NO_SESSION && now.since(r.last) > limit {
-                self.remove(at as u32);
+            if r.is_used && r.session == NO_SESSION && now.since(r.last()) > limit {
+                self.remove(at);
                 self.evicted += 1;
                 return true;
             }
@@ -137,12 +225,13 @@ impl FlowTable {
 
     /// One step of the incremental idle sweep: at most 1/256 of the slab.
     pub fn sweep(&mut self, now: Timestamp) {
-        let steps = (self.records.len() / 256 + 16).min(self.records.len());
+        let len = self.records.len();
+        let steps = (len / 256 + 16).min(len);
         for _ in 0..steps {
-            self.sweep = (self.sweep + 1) % self.records.len().max(1);
-            let r = &self.records[self.sweep];
-            if r.is_used && r.session == NO_SESSION && now.since(r.last) > IDLE_NS {
-                self.remove(self.sweep as u32);
+            self.sweep = (self.sweep + 1) % len.max(1) as u32;
+            let r = self.records.get(self.sweep);
+            if r.is_used && r.session == NO_SESSION && now.since(r.last()) > IDLE_NS {
+                self.remove(self.sweep);
                 self.expired += 1;
             }
         }
@@ -150,8 +239,8 @@ impl FlowTable {
 
     /// Takes the session off a record so that the flow becomes ordinary again.
     pub fn release_session(&mut self, at: u32) {
-        if let Some(r) = self.records.get_mut(at as usize) {
-            r.session = NO_SESSION;
+        if (at as usize) < self.records.len() {
+            self.records.get_mut(at).session = NO_SESSION;
         }
     }
 }

@@ -40,6 +40,9 @@ const fn decoder(number: u16, name: &'static str, enter: fn(&mut Walk<'_>) -> St
     }
 }
 
+/// `LINKTYPE_ETHERNET`.
+pub(crate) const ETHERNET: LinkType = LinkType(1);
+
 /// The one list of link types; searched in order for each frame, so the usual
 /// ones come first. Numbers: <https://www.tcpdump.org/linktypes.html>, except 12
 /// and 14, the values of `DLT_RAW` that some systems write unmapped.

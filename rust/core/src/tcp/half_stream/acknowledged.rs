@@ -60,13 +60,14 @@ impl HalfStream {
             let is_dup = segment.payload_len == 0
                 && !segment.flags.any(TcpFlags::SYN | TcpFlags::FIN)
                 && last_window == Some(segment.window);
-            if segment.options.sack_len > 0 {
+            let is_sacked = segment.options().sack_len > 0;
+            if is_sacked {
                 self.sack_run = self.sack_run.saturating_add(1);
                 self.sack_segments += 1;
             }
             // A window that moves by an update is no duplicate (RFC 5681 section 2),
             // but with SACK blocks the ACK was sent because of a hole all the same.
-            if is_dup || (segment.payload_len == 0 && segment.options.sack_len > 0) {
+            if is_dup || (segment.payload_len == 0 && is_sacked) {
                 self.dup_ack_run = self.dup_ack_run.saturating_add(1);
                 self.dup_acks += 1;
             }

@@ -352,13 +352,14 @@ impl HalfStream {
             return Arrival::NoData;
         }
         if flags.any(TcpFlags::SYN) && !self.offer.seen {
+            let options = segment.options();
             self.offer = Offer {
                 seen: true,
                 iss: segment.seq,
-                window_scale: segment.options.window_scale,
-                sack_permitted: segment.options.sack_permitted,
-                mss: segment.options.mss,
-                layout: segment.options.layout,
+                window_scale: options.window_scale,
+                sack_permitted: options.sack_permitted,
+                mss: options.mss,
+                layout: options.layout,
                 at: ts,
             };
         }

@@ -1,0 +1,301 @@
+//! Open-addressing index from a keyed hash to a record number. Knows hashes and
+//! numbers, no flows: the caller says whether a record is the one meant.
+//!
+//! One 8-byte slot an entry: the upper half of the hash beside the number, so that a
+//! probe touches no record but the right one (a stranger's matches once in 2^32).
+//! Linear probing, backward-shift deletion. The table grows by moving a few slots with
+//! each insertion: no packet waits for a rehash (issue: no step above 5 ms).
+
+/// Slots moved from the old table with each insertion. At least two are needed so that
+/// a move ends before the next begins; more make it end sooner (guess).
+const MOVED_PER_INSERT: usize = 16;
+/// Entries per eight slots at which the table grows. Three quarters: the mean probe for
+/// an absent key is then 8.5 slots, which lie in two cache lines (Knuth 6.4).
+const MAX_EIGHTHS: usize = 6;
+/// Slots of a new table.
+const FIRST_SLOTS: usize = 1 << 10;
+/// Longest probe that is looked for; a keyed hash never comes near. Reaching it is
+/// counted: somebody knows the key.
+const MAX_PROBE: usize = 4_096;
+
+/// Slots of a first look: all but one entry in a hundred at the fullest stand nearer.
+const PEEKED: usize = 16;
+
+const EMPTY: u64 = 0;
+/// A removed entry of the old table, which is never compacted.
+const GONE: u64 = u64::MAX;
+
+fn slot_of(hash: u64, number: u32) -> u64 {
+    (hash & 0xffff_ffff_0000_0000) | (u64::from(number) + 1)
+}
+
+fn number_of(slot: u64) -> u32 {
+    (slot as u32).wrapping_sub(1)
+}
+
+fn is_tag(slot: u64, hash: u64) -> bool {
+    slot >> 32 == hash >> 32
+}
+
+/// One array of slots, a power of two long.
+#[derive(Debug, Default)]
+struct Slots {
+    slots: Vec<u64>,
+}
+
+impl Slots {
+    fn with_len(len: usize) -> Self {
+        Self {
+            slots: vec![EMPTY; len],
+        }
+    }
+
+    fn mask(&self) -> usize {
+        self.slots.len() - 1
+    }
+
+    /// The home of a slot's entry: made from the half of the hash that is stored, so
+    /// that an entry can be moved without its key.
+    fn home(&self, tag: u64) -> usize {
+        // The upper bits of the product are the best mixed ones (Fibonacci hashing).
+        let mixed = (tag >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 32) as usize & self.mask()
+    }
+
+    fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<usize> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        let mask = self.mask();
+        let mut at = self.home(hash);
+        for _ in 0..MAX_PROBE.min(self.slots.len()) {
+            let slot = self.slots[at];
+            if slot == EMPTY {
+                return None;
+            }
+            if slot != GONE && is_tag(slot, hash) && is_it(number_of(slot)) {
+                return Some(at);
+            }
+            at = (at + 1) & mask;
+        }
+        None
+    }
+
+    /// Puts an entry into the first free slot from its home; false after too long a probe.
+    fn put(&mut self, slot: u64) -> bool {
+        let mask = self.mask();
+        let mut at = self.home(slot);
+        for _ in 0..MAX_PROBE.min(self.slots.len()) {
+            if self.slots[at] == EMPTY {
+                self.slots[at] = slot;
+                return true;
+            }
+            at = (at + 1) & mask;
+        }
+        false
+    }
+
+    /// Takes the entry at `at` out and closes the gap.
+    fn remove(&mut self, mut at: usize) {
+        let mask = self.mask();
+        let mut next = (at + 1) & mask;
+        loop {
+            let slot = self.slots[next];
+            if slot == EMPTY {
+                break;
+            }
+            // An entry may move into the gap when its home is not between the two.
+            let from_home = next.wrapping_sub(self.home(slot)) & mask;
+            let from_gap = next.wrapping_sub(at) & mask;
+            if from_home >= from_gap {
+                self.slots[at] = slot;
+                at = next;
+            }
+            next = (next + 1) & mask;
+        }
+        self.slots[at] = EMPTY;
+    }
+}
+
+/// The index.
+#[derive(Debug)]
+pub(super) struct Index {
+    new: Slots,
+    /// The table before the last growth; entries below `moved` are in `new`.
+    old: Slots,
+    moved: usize,
+    len: usize,
+    /// Entries refused because their probe was too long.
+    pub(super) probes_exceeded: u64,
+}
+
+impl Index {
+    pub(super) fn new() -> Self {
+        Self {
+            new: Slots::with_len(FIRST_SLOTS),
+            old: Slots::default(),
+            moved: 0,
+            len: 0,
+            probes_exceeded: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The number stored for `hash` that `is_it` accepts.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        if let Some(at) = self.new.find(hash, &mut is_it) {
+            return Some(number_of(self.new.slots[at]));
+        }
+        let at = self.old.find(hash, is_it)?;
+        Some(number_of(self.old.slots[at]))
+    }
+
+    /// Reads the first slot that `hash` leads to, so that it is there for what follows.
+    #[inline]
+    pub(super) fn touch(&self, hash: u64) -> u64 {
+        let slot = self.new.slots[self.new.home(hash)];
+        if self.old.slots.is_empty() {
+            return slot;
+        }
+        slot ^ self.old.slots[self.old.home(hash)]
+    }
+
+    /// A first look without a key: the number that `hash` most likely means. Only good
+    /// for touching memory ahead of [`Index::find`].
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> Option<u32> {
+        let mask = self.new.mask();
+        let home = self.new.home(hash);
+        (0..PEEKED)
+            .map(|i| self.new.slots[(home + i) & mask])
+            .take_while(|slot| *slot != EMPTY)
+            .find(|slot| is_tag(*slot, hash))
+            .map(number_of)
+    }
+
+    /// Stores `number` for `hash`; the caller knows that it is not there. False when the
+    /// probe was too long.
+    pub(super) fn insert(&mut self, hash: u64, number: u32) -> bool {
+        self.move_some(MOVED_PER_INSERT);
+        if (self.len + 1) * 8 > self.new.slots.len() * MAX_EIGHTHS {
+            self.grow();
+        }
+        if !self.new.put(slot_of(hash, number)) {
+            self.probes_exceeded += 1;
+            return false;
+        }
+        self.len += 1;
+        true
+    }
+
+    /// Removes the entry of `hash` with `number`.
+    pub(super) fn remove(&mut self, hash: u64, number: u32) -> bool {
+        let is_it = |n| n == number;
+        let in_old = self.old.find(hash, is_it);
+        if let Some(at) = in_old {
+            self.old.slots[at] = GONE;
+        }
+        let in_new = self.new.find(hash, is_it);
+        if let Some(at) = in_new {
+            self.new.remove(at);
+        }
+        let found = in_old.is_some() || in_new.is_some();
+        self.len -= usize::from(found);
+        found
+    }
+
+    fn grow(&mut self) {
+        // The move that is under way has been paced to be over long before.
+        self.move_some(self.old.slots.len());
+        let twice = Slots::with_len(self.new.slots.len() * 2);
+        self.old = core::mem::replace(&mut self.new, twice);
+        self.moved = 0;
+    }
+
+    fn move_some(&mut self, slots: usize) {
+        if self.old.slots.is_empty() {
+            return;
+        }
+        let end = (self.moved + slots).min(self.old.slots.len());
+        for at in self.moved..end {
+            let slot = self.old.slots[at];
+            if slot != EMPTY && slot != GONE && !self.new.put(slot) {
+                self.probes_exceeded += 1;
+                self.len -= 1;
+            }
+            // It must not be found here any more; probes of others go on past it.
+            if slot != EMPTY {
+                self.old.slots[at] = GONE;
+            }
+        }
+        self.moved = end;
+        if end == self.old.slots.len() {
+            self.old = Slots::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn hash(n: u64) -> u64 {
+        n.wrapping_add(1)
+            .wrapping_mul(0xbf58_476d_1ce4_e5b9)
+            .rotate_left(17)
+    }
+
+    #[test]
+    fn survives_growth_one_insert_at_a_time() {
+        let mut index = Index::new();
+        for n in 0..100_000_u32 {
+            assert!(index.insert(hash(u64::from(n)), n));
+            assert_eq!(index.find(hash(0), |x| x == 0), Some(0), "after {n}");
+        }
+        for n in 0..100_000_u32 {
+            assert_eq!(index.find(hash(u64::from(n)), |x| x == n), Some(n));
+        }
+        assert_eq!(index.len(), 100_000);
+        assert_eq!(index.probes_exceeded, 0);
+    }
+
+    #[test]
+    fn equal_hashes_are_told_apart_by_the_caller_and_end_at_a_limit() {
+        let mut index = Index::new();
+        let stored = (0..10_000_u32)
+            .filter(|n| index.insert(7 << 40, *n))
+            .count();
+        assert!(stored <= MAX_PROBE, "{stored}");
+        assert!(index.probes_exceeded > 0);
+        assert_eq!(index.find(7 << 40, |n| n == 100), Some(100));
+    }
+
+    proptest! {
+        /// Any order of insertions and removals, with few hashes so that they collide,
+        /// leaves what a set holds.
+        #[test]
+        fn agrees_with_a_set(ops in prop::collection::vec((any::<bool>(), 0u32..3_000), 1..4_000)) {
+            let mut index = Index::new();
+            let mut set = BTreeSet::new();
+            let h = |n: u32| hash(u64::from(n % 997));
+            for (is_insert, n) in ops {
+                if is_insert && !set.contains(&n) {
+                    prop_assert!(index.insert(h(n), n));
+                    set.insert(n);
+                } else if !is_insert {
+                    prop_assert_eq!(index.remove(h(n), n), set.remove(&n));
+                }
+            }
+            prop_assert_eq!(index.len(), set.len());
+            for n in 0..3_000 {
+                prop_assert_eq!(index.find(h(n), |x| x == n).is_some(), set.contains(&n));
+            }
+        }
+    }
+}

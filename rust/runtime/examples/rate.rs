@@ -1,0 +1,45 @@
+//! Time per frame of each stage on one thread: `rate FILE`. Reading alone, then with
+//! decoding, then with the whole engine; no Python, no other thread.
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
+
+use std::time::Instant;
+
+use ctcpmon_capture::{FrameBatch, Input, Options, Progress, open};
+use ctcpmon_core::decode::decode;
+use ctcpmon_core::{Config, Engine};
+
+fn each_batch(path: &str, mut take: impl FnMut(&FrameBatch)) -> Result<f64, String> {
+    let input = Input::path(path, 0);
+    let mut source = open(&[input], &Options::default()).map_err(|e| e.to_string())?;
+    let mut batch = FrameBatch::default();
+    let (mut frames, started) = (0_usize, Instant::now());
+    while let Progress::More = source.next_batch(&mut batch).map_err(|e| e.to_string())? {
+        frames += batch.frames.len();
+        take(&batch);
+    }
+    Ok(started.elapsed().as_nanos() as f64 / frames.max(1) as f64)
+}
+
+fn main() -> Result<(), String> {
+    let path = std::env::args().nth(1).ok_or("usage: rate FILE")?;
+    for _ in 0..3 {
+        let read = each_batch(&path, |_| {})?;
+        let mut segments = 0_u64;
+        let decoded = each_batch(&path, |batch| {
+            segments += batch.iter().filter(|f| decode(f).is_ok()).count() as u64;
+        })?;
+        let mut engine = Engine::new(Config {
+            max_flow_bytes: 2 << 30,
+            ..Config::default()
+        });
+        let whole = each_batch(&path, |batch| {
+            engine.push(batch);
+            engine.drain_events();
+        })?;
+        println!(
+            "read {read:.1} ns, read and decode {decoded:.1} ns, whole {whole:.1} ns a frame; {segments} segments, {} flows",
+            engine.flows()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! The engines of a run: one, or one for each of two taps with a matcher between them.
+//! Each tap is an observation domain of its own: both see the same sessions, perhaps
+//! under the same addresses, so their flow tables must not mix.
+
+use ctcpmon_capture::FrameBatch;
+use ctcpmon_core::detect::{Verdict, session_state};
+use ctcpmon_core::engine::Order;
+use ctcpmon_core::frame::Frame;
+use ctcpmon_core::session::Session;
+use ctcpmon_core::taps::{Counters, EspSighting, MatchedPair, Side, TapMatcher};
+use ctcpmon_core::{Config, Engine, Event};
+
+/// One thing that a run has to say.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// From the engine of one tap.
+    Engine(Event),
+    /// From both taps together.
+    Device(Box<MatchedPair>),
+}
+
+impl News {
+    /// Place in a batch: see [`crate::Replay::poll`].
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Engine(Event::Finding(_)) => 0,
+            Self::Engine(Event::Ended(..)) => 1,
+            Self::Device(_) => 2,
+        }
+    }
+}
+
+/// The observation point of a two-tap run; 0 is the one tap of any other run.
+pub fn tap_of(side: Side) -> u16 {
+    match side {
+        Side::Client => 1,
+        Side::Headend => 2,
+    }
+}
+
+/// The engines of a run.
+pub(crate) struct Observers {
+    engines: Vec<Engine>,
+    matcher: Option<TapMatcher>,
+    news: Vec<News>,
+}
+
+impl Observers {
+    pub(crate) fn new(config: Config, has_two_taps: bool) -> Self {
+        let mut engines = vec![Engine::new(config)];
+        if has_two_taps {
+            engines.push(Engine::new(config));
+            engines.iter_mut().for_each(Engine::note_sightings);
+        }
+        Self {
+            engines,
+            matcher: has_two_taps.then(TapMatcher::default),
+            news: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, batch: &FrameBatch) {
+        if let ([engine], None) = (self.engines.as_mut_slice(), &self.matcher) {
+            engine.push(batch);
+        } else {
+            batch.iter().for_each(|frame| self.push_frame(&frame));
+        }
+    }
+
+    pub(crate) fn push_frame(&mut self, frame: &Frame<'_>) {
+        let side = if frame.tap == tap_of(Side::Headend) && self.matcher.is_some() {
+            Side::Headend
+        } else {
+            Side::Client
+        };
+        let Some(engine) = self.engines.get_mut(side.index()) else {
+            return;
+        };
+        engine.push_frame(frame);
+        if self.matcher.is_some() {
+            self.collect(side);
+        }
+    }
+
+    /// Moves what the engine of `side` has to say on, to the matcher too.
+    fn collect(&mut self, side: Side) {
+        let (Some(engine), Some(matcher)) =
+            (self.engines.get_mut(side.index()), self.matcher.as_mut())
+        else {
+            return;
+        };
+        if engine.has_events() {
+            for event in engine.drain_events() {
+                if let Event::Ended(session, _) = &event {
+                    matcher.session_ended(side, session.id);
+                }
+                self.news.push(News::Engine(event));
+            }
+        }
+        for sighting in engine.drain_sightings() {
+            matcher.take(&EspSighting { side, ..sighting });
+        }
+        if let Some((first, now)) = engine.span() {
+            matcher.advance(side, first, now);
+        }
+        if matcher.has_reports() {
+            let reports = matcher.drain().into_iter();
+            self.news.extend(reports.map(|r| News::Device(Box::new(r))));
+        }
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        !self.news.is_empty() || self.engines.iter().any(Engine::has_events)
+    }
+
+    pub(crate) fn drain_news(&mut self) -> Vec<News> {
+        if self.matcher.is_none() {
+            let events = self.engines.iter_mut().flat_map(Engine::drain_events);
+            self.news.extend(events.map(News::Engine));
+        }
+        std::mem::take(&mut self.news)
+    }
+
+    /// Ends every engine, then the matcher.
+    pub(crate) fn finish(&mut self) {
+        self.engines.iter_mut().for_each(Engine::finish);
+        if self.matcher.is_some() {
+            for side in Side::ALL {
+                self.collect(side);
+            }
+        }
+        if let Some(matcher) = &mut self.matcher {
+            matcher.finish();
+            let reports = matcher.drain().into_iter();
+            self.news.extend(reports.map(|r| News::Device(Box::new(r))));
+        }
+    }
+
+    pub(crate) fn engines(&self) -> &[Engine] {
+        &self.engines
+    }
+
+    /// What the matcher counted; `None` with one tap.
+    pub(crate) fn matched(&self) -> Option<Counters> {
+        self.matcher.as_ref().map(TapMatcher::counters)
+    }
+
+    pub(crate) fn session(&self, id: u64) -> Option<&Session> {
+        self.engines.iter().find_map(|engine| engine.session(id))
+    }
+
+    pub(crate) fn snapshot(
+        &self,
+        limit: usize,
+        offset: usize,
+        state: Option<Verdict>,
+        order: Order,
+    ) -> Vec<Session> {
+        if let [engine] = self.engines.as_slice() {
+            return engine.snapshot(limit, offset, state, order);
+        }
+        let most = limit.saturating_add(offset);
+        let mut rows: Vec<Session> = self
+            .engines
+            .iter()
+            .flat_map(|engine| engine.snapshot(most, 0, state, order))
+            .collect();
+        // Each half is sorted; a stable sort by the leading part of the order merges them.
+        match order {
+            Order::Worst => rows.sort_by_key(|s| std::cmp::Reverse(session_state(s))),
+            Order::Recent => rows.sort_by_key(|s| std::cmp::Reverse(s.last)),
+            Order::Key => rows.sort_by_key(|s| (s.client(), s.server())),
+        }
+        rows.into_iter().skip(offset).take(limit).collect()
+    }
+}
