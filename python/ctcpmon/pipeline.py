@@ -113,8 +113,8 @@ class Pipeline:
         for session in sessions:
             yield Item(self._factory.number(self._factory.session(session)), session=session)
             tap = tap_of(session)
-            book = self._books.get(tap, self.book)
-            yield from (self._incident(incident, tap) for incident in book.end(session))
+            for incident in self._books.get(tap, self.book).end(session):
+                yield self._incident(incident, tap)
 
     def _judge(self, findings: tuple[Finding, ...]) -> Iterator[Item]:
         for finding in findings:

@@ -76,6 +76,13 @@ def test_an_incident_closes_when_all_sessions_cleared_and_says_so() -> None:
     assert again.id != closed.id
 
 
+def test_sessions_that_were_only_at_risk_are_not_said_to_move_again() -> None:
+    book = IncidentBook()
+    book.add(finding(1, session(), "ctcp.unfilled_hole", "at_risk", at_s=10))
+    (closed,) = book.add(finding(2, session(), "ctcp.unfilled_hole", "healthy", at_s=30))
+    assert closed.what == "cleared: 1 of 1 session in order for 6.0 s"
+
+
 def test_a_session_that_moves_again_is_not_held_back_by_the_memory_of_its_loss() -> None:
     book = IncidentBook()
     feed(
@@ -96,13 +103,6 @@ def test_a_session_at_risk_that_never_stalled_keeps_the_incident_open() -> None:
     (changed,) = feed(book, finding(3, stalled(), verdict="healthy", at_s=40))
     assert (changed.is_open, changed.severity) == (True, "warning")
     assert (changed.sessions_stalled, changed.sessions_at_risk, changed.sessions_recovered) == (0, 1, 1)
-
-
-def test_sessions_that_were_only_at_risk_are_not_said_to_move_again() -> None:
-    book = IncidentBook()
-    book.add(finding(1, session(), "ctcp.unfilled_hole", "at_risk", at_s=10))
-    (closed,) = book.add(finding(2, session(), "ctcp.unfilled_hole", "healthy", at_s=30))
-    assert closed.what == "cleared: 1 of 1 session in order for 6.0 s"
 
 
 def test_two_detectors_must_both_clear() -> None:
