@@ -135,7 +135,8 @@ impl Session {
                 headend
             };
             let lite = &record.halves[index];
-            h.peer_window_max = record.halves[1 - index].last_window();
+            h.peer_window_first = record.halves[1 - index].last_window();
+            h.peer_window_max = h.peer_window_first;
             h.packets = u64::from(lite.packets);
             if lite.has_syn() {
                 let at = record

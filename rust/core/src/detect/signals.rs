@@ -194,10 +194,11 @@ pub fn tcp_marks(session: &Session, role: usize) -> TcpMarks {
 }
 
 /// The receiver offers the one window that stacks of this family hold constant
-/// (QuickSec, phantun: 65535 in every packet); those step over a hole, so their ACK
-/// stands still only when nothing arrives (domain.md 1.6).
+/// (QuickSec, phantun: 65535 in every packet, SYN-ACK included); those step over a hole,
+/// so their ACK stands still only when nothing arrives (domain.md 1.6).
 pub fn window_is_constant_full(half: &HalfStream) -> bool {
     half.peer_window_range == (u16::MAX, u16::MAX)
+        && [0, u16::MAX].contains(&half.peer_window_first)
 }
 
 /// DPD requests sent into the freeze that nobody answers although they used to be

@@ -156,6 +156,8 @@ pub struct HalfStream {
     pub peer_window_range: (u16, u16),
     /// Largest window the other side ever offered, SYN included, unscaled.
     pub peer_window_max: u16,
+    /// First window the other side offered, SYN included, unscaled; 0 when not known.
+    pub peer_window_first: u16,
     /// Smoothed data-to-ACK time, ns; 0 before the first sample.
     pub ack_rtt_ns: i64,
     /// Smallest data-to-ACK time, ns; `i64::MAX` before the first sample.
