@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import lru_cache
 from ipaddress import ip_address
 
 __all__ = ["community_id"]
@@ -15,13 +16,18 @@ _TCP = 6
 _SEED = 0
 
 
+@lru_cache(maxsize=4_096)
+def _packed(ip: str) -> bytes:
+    return ip_address(ip).packed
+
+
 def community_id(ip_a: str, port_a: int, ip_b: str, port_b: int) -> str | None:
     """Community ID of a TCP flow, same for both directions.
 
     None when an address or port is not valid, or the two addresses are of different versions.
     """
     try:
-        low, high = ip_address(ip_a).packed, ip_address(ip_b).packed
+        low, high = _packed(ip_a), _packed(ip_b)
         ends = sorted([(low, port_a.to_bytes(2)), (high, port_b.to_bytes(2))])
     except (ValueError, OverflowError):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
 
@@ -300,6 +301,7 @@ def _network(session: Session) -> events.Network:
     )
 
 
+@lru_cache(maxsize=4_096)
 def _ip_type(ip: str) -> Literal["ipv4", "ipv6"] | None:
     try:
         return "ipv4" if ip_address(ip).version == 4 else "ipv6"

@@ -17,8 +17,7 @@ def rfc3339(time_ns: int) -> str:
     ``time_ns`` counts from 1970 and may be negative. Times outside the years 1 to 9999 are
     set to the nearest end, since RFC 3339 has no way to write them.
     """
-    moment = _moment(time_ns)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z".rjust(27, "0")
+    return _moment(time_ns).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def clock(time_ns: int) -> str:

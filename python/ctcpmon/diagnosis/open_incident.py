@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,6 +52,7 @@ CLEARED_AFTER_NS = 6 * 10**9
 """A verdict is taken back after so long without cause (``CLEAR_AFTER_NS`` of the engine)."""
 
 
+@lru_cache(maxsize=4_096)
 def client_net(ip: str) -> str:
     """The client side of a path: the /24 of an IPv4, the /64 of an IPv6 address."""
     try:

@@ -47,7 +47,7 @@ def fixes_for(
     place = place_of(site, session.client_ip, session.headend_ip, session.headend_port)
     return tuple(
         recipe
-        for recipe in _ranked(detector, set(evidence), place, platform)
+        for recipe in _ranked(detector, frozenset(evidence), place, platform)
         if (not recipe.when.protocols or session.protocol in recipe.when.protocols)
         and all(
             wanted.name in evidence
@@ -62,10 +62,13 @@ def fixes_for_detector(
     detector: str, site: Site | None = None, platform: str | None = None
 ) -> tuple[Recipe, ...]:
     """Recipes that treat a detector's findings, best first, without looking at a session."""
-    return _ranked(detector, set(), place_of(site, "", "", 0), platform)
+    return _ranked(detector, frozenset(), place_of(site, "", "", 0), platform)
 
 
-def _ranked(detector: str, evidence: set[str], place: Place, platform: str | None) -> tuple[Recipe, ...]:
+@lru_cache(maxsize=1_024)
+def _ranked(
+    detector: str, evidence: frozenset[str], place: Place, platform: str | None
+) -> tuple[Recipe, ...]:
     wanted = {family_of(platform) or platform, "any"} if platform is not None else None
     ranked: list[tuple[int, int, str, Recipe]] = []
     for recipe, entries in _treating(detector):
@@ -85,7 +88,7 @@ def _treating(detector: str) -> tuple[tuple[Recipe, tuple[Treats, ...]], ...]:
     return tuple((recipe, entries) for recipe, entries in found if entries)
 
 
-def _rank(entries: tuple[Treats, ...], evidence: set[str], place: Place) -> int | None:
+def _rank(entries: tuple[Treats, ...], evidence: frozenset[str], place: Place) -> int | None:
     holding = [
         treats
         for treats in entries

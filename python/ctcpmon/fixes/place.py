@@ -72,6 +72,9 @@ class Place:
 def place_of(site: Site | None, client: str, headend_ip: str, headend_port: int) -> Place:
     """The place of a stream; an address that is none leaves that side unknown."""
     site = site if site is not None else Site()
+    if not (site.firewall or site.headend):
+        # Nothing is known of any path: one place for all streams.
+        return Place(site, None, None, ())
     try:
         net = ip_network(client)
         server = ip_address(headend_ip)
