@@ -145,6 +145,12 @@ impl Segment<'_> {
         self.options_len == 12 && self.option_bytes.starts_with(&[1, 1, 8, 10])
     }
 
+    /// The options, when there are other ones than timestamps alone.
+    #[inline]
+    pub fn unusual_options(&self) -> Option<TcpOptions> {
+        (self.options_len > 0 && !self.has_only_timestamps()).then(|| self.options())
+    }
+
     /// True when bytes of the payload are missing from the capture.
     pub fn is_cut(&self) -> bool {
         (self.payload.len() as u64) < u64::from(self.payload_len)

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use crate::clock::{PacketClock, Tick};
 use crate::decode::{Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
-use crate::flow::candidate::{Look, Neighbour, Recognised};
+use crate::flow::candidate::{Candidate, Look, Neighbour, Recognised};
 use crate::flow::record::NO_SESSION;
 use crate::flow::table::{Entry, Hashed};
 use crate::flow::{FlowKey, FlowTable};
@@ -311,10 +311,17 @@ impl Engine {
         let c = &mut self.stats.counters;
         c.first_fragments += u64::from(s.is_first_fragment);
         c.super_segments += u64::from(s.payload_len > SUPER_SEGMENT_BYTES);
-        if s.options_len > 0 && !s.has_only_timestamps() {
-            c.malformed_options += u64::from(s.options().is_malformed);
-        }
-        let at = match self.table.entry(key, s.ts) {
+        let options = s.unusual_options();
+        c.malformed_options += u64::from(options.is_some_and(|o| o.is_malformed));
+        let dir = key.sender();
+        let entry = match self.table.entry(key, s.ts) {
+            // A full table refuses strangers, no tunnel.
+            Entry::Refused if matches!(Candidate::default().look(dir, s), Look::Tunnel(..)) => {
+                self.table.entry_of_tunnel(key, s.ts)
+            }
+            entry => entry,
+        };
+        let at = match entry {
             Entry::Found(at) => at,
             Entry::Created(at) => {
                 c.conversations += 1;
@@ -325,9 +332,8 @@ impl Engine {
                 return;
             }
         };
-        let dir = key.sender();
         let record = self.table.get_mut(at);
-        let delta = record.on_segment(dir, s);
+        let delta = record.on_segment(dir, s, options.as_ref());
         c.conversations += u64::from(delta.is_reuse);
         c.retransmissions += u64::from(delta.is_retransmission);
         c.dup_acks += u64::from(delta.is_dup_ack);
@@ -470,7 +476,7 @@ impl Engine {
         let record = self.table.get_mut(flow);
         record.renew(offer.at);
         record.opener = opener_end as u8;
-        record.on_segment(dir, s);
+        record.on_segment(dir, s, s.unusual_options().as_ref());
         self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).session;
         if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {

@@ -135,7 +135,7 @@ impl Candidate {
         }
         let on_port = s.src.port == super::super::ctcp::recognise::CTCP_PORT
             || s.dst.port == super::super::ctcp::recognise::CTCP_PORT;
-        if s.has_only_timestamps() || s.options().timestamps.is_some() {
+        if s.has_only_timestamps() || s.unusual_options().is_some_and(|o| o.timestamps.is_some()) {
             self.note(bit::TIMESTAMPS);
         }
         let other_word = self.runs[1 - dir].a;

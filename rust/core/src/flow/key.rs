@@ -68,25 +68,32 @@ impl CompactKey {
         is_ipv6: false,
     };
 
-    /// The compact form of `key`; `digest` is the keyed digest of two addresses.
+    /// The compact form of a segment's key and the index of its sender, as
+    /// [`FlowKey::of`] gives it; `digest` is the keyed digest of two addresses.
     #[inline]
-    pub fn of(key: &FlowKey, digest: impl FnOnce(&Addr, &Addr) -> u64) -> Self {
-        let ports = u32::from(key.low.port) << 16 | u32::from(key.high.port);
-        if let (Some(low), Some(high)) = (v4(&key.low.addr), v4(&key.high.addr)) {
-            return Self {
-                low,
-                high,
-                ports,
+    pub fn of(segment: &Segment<'_>, digest: impl FnOnce(&Addr, &Addr) -> u64) -> (Self, usize) {
+        let (src, dst) = (&segment.src, &segment.dst);
+        if let (Some(from), Some(to)) = (v4(&src.addr), v4(&dst.addr)) {
+            let from = u64::from(from) << 16 | u64::from(src.port);
+            let to = u64::from(to) << 16 | u64::from(dst.port);
+            let (low, high) = (from.min(to), from.max(to));
+            let key = Self {
+                low: (low >> 16) as u32,
+                high: (high >> 16) as u32,
+                ports: (low as u32) << 16 | (high as u32 & 0xffff),
                 is_ipv6: false,
             };
+            return (key, usize::from(from > to));
         }
+        let (key, sender) = FlowKey::of(segment);
         let both = digest(&key.low.addr, &key.high.addr);
-        Self {
+        let key = Self {
             low: (both >> 32) as u32,
             high: both as u32,
-            ports,
+            ports: u32::from(key.low.port) << 16 | u32::from(key.high.port),
             is_ipv6: true,
-        }
+        };
+        (key, sender)
     }
 
     /// Two words for hashing.

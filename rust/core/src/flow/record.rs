@@ -4,7 +4,7 @@
 
 use super::candidate::Candidate;
 use super::key::CompactKey;
-use crate::segment::{Segment, TcpFlags};
+use crate::segment::{Segment, TcpFlags, TcpOptions};
 use crate::tcp::seq::distance;
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
@@ -139,6 +139,14 @@ impl FlowRecord {
         };
     }
 
+    /// Reads from both cache lines. Key and halves are more than one line holds, however
+    /// the compiler lays them out.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        let [one, other] = &self.halves;
+        self.key.words().0 ^ u64::from(one.next ^ other.next ^ one.last_ack ^ other.last_ack)
+    }
+
     /// Last packet, to a quarter of a second.
     pub fn last(&self) -> Timestamp {
         self.first.plus(i64::from(self.last_units) << LAST_SHIFT)
@@ -149,8 +157,14 @@ impl FlowRecord {
         self.halves.iter().any(|h| h.packets == 0)
     }
 
-    /// Takes one segment sent by side `dir`.
-    pub fn on_segment(&mut self, dir: usize, s: &Segment<'_>) -> Delta {
+    /// Takes one segment sent by side `dir`; `options` are its options, where they are
+    /// more than timestamps ([`Segment::unusual_options`]).
+    pub fn on_segment(
+        &mut self,
+        dir: usize,
+        s: &Segment<'_>,
+        options: Option<&TcpOptions>,
+    ) -> Delta {
         let mut delta = Delta::default();
         let (flags, len) = (s.flags, s.seg_len());
         let is_syn = flags.0 & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN;
@@ -178,16 +192,8 @@ impl FlowRecord {
         if flags.any(TcpFlags::SYN) && me.bits & bit::SYN == 0 {
             me.bits |= bit::SYN;
             me.ttl = s.ttl;
-            let options = s.options();
-            me.mss = options.mss.unwrap_or(0);
             me.syn_offset_ms = u16::try_from(offset / NANOS_PER_MILLI).unwrap_or(u16::MAX);
-            if let Some(scale) = options.window_scale {
-                me.bits |= bit::WINDOW_SCALE;
-                me.scale = scale;
-            }
-            if options.sack_permitted {
-                me.bits |= bit::SACK_PERMITTED;
-            }
+            me.offered(options.unwrap_or(&TcpOptions::default()));
         }
         if me.bits & bit::HAS_BASE == 0 && !flags.any(TcpFlags::RST) {
             // Without its SYN a stream is taken to have begun one below (as tshark does).
@@ -229,6 +235,18 @@ impl FlowRecord {
 }
 
 impl Half {
+    /// Keeps what the SYN of this side offers.
+    fn offered(&mut self, options: &TcpOptions) {
+        self.mss = options.mss.unwrap_or(0);
+        if let Some(scale) = options.window_scale {
+            self.bits |= bit::WINDOW_SCALE;
+            self.scale = scale;
+        }
+        if options.sack_permitted {
+            self.bits |= bit::SACK_PERMITTED;
+        }
+    }
+
     /// Moves the highest byte seen; true when the segment repeats or fills.
     fn advance(&mut self, seq: u32, len: u32, payload_len: u32) -> bool {
         let end = seq.wrapping_add(len);

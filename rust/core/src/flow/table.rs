@@ -7,14 +7,20 @@
 use ahash::RandomState;
 
 use super::index::Index;
-use super::key::{CompactKey, FlowKey};
+use super::key::CompactKey;
 use super::record::{FlowRecord, NO_SESSION};
 use super::slab::Slab;
 use crate::segment::Segment;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
-/// Records looked at when a full table needs room. Bounds the cost of one packet.
+/// Records looked at when a full table needs room, at most and at least. Bounds the cost
+/// of one packet; fewer after each search in vain, so that a flood that can only be
+/// refused costs little more than the look-up (guesses).
 const PRESSURE_LOOKS: usize = 64;
+const PRESSURE_LOOKS_IN_VAIN: usize = 4;
+/// Records looked at for a tunnel: in a table with one ordinary flow in 64 a place is
+/// missed once in ten million (e^-16).
+const TUNNEL_LOOKS: usize = 1_024;
 /// Idle time after which an ordinary flow may go under pressure (guess, between
 /// Suricata's 60 s for new flows and its 600 s for established ones).
 const IDLE_UNDER_PRESSURE_NS: i64 = 60 * NANOS_PER_SECOND;
@@ -72,6 +78,7 @@ pub struct FlowTable {
     free: Vec<u32>,
     max_records: usize,
     hand: u32,
+    looks: usize,
     sweep: u32,
     /// Flows dropped to make room.
     pub evicted: u64,
@@ -90,6 +97,7 @@ impl FlowTable {
             free: Vec::new(),
             max_records: (max_bytes / per_flow).clamp(1, u32::MAX as usize - 1),
             hand: 0,
+            looks: PRESSURE_LOOKS,
             sweep: 0,
             evicted: 0,
             expired: 0,
@@ -120,8 +128,8 @@ impl FlowTable {
     /// Compact form and hash of the key of `segment`.
     #[inline]
     pub fn hashed(&self, segment: &Segment<'_>) -> Hashed {
-        let (key, sender) = FlowKey::of(segment);
-        let key = CompactKey::of(&key, |low, high| self.hasher.hash_one((low.0, high.0)));
+        let (key, sender) =
+            CompactKey::of(segment, |low, high| self.hasher.hash_one((low.0, high.0)));
         Hashed {
             key,
             hash: self.hasher.hash_one(key.words()),
@@ -150,8 +158,7 @@ impl FlowTable {
             return NO_SESSION;
         }
         let record = self.records.get(key.guess);
-        // The halves reach into both lines.
-        core::hint::black_box(record.halves.iter().fold(0, |x, h| x ^ h.next));
+        core::hint::black_box(record.touch());
         record.session
     }
 
@@ -172,13 +179,31 @@ impl FlowTable {
         {
             return Entry::Found(at);
         }
-        self.create(key, now)
-    }
-
-    fn create(&mut self, key: &Hashed, now: Timestamp) -> Entry {
         if self.index.len() >= self.max_records && !self.make_room(now) {
             return Entry::Refused;
         }
+        self.create(key, now)
+    }
+
+    /// Makes the record of a flow that was refused and has proved to be a tunnel: an
+    /// ordinary flow goes for it, however young. Refused when there are only tunnels.
+    #[cold]
+    pub fn entry_of_tunnel(&mut self, key: &Hashed, now: Timestamp) -> Entry {
+        let len = self.records.len() as u32;
+        for _ in 0..TUNNEL_LOOKS.min(self.records.len()) {
+            let at = self.hand;
+            self.hand = (self.hand + 1) % len;
+            let r = self.records.get(at);
+            if r.is_used && r.session == NO_SESSION {
+                self.remove(at);
+                self.evicted += 1;
+                return self.create(key, now);
+            }
+        }
+        Entry::Refused
+    }
+
+    fn create(&mut self, key: &Hashed, now: Timestamp) -> Entry {
         let record = FlowRecord::new(key.key, now);
         let at = if let Some(at) = self.free.pop() {
             *self.records.get_mut(at) = record;
@@ -205,7 +230,7 @@ impl FlowTable {
     /// Second-chance hand over the slab; flows with a session are never evicted here.
     fn make_room(&mut self, now: Timestamp) -> bool {
         let len = self.records.len() as u32;
-        for _ in 0..PRESSURE_LOOKS.min(self.records.len()) {
+        for _ in 0..self.looks.min(self.records.len()) {
             let at = self.hand;
             self.hand = (self.hand + 1) % len;
             let r = self.records.get(at);
@@ -217,9 +242,11 @@ impl FlowTable {
             if r.is_used && r.session == NO_SESSION && now.since(r.last()) > limit {
                 self.remove(at);
                 self.evicted += 1;
+                self.looks = (self.looks * 2).min(PRESSURE_LOOKS);
                 return true;
             }
         }
+        self.looks = (self.looks / 2).max(PRESSURE_LOOKS_IN_VAIN);
         false
     }
 
