@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import lru_cache
-from ipaddress import ip_address
+
+from ctcpmon.addresses import parsed
 
 __all__ = ["community_id"]
 
@@ -16,22 +16,17 @@ _TCP = 6
 _SEED = 0
 
 
-@lru_cache(maxsize=4_096)
-def _packed(ip: str) -> bytes:
-    return ip_address(ip).packed
-
-
 def community_id(ip_a: str, port_a: int, ip_b: str, port_b: int) -> str | None:
     """Community ID of a TCP flow, same for both directions.
 
     None when an address or port is not valid, or the two addresses are of different versions.
     """
-    try:
-        low, high = _packed(ip_a), _packed(ip_b)
-        ends = sorted([(low, port_a.to_bytes(2)), (high, port_b.to_bytes(2))])
-    except (ValueError, OverflowError):
+    a, b = parsed(ip_a), parsed(ip_b)
+    if a is None or b is None or a.version != b.version:
         return None
-    if len(low) != len(high):
+    try:
+        ends = sorted([(a.packed, port_a.to_bytes(2)), (b.packed, port_b.to_bytes(2))])
+    except OverflowError:
         return None
     (ip_1, port_1), (ip_2, port_2) = ends
     text = _SEED.to_bytes(2) + ip_1 + ip_2 + bytes([_TCP, 0]) + port_1 + port_2

@@ -5,17 +5,16 @@ Part of ``envelopes``: the same invariants hold, no file name and no raw string 
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast, get_args
 
 from ctcpmon import events
+from ctcpmon.addresses import ip_version
 from ctcpmon.community import community_id
 from ctcpmon.diagnosis import device_words
 from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
-    from typing import Literal
 
     from ctcpmon.engine import DeviceDirection, DevicePair
 
@@ -48,7 +47,7 @@ def device_event(pair: DevicePair, *, source: str, observer: events.Observer) ->
                 transport="tcp",
                 # Only cTCP carries ESP where a tap can read its header.
                 protocol="ctcp",
-                type=_ip_type(pair.client_ip),
+                type=ip_version(pair.client_ip),
                 community_id=community_id(
                     pair.client_ip, pair.client_port, pair.headend_ip, pair.headend_port
                 ),
@@ -116,13 +115,6 @@ def _direction(flow: DeviceDirection) -> events.CtcpDeviceDirection:
 def _peer(seen: tuple[str, int], translated: tuple[str, int]) -> events.DevicePeer:
     nat = events.Nat(ip=clean(translated[0], 45), port=translated[1]) if translated != seen else None
     return events.DevicePeer(ip=clean(seen[0], 45), port=seen[1], nat=nat)
-
-
-def _ip_type(ip: str) -> Literal["ipv4", "ipv6"] | None:
-    try:
-        return "ipv4" if ip_address(ip).version == 4 else "ipv6"
-    except ValueError:
-        return None
 
 
 def _verdict(value: str) -> events.DeviceVerdict:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
 
 import msgspec
 
 from ctcpmon import events
+from ctcpmon.addresses import ip_version
 from ctcpmon.community import community_id
 from ctcpmon.device_events import device_event
 from ctcpmon.diagnosis import cause_of, evidence_words
@@ -35,6 +34,7 @@ _VERDICT_SEVERITIES: dict[str, Severity] = {
     "at_risk": "warning",
     "suspect": "warning",
 }
+_MOST = events.MAX_SAFE_INTEGER
 _EventT = TypeVar("_EventT", bound=events.Event)
 
 
@@ -146,7 +146,7 @@ class EventFactory:
                 rule=_rule(incident.cause.detector),
                 observer=self._seen_by(tap),
                 network=events.Network(
-                    transport="tcp", protocol=protocol, type=_ip_type(incident.headend_ip)
+                    transport="tcp", protocol=protocol, type=ip_version(incident.headend_ip)
                 ),
                 source=events.ClientNet(address=incident.client_net, networks=incident.client_nets),
                 destination=events.Headend(
@@ -294,19 +294,11 @@ def _network(session: Session) -> events.Network:
     return events.Network(
         transport="tcp",
         protocol=clean(session.protocol, 20),
-        type=_ip_type(session.client_ip),
+        type=ip_version(session.client_ip),
         community_id=community_id(
             session.client_ip, session.client_port, session.headend_ip, session.headend_port
         ),
     )
-
-
-@lru_cache(maxsize=4_096)
-def _ip_type(ip: str) -> Literal["ipv4", "ipv6"] | None:
-    try:
-        return "ipv4" if ip_address(ip).version == 4 else "ipv6"
-    except ValueError:
-        return None
 
 
 def _peer(ip: str, port: int, sent: Direction) -> events.Peer:
@@ -386,7 +378,9 @@ def _cycle(cycle: Cycle | None) -> events.ReconnectCycle | None:
 
 def _count(value: int) -> int:
     """Keeps a count inside what every JSON reader keeps exact; no real count comes near the end."""
-    return max(0, min(value, events.MAX_SAFE_INTEGER))
+    if 0 <= value <= _MOST:
+        return value
+    return 0 if value < 0 else _MOST
 
 
 def _maybe(value: int | None) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 __all__ = ["clock", "rfc3339"]
 
@@ -17,7 +18,17 @@ def rfc3339(time_ns: int) -> str:
     ``time_ns`` counts from 1970 and may be negative. Times outside the years 1 to 9999 are
     set to the nearest end, since RFC 3339 has no way to write them.
     """
-    return _moment(time_ns).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    seconds, below = divmod(time_ns, 10**9)
+    try:
+        return f"{_second(seconds)}.{below // 1000:06d}Z"
+    except OverflowError:
+        return _moment(time_ns).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+@lru_cache(maxsize=1_024)
+def _second(seconds: int) -> str:
+    moment = _EPOCH + timedelta(seconds=seconds)
+    return moment.isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def clock(time_ns: int) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, NamedTuple
 
+from ctcpmon.addresses import parsed
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.device_timer import StopMeter
 from ctcpmon.diagnosis.incident import Incident
@@ -55,11 +56,12 @@ CLEARED_AFTER_NS = 6 * 10**9
 @lru_cache(maxsize=4_096)
 def client_net(ip: str) -> str:
     """The client side of a path: the /24 of an IPv4, the /64 of an IPv6 address."""
-    try:
-        bits = 24 if ip_address(ip).version == 4 else 64
-        return str(ip_network(f"{ip}/{bits}", strict=False))
-    except ValueError:
+    address = parsed(ip)
+    if address is None:
         return clean(ip, 45)
+    if address.version == 4:
+        return str(address).rpartition(".")[0] + ".0/24"
+    return str(ip_network((address, 64), strict=False))
 
 
 def rank_of(verdict: str) -> int:
