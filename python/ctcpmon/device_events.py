@@ -15,7 +15,6 @@ from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
-
     from ctcpmon.engine import DeviceDirection, DevicePair
 
 __all__ = ["device_event"]
