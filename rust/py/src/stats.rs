@@ -87,10 +87,19 @@ pub(crate) fn stats(report: &Report) -> Stats {
             input: format!("input {}", i.input),
             kind: "interface_drops".into(),
             offset: None,
-            text: format!(
-                "interface {} dropped {dropped} packets while capturing",
-                i.interface
-            ),
+            text: match i.received.filter(|all| *all >= dropped) {
+                Some(all) => format!(
+                    "interface {} dropped {dropped} of {all} packets while capturing ({:.2} %): \
+                     holes may be the tap's own",
+                    i.interface,
+                    100.0 * dropped as f64 / all.max(1) as f64
+                ),
+                None => format!(
+                    "interface {} dropped {dropped} packets while capturing: holes may be the \
+                     tap's own",
+                    i.interface
+                ),
+            },
         })
     }));
     Stats {

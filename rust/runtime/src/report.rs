@@ -68,6 +68,12 @@ impl Report {
                 }
             }
         }
+        let totals = last.map(|l| l.totals).unwrap_or_default();
+        let dropped = [totals.if_drop, totals.os_drop].into_iter().flatten();
+        counters.push((
+            "interface_dropped_packets".into(),
+            dropped.fold(0, u64::saturating_add),
+        ));
         let value = |name: &str| {
             counters
                 .iter()
@@ -116,7 +122,7 @@ impl Report {
             bytes_total,
             notes: last.map(|l| l.notes.clone()).unwrap_or_default(),
             interfaces: last.map(|l| l.interfaces.clone()).unwrap_or_default(),
-            totals: last.map(|l| l.totals).unwrap_or_default(),
+            totals,
             counters,
             is_done: false,
         }
