@@ -11,12 +11,17 @@
 //! function of the scenario: no clock, no system randomness.
 
 pub mod cases;
+pub mod chance;
 pub mod demo;
 pub mod device;
+pub mod dice;
 pub mod packet;
+pub mod path;
 pub mod pcap;
 pub mod session;
 pub mod sim;
+pub mod trial;
+pub mod truth;
 pub mod two_taps;
 
 pub use device::Device;
