@@ -127,7 +127,7 @@ fn path(dice: &mut Dice) -> Path {
         seed: dice.bits(),
         loss: [[0.0; 2]; 2],
         burst: 0.0,
-        lossless_until_ms: 1_500,
+        lossless_until_ms: 2_000,
         outages: vec![],
         leg_us: [dice.between(1_000, 60_000), dice.between(1_000, 40_000)],
         jitter_us: dice.between(0, 4_000),
@@ -161,8 +161,9 @@ fn lose(dice: &mut Dice, kind: &str, p: &mut Profile, path: &mut Path, to_ms: i6
             path.burst = if kind == "bursts" { 0.6 } else { 0.0 };
         }
         "outage" => {
-            for _ in 0..dice.between(1, 2) {
-                let from_ms = dice.between(8_000, to_ms * 3 / 4);
+            let first = dice.between(8_000, to_ms / 2);
+            for n in 0..dice.between(1, 2) {
+                let from_ms = first + n * dice.between(12_000, 20_000);
                 path.outages.push(Outage {
                     from_ms,
                     to_ms: from_ms + dice.between(1_000, 5_000),

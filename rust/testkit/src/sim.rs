@@ -62,6 +62,8 @@ struct End {
     closed: bool,
     /// Data arrived that no segment of this end has acknowledged since.
     owes: bool,
+    /// A delayed ACK is waiting.
+    waits: bool,
 }
 
 impl End {
@@ -187,6 +189,10 @@ impl<'a> Run<'a> {
             return self.play();
         }
         let (i, r) = self.cookies;
+        let handshake = match &self.profile.path {
+            Some(path) => 2 * (path.leg_us[0] + path.leg_us[1] + path.late_us),
+            None => 0,
+        };
         // The shape of aggressive mode, XAUTH, mode config and quick mode.
         for (n, (dir, exchange, id, len)) in [
             (0, 4, 0, 560),
@@ -202,7 +208,7 @@ impl<'a> Run<'a> {
         .enumerate()
         {
             let responder = if n == 0 { 0 } else { r };
-            let us = start + 60_000 + n as i64 * 90_000;
+            let us = start + handshake + 60_000 + n as i64 * 90_000;
             self.at(
                 us,
                 Event::Send(
@@ -282,6 +288,7 @@ impl<'a> Run<'a> {
             Event::AtDevice(number, segment) => self.at_device(us, number, segment),
             Event::Arrive(segment) => self.arrive(us, &segment),
             Event::Owed(dir) => {
+                self.ends[dir].waits = false;
                 if self.ends[dir].owes {
                     self.send(us, dir, 0, vec![], ACK);
                 }
@@ -427,12 +434,16 @@ impl<'a> Run<'a> {
             self.truth.note_delivered(segment.dir, segment.seq, us);
             self.ends[to].owes = true;
             let delay = self.profile.delayed_ack_ms[to];
-            if delay > 0 {
+            if delay > 0 && !self.ends[to].waits {
+                self.ends[to].waits = true;
                 self.at(us + delay * 1_000, Event::Owed(to));
             }
         }
-        let habit = self.profile.ack[to];
-        self.ends[to].receive(segment, habit);
+        // Empty segments carry no byte to acknowledge.
+        if segment.end() != segment.seq {
+            let habit = self.profile.ack[to];
+            self.ends[to].receive(segment, habit);
+        }
         if self.profile.dress == Dress::Udp2raw && !segment.payload.is_empty() {
             self.ends[to].hear(segment.ack);
         }

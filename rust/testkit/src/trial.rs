@@ -9,13 +9,17 @@ use ctcpmon_core::{Config, Engine, Event};
 use crate::chance::Draw;
 use crate::dice::Dice;
 use crate::packet::Record;
-use crate::sim::EPOCH_NS;
-use crate::truth::Truth;
+use crate::session::AckHabit;
+use crate::sim::{EPOCH_NS, Tap};
+use crate::truth::{Fate, Truth};
 
 /// A stall must have been there this long before the end to be missed.
 const TO_TELL_US: i64 = 20_000_000;
 /// Packets of each side that must be seen for it.
 const TO_TELL_PKTS: usize = 5;
+
+/// Longer than the release timers of inspection engines (ASA 4 s, IOS 5 s).
+const PASSING_US: i64 = 6_000_000;
 
 /// What came of one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,11 @@ pub enum Outcome {
     Missed,
     /// A stall that is none.
     FalseStall,
+    /// The same where no tap could tell: a receiver that stands at a hole for ever while
+    /// the data arrive, seen from the sender's side (lab-findings 5).
+    Alike,
+    /// A stall that was one when it was said, and ended by itself.
+    Passing,
     /// The tunnel was not recognised.
     Unseen,
 }
@@ -145,6 +154,37 @@ fn first_stall(events: &[Event]) -> Option<(i64, &'static str, Option<Side>)> {
     })
 }
 
+/// The side said to have stopped had been dead for longer than any release timer.
+fn was_dead(truth: &Truth, said: Option<(i64, &str, Option<Side>)>) -> bool {
+    let Some((ms, _, Some(side))) = said else {
+        return false;
+    };
+    let dir = usize::from(side == Side::Headend);
+    let since = truth.dead_since_us(dir, ms * 1_000);
+    since.is_some_and(|us| ms * 1_000 - us > PASSING_US)
+}
+
+/// The receiver of the side said to have stopped stands at a hole, and the tap is not
+/// known to be next to it.
+fn is_alike(draw: &Draw, truth: &Truth, said: Option<(i64, &str, Option<Side>)>) -> bool {
+    let Some((ms, id, Some(side))) = said else {
+        return false;
+    };
+    let dir = usize::from(side == Side::Headend);
+    let profile = &draw.scenario.sessions[0];
+    let routers = profile.path.as_ref().map_or(1, |path| path.routers);
+    let at_receiver = match draw.scenario.tap {
+        Tap::Client | Tap::ClientSide => dir == 1,
+        Tap::Headend | Tap::HeadendSide => dir == 0,
+        Tap::BothPorts => true,
+    };
+    let is_lost = |f: &Fate| f.delivered_us.is_none() && f.sent_us < ms * 1_000;
+    profile.ack[1 - dir] == AckHabit::Frozen
+        && truth.sent[dir].iter().any(is_lost)
+        && !(at_receiver && routers > 0)
+        && ["ctcp.inspection_queue_freeze", "ctcp.stateful_drop"].contains(&id)
+}
+
 fn sessions(events: &[Event]) -> impl Iterator<Item = &Session> {
     events.iter().filter_map(|e| match e {
         Event::Ended(s, _) => Some(s.as_ref()),
@@ -164,7 +204,8 @@ pub fn run(draw: &Draw) -> Trial {
         let whole = truth.dead_since_us(dir, i64::MAX).filter(|t| *t < end);
         whole.or_else(|| truth.dead_since_us(dir, end))
     });
-    let torn = truth.torn_us.filter(|t| *t < end);
+    // Its RST passed the tap before it arrived.
+    let torn = truth.torn_us.filter(|t| *t < end + 200_000);
     let is_dead = torn.is_some() || dead.iter().any(Option::is_some);
     let told = |dir: usize| dead[dir].is_some_and(|t| can_tell(&records, dir, t, end));
     let outcome = match (is_dead, said.is_some()) {
@@ -172,6 +213,8 @@ pub fn run(draw: &Draw) -> Trial {
         (true, true) => Outcome::Found,
         (true, false) if told(0) || told(1) => Outcome::Missed,
         (true, false) => Outcome::Hidden,
+        (false, true) if is_alike(draw, &truth, said) => Outcome::Alike,
+        (false, true) if was_dead(&truth, said) => Outcome::Passing,
         (false, true) => Outcome::FalseStall,
         (false, false) => Outcome::Quiet,
     };

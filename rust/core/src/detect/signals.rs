@@ -145,7 +145,10 @@ const HABIT_SHARE: f64 = 0.3;
 /// Compares the receiver's empty ACKs during the freeze `f` with those before.
 pub fn bare_acks(session: &Session, f: &Frozen) -> BareAcks {
     let h = &session.half[f.dir];
-    let before = h.bare_ack_share().unwrap_or(0.0);
+    let Some(before) = h.bare_ack_share() else {
+        // Too early to know its habit: nothing can be more than before.
+        return BareAcks::NoHabit;
+    };
     let during = f64::from(h.bare_repeats) / f64::from(f.segments.max(1));
     if f.segments >= HABIT_SEGMENTS && during >= 0.8 && before <= 0.6 {
         BareAcks::ForEverySegment

@@ -1,14 +1,18 @@
 //! Many sessions by chance, and how often the engine was wrong about them.
 //!
 //! Usage: `cargo run --release -p ctcpmon-testkit --bin chance -- [SESSIONS] [FIRST_SEED] [-v]`
-//! or `-- --pcap SEED FILE` to look at one.
+//! or `-- --show SEED` or `-- --pcap SEED FILE` to look at one.
 
 use std::collections::BTreeMap;
 use std::io::{Result, Write, stdout};
 
+use ctcpmon_core::Event;
+use ctcpmon_core::detect::DETECTORS;
+use ctcpmon_core::time::Timestamp;
 use ctcpmon_testkit::chance::{Draw, draw};
 use ctcpmon_testkit::pcap;
-use ctcpmon_testkit::trial::{Outcome, Trial, records, run};
+use ctcpmon_testkit::sim::EPOCH_NS;
+use ctcpmon_testkit::trial::{Outcome, Trial, records, replay, run};
 
 #[derive(Default)]
 struct Row {
@@ -24,6 +28,8 @@ fn name(outcome: Outcome) -> &'static str {
         Outcome::Hidden => "hidden",
         Outcome::Missed => "MISSED",
         Outcome::FalseStall => "FALSE",
+        Outcome::Alike => "alike",
+        Outcome::Passing => "passing",
         Outcome::Unseen => "unseen",
     }
 }
@@ -59,6 +65,25 @@ fn describe(d: &Draw, t: &Trial) -> String {
     )
 }
 
+/// What the engine says about one session, finding by finding.
+fn show(seed: u64) -> Result<()> {
+    let drawn = draw(seed);
+    let mut out = stdout().lock();
+    writeln!(out, "{}", describe(&drawn, &run(&drawn)))?;
+    for event in replay(&records(&drawn).0, drawn.snaplen) {
+        let Event::Finding(f) = event else { continue };
+        let j = &f.judgement;
+        let ms = f.at.since(Timestamp(EPOCH_NS)) / 1_000_000;
+        let (id, verdict) = (DETECTORS[f.detector].id, j.verdict.name());
+        write!(out, "{ms} {id} {verdict} {:?}", j.stopped)?;
+        for e in j.evidence() {
+            write!(out, " {}={}", e.name.info().name, e.value)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
 fn at(sorted: &[i64], share: f64) -> f64 {
     let index = (sorted.len() as f64 * share) as usize;
     sorted.get(index).map_or(f64::NAN, |ms| *ms as f64 / 1e3)
@@ -70,6 +95,9 @@ fn main() -> Result<()> {
     if args.first().is_some_and(|a| a == "--pcap") {
         let (records, _) = records(&draw(number(1, 0)));
         return std::fs::write(&args[2], pcap::file(&records));
+    }
+    if args.first().is_some_and(|a| a == "--show") {
+        return show(number(1, 0));
     }
     let (sessions, first) = (number(0, 1_000), number(1, 1));
     let mut rows: BTreeMap<&'static str, Row> = BTreeMap::new();
