@@ -370,11 +370,8 @@ impl<'a> Run<'a> {
         } else {
             Tap::HeadendSide
         };
-        let behind = if dir == 0 {
-            Tap::HeadendSide
-        } else {
-            Tap::ClientSide
-        };
+        // A queue that is let go may hold segments of both directions.
+        let behind = [Tap::HeadendSide, Tap::ClientSide];
         self.record(us, before, &segment);
         let routers = self.profile.path.as_ref().map_or(1, |path| path.routers);
         let outcome = self.device.take(&self.scenario.device, segment, us / 1_000);
@@ -382,7 +379,7 @@ impl<'a> Run<'a> {
             if self.scenario.device != Device::Proxy || out.ttl != 64 {
                 out.ttl -= routers;
             }
-            self.record(us + 60, behind, &out);
+            self.record(us + 60, behind[out.dir], &out);
             let lost = self.profile.streams[out.dir].lose_behind.contains(&number);
             let times = self.cross(us, out.dir, 1 - out.dir);
             for at in times.into_iter().filter(|_| !lost) {

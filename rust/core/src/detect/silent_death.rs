@@ -9,6 +9,10 @@ use crate::time::NANOS_PER_SECOND;
 
 /// A loss this long before the silence is taken as its cause.
 const RECENT_LOSS_NS: i64 = 90 * NANOS_PER_SECOND;
+/// Empty segments since its last data that make a side one that only answers (guess: more
+/// than a pause between two answers of DPD).
+const ONLY_ACKS: u32 = 5;
+
 pub(super) const DETECTOR: Detector = Detector {
     id: "ctcp.silent_death",
     name: "Silent death",
@@ -98,8 +102,14 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
     } else {
         Verdict::Stalled
     };
+    // A side that only answered has nothing to be cut off: the answers stopped because
+    // what they answer does not arrive.
+    let only_answered = h.acks_since_data >= ONLY_ACKS
+        && h.pure_acks > h.data_segments
+        && !after_loss;
+    let stopped = if only_answered { 1 - s.dir } else { s.dir };
     let mut j = Judgement::new(verdict, confidence, s.opposite_since)
-        .stopped(signals::side(s.dir))
+        .stopped(signals::side(stopped))
         .lost(Some(signals::sender_side(s.dir)))
         .with(E::Silence.is(signals::ms(s.age_ns)).at(s.since))
         .with(E::UsualGap.is(signals::ms(s.usual_gap_ns)))

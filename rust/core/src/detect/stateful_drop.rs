@@ -97,14 +97,19 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
 fn copies_stopped(session: &Session, dir: usize, now: Timestamp) -> Option<Judgement> {
     let (missed, last) = signals::forwarded_copies(&session.half[dir])?;
     let f = signals::frozen(session, dir, now)?;
-    let at_limit = signals::allowance(session, dir).is_some_and(|a| f.unacked * 10 >= a * 9);
+    let h = &session.half[dir];
+    let average = h.payload_bytes.checked_div(h.data_segments).unwrap_or(0);
+    let passed = f.unacked.saturating_sub(average * u64::from(missed));
+    let at_limit = signals::allowance(session, dir)
+        .is_some_and(|a| signals::LIMIT_PCT.contains(&(passed * 100 / a.max(1))));
     // Short of the limit an inspection queue may hold them, and let them go.
     let least = if at_limit {
         MIN_FREEZE_NS
     } else {
         signals::MIN_SILENCE_NS
     };
-    (missed >= COPIES_MISSED && now.since(last) >= least).then(|| {
+    let is_long = now.since(last) >= least && f.age_ns >= least;
+    (missed >= COPIES_MISSED && f.segments >= COPIES_MISSED && is_long).then(|| {
         describe(session, &f, Verdict::Stalled, 0.95)
             .with(E::CopiesStopped.is(f64::from(missed)).at(last))
             .lost(signals::loss_side(session, dir).or(Some(LossSide::Device)))

@@ -46,7 +46,8 @@ impl HalfStream {
         };
         if ack > una {
             self.take_rtt(ack, ts);
-            self.bare_acks += u64::from(segment.payload_len == 0);
+            // Those that repeated the last number answered segments too.
+            self.bare_acks += u64::from(self.bare_repeats) + u64::from(segment.payload_len == 0);
             self.snd_una = Some(ack);
             self.una_moved = ts;
             self.peer_window_at_una = segment.window;
@@ -71,6 +72,9 @@ impl HalfStream {
                 self.dup_ack_run = self.dup_ack_run.saturating_add(1);
                 self.dup_acks += 1;
             }
+        } else if ack < una && segment.payload_len == 0 {
+            // Overtaken on the way; it answered a segment all the same.
+            self.bare_acks += 1;
         }
     }
 

@@ -124,7 +124,7 @@ pub struct HalfStream {
     pub ack_repeated: Timestamp,
     /// Of those the ones without data.
     pub bare_repeats: u32,
-    /// Empty segments of the other side that moved `snd_una`.
+    /// Empty segments of the other side while data waited, up to the last move of `snd_una`.
     pub bare_acks: u64,
     /// New data segments since the last empty segment of the other side.
     pub segments_since_bare: u32,
