@@ -21,8 +21,9 @@ impl HalfStream {
         if !segment.flags.any(TcpFlags::ACK) || segment.flags.any(TcpFlags::RST) {
             return;
         }
+        let mut answered = 0;
         if segment.payload_len == 0 {
-            self.segments_since_bare = 0;
+            answered = std::mem::take(&mut self.segments_since_bare);
         }
         let last_window = self.peer_window.replace(segment.window);
         self.peer_window_max = self.peer_window_max.max(segment.window);
@@ -72,8 +73,8 @@ impl HalfStream {
                 self.dup_ack_run = self.dup_ack_run.saturating_add(1);
                 self.dup_acks += 1;
             }
-        } else if ack < una && segment.payload_len == 0 {
-            // Overtaken on the way; it answered a segment all the same.
+        } else if answered > 0 {
+            // Data of its own, or a later ACK, told the same first: it answered all the same.
             self.bare_acks += 1;
         }
     }

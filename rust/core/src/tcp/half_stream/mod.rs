@@ -481,8 +481,9 @@ impl HalfStream {
                 self.last_retransmission = Some(ts);
                 Arrival::LateFill
             }
-            None if start < self.snd_first => {
-                // Older than anything seen: a mid-stream start met reordering.
+            None if start < self.snd_first.max(self.holes.forgotten_below) => {
+                // Older than anything seen: a mid-stream start met reordering. Or it may
+                // fill a hole that is not remembered: no proof that it was sent again.
                 self.reordered += 1;
                 Arrival::Reordered
             }
