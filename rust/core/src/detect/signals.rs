@@ -150,7 +150,7 @@ pub fn bare_acks(session: &Session, f: &Frozen) -> BareAcks {
         return BareAcks::NoHabit;
     };
     let during = f64::from(h.bare_repeats) / f64::from(f.segments.max(1));
-    if f.segments >= HABIT_SEGMENTS && during >= 0.8 && before < HABIT_SHARE {
+    if f.segments >= 2 * HABIT_SEGMENTS && during >= 0.8 && before < HABIT_SHARE / 2.0 {
         BareAcks::ForEverySegment
     } else if before < HABIT_SHARE {
         BareAcks::NoHabit
