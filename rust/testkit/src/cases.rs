@@ -5,6 +5,11 @@ use crate::packet::Record;
 use crate::session::{AckHabit, Dress, Profile, Stream};
 use crate::sim::{Scenario, Tap};
 
+/// Every case: those of the detectors and those that chance found.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(crate::found_by_chance::CASES)
+}
+
 /// One case.
 #[derive(Debug)]
 pub struct Case {
@@ -20,7 +25,7 @@ pub struct Case {
     pub build: fn() -> Vec<Record>,
 }
 
-fn one(profile: Profile, device: Device, tap: Tap) -> Vec<Record> {
+pub(crate) fn one(profile: Profile, device: Device, tap: Tap) -> Vec<Record> {
     Scenario {
         sessions: vec![profile],
         device,
@@ -29,7 +34,7 @@ fn one(profile: Profile, device: Device, tap: Tap) -> Vec<Record> {
     .run()
 }
 
-fn base() -> Profile {
+pub(crate) fn base() -> Profile {
     Profile::new(17, 0, 60_000)
 }
 
@@ -80,7 +85,7 @@ fn doubled(records: Vec<Record>) -> Vec<Record> {
         .collect()
 }
 
-fn losing_client() -> Profile {
+pub(crate) fn losing_client() -> Profile {
     let mut p = small_window();
     p.streams[0] = p.streams[0].clone().losing(&[40]);
     p
@@ -92,7 +97,7 @@ fn steps_over() -> Profile {
     p
 }
 
-fn one_way() -> Profile {
+pub(crate) fn one_way() -> Profile {
     let mut p = base();
     p.streams[1] = Stream::silent();
     p.streams[0].every_ms = 400;

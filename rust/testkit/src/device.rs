@@ -169,8 +169,7 @@ impl State {
     /// Lets go what is in order again.
     fn fill(&mut self, dir: usize, out: &mut Outcome) {
         while let Some(at) = self.held.iter().position(|(_, held)| {
-            held.dir == dir
-                && self.next[dir].is_some_and(|next| ahead(held.seq, next) <= 0)
+            held.dir == dir && self.next[dir].is_some_and(|next| ahead(held.seq, next) <= 0)
         }) {
             let (_, held) = self.held.remove(at);
             if self.next[dir].is_some_and(|next| ahead(held.end(), next) > 0) {

@@ -15,6 +15,7 @@ pub mod chance;
 pub mod demo;
 pub mod device;
 pub mod dice;
+pub mod found_by_chance;
 pub mod packet;
 pub mod path;
 pub mod pcap;

@@ -61,7 +61,7 @@ impl HoleList {
         }
         if self.holes.len() == MAX_HOLES {
             let oldest = self.holes.remove(0);
-            self.forgotten_below = oldest.end;
+            self.forgotten_below = self.forgotten_below.max(oldest.end);
             self.overflowed = self.overflowed.saturating_add(1);
         }
         debug_assert!(self.holes.last().is_none_or(|h| h.end <= start));
