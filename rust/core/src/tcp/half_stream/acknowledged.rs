@@ -95,6 +95,7 @@ impl HalfStream {
             .count();
         self.gaps_proven += self.holes.acked(ack);
         self.holes_stepped_over = self.holes_stepped_over.saturating_add(stepped as u32);
+        self.settled_segments = self.data_segments;
         self.segments_since_una = 0;
         self.ack_repeats = 0;
         self.bare_repeats = 0;
