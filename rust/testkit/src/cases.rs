@@ -1,14 +1,10 @@
 //! The cases: each detector has one that raises it and a twin that must stay silent.
 
+use crate::damage::{doubled, swapped, without};
 use crate::device::Device;
 use crate::packet::Record;
 use crate::session::{AckHabit, Dress, Profile, Stream};
 use crate::sim::{Scenario, Tap};
-
-/// Every case: those of the detectors and those that chance found.
-pub fn all() -> impl Iterator<Item = &'static Case> {
-    CASES.iter().chain(crate::found_by_chance::CASES)
-}
 
 /// One case.
 #[derive(Debug)]
@@ -45,44 +41,6 @@ fn small_window() -> Profile {
         ack: [AckHabit::Frozen; 2],
         ..base()
     }
-}
-
-fn without(mut records: Vec<Record>, every: usize) -> Vec<Record> {
-    let mut n = 0;
-    records.retain(|_| {
-        n += 1;
-        n % every != 0
-    });
-    records
-}
-
-fn swapped(mut records: Vec<Record>) -> Vec<Record> {
-    for i in (3..records.len().saturating_sub(1)).step_by(7) {
-        let (a, b) = (records[i].ts_ns, records[i + 1].ts_ns);
-        if b - a < 100_000_000 {
-            records.swap(i, i + 1);
-            records[i].ts_ns = a;
-            records[i + 1].ts_ns = b;
-        }
-    }
-    records
-}
-
-fn doubled(records: Vec<Record>) -> Vec<Record> {
-    records
-        .into_iter()
-        .flat_map(|r| {
-            [
-                Record {
-                    ts_ns: r.ts_ns + 150_000,
-                    ..r.clone()
-                },
-                r,
-            ]
-            .into_iter()
-            .rev()
-        })
-        .collect()
 }
 
 pub(crate) fn losing_client() -> Profile {

@@ -1,12 +1,17 @@
 //! Cases that sessions by chance (`chance`) found a detector wrong about: each with a twin
 //! in which the same detector must speak.
 
-use crate::cases::{Case, base, losing_client, one, one_way};
+use crate::cases::{self, Case, base, losing_client, one, one_way};
 use crate::device::Device;
 use crate::packet::Record;
 use crate::path::{Outage, Path};
 use crate::session::{AckHabit, Profile, Stream};
 use crate::sim::{EPOCH_NS, Tap};
+
+/// Every case: those of the detectors and those that chance found.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    cases::CASES.iter().chain(CASES)
+}
 
 /// A path that does nothing but what a case adds.
 fn plain_path() -> Path {

@@ -12,6 +12,7 @@
 
 pub mod cases;
 pub mod chance;
+mod damage;
 pub mod demo;
 pub mod device;
 pub mod dice;

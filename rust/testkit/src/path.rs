@@ -67,9 +67,10 @@ impl Crossing {
             .outages
             .iter()
             .any(|o| o.leg == leg && o.dirs[dir] && (o.from_ms..o.to_ms).contains(&ms));
-        let share = match self.was_lost[dir][leg] {
-            true => path.burst.max(path.loss[dir][leg]),
-            false => path.loss[dir][leg],
+        let share = if self.was_lost[dir][leg] {
+            path.burst.max(path.loss[dir][leg])
+        } else {
+            path.loss[dir][leg]
         };
         let is_lost = ms >= path.lossless_until_ms && self.dice.chance(share);
         self.was_lost[dir][leg] = is_lost;

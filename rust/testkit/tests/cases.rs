@@ -8,7 +8,8 @@ use ctcpmon_core::detect::{DETECTORS, session_state, worst_state};
 use ctcpmon_core::frame::{Frame, LinkType};
 use ctcpmon_core::time::Timestamp;
 use ctcpmon_core::{Config, Engine, Event};
-use ctcpmon_testkit::cases::{Case, all};
+use ctcpmon_testkit::cases::Case;
+use ctcpmon_testkit::found_by_chance::all;
 use ctcpmon_testkit::packet::Record;
 use ctcpmon_testkit::sim::EPOCH_NS;
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Result;
 use std::path::PathBuf;
 
-use ctcpmon_testkit::cases::all;
+use ctcpmon_testkit::found_by_chance::all;
 use ctcpmon_testkit::two_taps::PAIRS;
 use ctcpmon_testkit::{demo, pcap};
 
