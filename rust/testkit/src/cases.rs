@@ -1,5 +1,6 @@
 //! The cases: each detector has one that raises it and a twin that must stay silent.
 
+use crate::damage::{doubled, swapped, without};
 use crate::device::Device;
 use crate::packet::Record;
 use crate::session::{AckHabit, Dress, Profile, Stream};
@@ -20,7 +21,7 @@ pub struct Case {
     pub build: fn() -> Vec<Record>,
 }
 
-fn one(profile: Profile, device: Device, tap: Tap) -> Vec<Record> {
+pub(crate) fn one(profile: Profile, device: Device, tap: Tap) -> Vec<Record> {
     Scenario {
         sessions: vec![profile],
         device,
@@ -29,7 +30,7 @@ fn one(profile: Profile, device: Device, tap: Tap) -> Vec<Record> {
     .run()
 }
 
-fn base() -> Profile {
+pub(crate) fn base() -> Profile {
     Profile::new(17, 0, 60_000)
 }
 
@@ -42,45 +43,7 @@ fn small_window() -> Profile {
     }
 }
 
-fn without(mut records: Vec<Record>, every: usize) -> Vec<Record> {
-    let mut n = 0;
-    records.retain(|_| {
-        n += 1;
-        n % every != 0
-    });
-    records
-}
-
-fn swapped(mut records: Vec<Record>) -> Vec<Record> {
-    for i in (3..records.len().saturating_sub(1)).step_by(7) {
-        let (a, b) = (records[i].ts_ns, records[i + 1].ts_ns);
-        if b - a < 100_000_000 {
-            records.swap(i, i + 1);
-            records[i].ts_ns = a;
-            records[i + 1].ts_ns = b;
-        }
-    }
-    records
-}
-
-fn doubled(records: Vec<Record>) -> Vec<Record> {
-    records
-        .into_iter()
-        .flat_map(|r| {
-            [
-                Record {
-                    ts_ns: r.ts_ns + 150_000,
-                    ..r.clone()
-                },
-                r,
-            ]
-            .into_iter()
-            .rev()
-        })
-        .collect()
-}
-
-fn losing_client() -> Profile {
+pub(crate) fn losing_client() -> Profile {
     let mut p = small_window();
     p.streams[0] = p.streams[0].clone().losing(&[40]);
     p
@@ -92,7 +55,7 @@ fn steps_over() -> Profile {
     p
 }
 
-fn one_way() -> Profile {
+pub(crate) fn one_way() -> Profile {
     let mut p = base();
     p.streams[1] = Stream::silent();
     p.streams[0].every_ms = 400;

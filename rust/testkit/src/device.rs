@@ -18,6 +18,11 @@ pub enum Device {
         /// Time after which the held segments go on their way.
         release_ms: Option<i64>,
     },
+    /// Inspection that drops what it held after this time and goes on with the next.
+    Dropping {
+        /// Time after which the held segments are dropped.
+        after_ms: i64,
+    },
     /// A proxy towards the client: acknowledges itself, with SACK at a hole.
     Proxy,
     /// State lost at this time (ms): everything is dropped from then on.
@@ -33,6 +38,9 @@ pub struct State {
     next: [Option<u32>; 2],
     acked: [Option<u32>; 2],
     window: [u16; 2],
+    window_max: [u16; 2],
+    /// Segments of this side since that repeated its ACK.
+    repeats: [u32; 2],
     held: Vec<(i64, Segment)>,
     own_id: u16,
 }
@@ -69,7 +77,14 @@ impl State {
             },
             Device::Tracking { reset } => {
                 let window = i64::from(self.window[1 - dir].max(1));
-                let allowed = (2 * window).min(66_000).max(window);
+                let most = window + i64::from(self.window_max[1 - dir]);
+                // Without any ACK the second window is never cut short (lab-findings 1.6).
+                let cap = if self.repeats[1 - dir] > 0 {
+                    66_000
+                } else {
+                    i64::MAX
+                };
+                let allowed = most.min(cap).max(window);
                 let base = self.acked[1 - dir]
                     .or(self.next[dir])
                     .unwrap_or(segment.seq);
@@ -91,10 +106,17 @@ impl State {
                     }
                     return out;
                 }
-                self.window[dir] = segment.window;
+                self.window_max[dir] = self.window_max[dir].max(segment.window);
                 self.next[dir] = Some(segment.end());
-                if segment.flags & ACK != 0 {
+                let moves = self.acked[dir].is_none_or(|old| ahead(segment.ack, old) > 0);
+                if segment.flags & ACK != 0 && moves {
                     self.acked[dir] = Some(segment.ack);
+                    self.repeats[dir] = 0;
+                } else {
+                    self.repeats[dir] += 1;
+                }
+                if moves || segment.window > self.window[dir] {
+                    self.window[dir] = segment.window;
                 }
                 Outcome {
                     deliver: vec![segment],
@@ -102,6 +124,15 @@ impl State {
                 }
             }
             Device::Inspection { release_ms } => self.inspect(segment, now_ms, *release_ms),
+            Device::Dropping { after_ms } => {
+                let is_old = |at: i64| now_ms - at >= *after_ms;
+                if self.held.first().is_some_and(|(at, _)| is_old(*at)) {
+                    for (_, held) in self.held.drain(..) {
+                        self.next[held.dir] = None;
+                    }
+                }
+                self.inspect(segment, now_ms, None)
+            }
             Device::Proxy => self.proxy(segment),
         }
     }
@@ -117,6 +148,7 @@ impl State {
                 self.next[dir] = Some(segment.end());
             }
             out.deliver.push(segment);
+            self.fill(dir, &mut out);
         } else {
             self.held.push((now_ms, segment));
         }
@@ -132,6 +164,19 @@ impl State {
             }
         }
         out
+    }
+
+    /// Lets go what is in order again.
+    fn fill(&mut self, dir: usize, out: &mut Outcome) {
+        while let Some(at) = self.held.iter().position(|(_, held)| {
+            held.dir == dir && self.next[dir].is_some_and(|next| ahead(held.seq, next) <= 0)
+        }) {
+            let (_, held) = self.held.remove(at);
+            if self.next[dir].is_some_and(|next| ahead(held.end(), next) > 0) {
+                self.next[dir] = Some(held.end());
+            }
+            out.deliver.push(held);
+        }
     }
 
     /// Terminates the client's leg only: enough to freeze the client's direction.

@@ -11,12 +11,19 @@
 //! function of the scenario: no clock, no system randomness.
 
 pub mod cases;
+pub mod chance;
+mod damage;
 pub mod demo;
 pub mod device;
+pub mod dice;
+pub mod found_by_chance;
 pub mod packet;
+pub mod path;
 pub mod pcap;
 pub mod session;
 pub mod sim;
+pub mod trial;
+pub mod truth;
 pub mod two_taps;
 
 pub use device::Device;

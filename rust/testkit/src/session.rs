@@ -1,6 +1,7 @@
 //! One emulated cTCP session: who sends what when, and how the ends acknowledge.
 
 use crate::packet::End;
+use crate::path::Path;
 
 /// How an endpoint acknowledges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Stream {
     pub lose_behind: Vec<usize>,
     /// Times in which nothing is sent, ms: from, to.
     pub quiet: Vec<(i64, i64)>,
+    /// More data, one by one: ms, bytes.
+    pub more: Vec<(i64, usize)>,
 }
 
 impl Stream {
@@ -53,6 +56,7 @@ impl Stream {
             lose: vec![],
             lose_behind: vec![],
             quiet: vec![],
+            more: vec![],
         }
     }
 
@@ -93,8 +97,16 @@ pub struct Profile {
     pub dress: Dress,
     /// Client and headend answer every so many data segments with an empty ACK; 0: never.
     pub bare_ack_every: [usize; 2],
+    /// An empty ACK this long after data unless data of its own carry it, ms; 0: none.
+    pub delayed_ack_ms: [i64; 2],
+    /// An empty segment every so often, ms; 0: none.
+    pub heartbeat_ms: [i64; 2],
     /// Window of client and headend.
     pub window: [u16; 2],
+    /// Window in SYN and SYN-ACK, where it is another.
+    pub syn_window: [Option<u16>; 2],
+    /// The network; `None`: 9 ms each leg and nothing else.
+    pub path: Option<Path>,
     /// More data of the headend, beside its stream.
     pub broadcasts: Option<Stream>,
     /// DPD request of the client every so often, ms; 0: none.
@@ -119,7 +131,11 @@ impl Profile {
             ack: [AckHabit::Highest; 2],
             dress: Dress::Ctcp,
             bare_ack_every: [0; 2],
+            delayed_ack_ms: [0; 2],
+            heartbeat_ms: [0; 2],
             window: [65_535; 2],
+            syn_window: [None; 2],
+            path: None,
             broadcasts: None,
             dpd_every_ms: 0,
             logout_ms: None,

@@ -4,15 +4,21 @@ use std::collections::BTreeMap;
 
 use crate::device::{Device, State};
 use crate::packet::{self, ACK, PSH, RST, Record, SYN, Segment};
+use crate::path::Crossing;
 use crate::session::{AckHabit, Dress, Profile};
+use crate::truth::Truth;
 
 /// Where the tap stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tap {
+    /// At the client: before anything is lost.
+    Client,
     /// Between the client-side loss and the device.
     ClientSide,
     /// Between the device and the headend.
     HeadendSide,
+    /// At the headend.
+    Headend,
     /// Both ports of the device in one mirror.
     BothPorts,
 }
@@ -37,7 +43,9 @@ const LEG_US: i64 = 9_000;
 enum Event {
     Send(usize, usize, Vec<u8>, u8),
     AtDevice(usize, Segment),
-    Arrive(usize, Segment),
+    Arrive(Segment),
+    /// A delayed ACK falls due.
+    Owed(usize),
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +60,10 @@ struct End {
     heard: (u32, u32),
     ip_id: u16,
     closed: bool,
+    /// Data arrived that no segment of this end has acknowledged since.
+    owes: bool,
+    /// A delayed ACK is waiting.
+    waits: bool,
 }
 
 impl End {
@@ -81,8 +93,11 @@ impl End {
                 }
             }
             AckHabit::Frozen => {
-                self.beyond.push((start, end));
-                let mut rcv = rcv;
+                if ahead(start, rcv) > 0 {
+                    self.beyond.push((start, end));
+                    return;
+                }
+                let mut rcv = if ahead(end, rcv) > 0 { end } else { rcv };
                 while let Some(at) = self
                     .beyond
                     .iter()
@@ -99,12 +114,20 @@ impl End {
 impl Scenario {
     /// Runs everything and returns what the tap records, in time order.
     pub fn run(&self) -> Vec<Record> {
+        self.run_with_truth().0
+    }
+
+    /// The same, and what really happened to each session.
+    pub fn run_with_truth(&self) -> (Vec<Record>, Vec<Truth>) {
         let mut out = Vec::new();
+        let mut truths = Vec::new();
         for (index, profile) in self.sessions.iter().enumerate() {
-            out.extend(Run::new(self, profile, index as u32).run());
+            let (records, truth) = Run::new(self, profile, index as u32).run();
+            out.extend(records);
+            truths.push(truth);
         }
         out.sort_by_key(|r: &Record| r.ts_ns);
-        out
+        (out, truths)
     }
 }
 
@@ -115,6 +138,8 @@ struct Run<'a> {
     order: u64,
     ends: [End; 2],
     device: State,
+    crossing: Option<Crossing>,
+    truth: Truth,
     records: Vec<Record>,
     esp: [u32; 2],
     spi: [u32; 2],
@@ -139,6 +164,8 @@ impl<'a> Run<'a> {
             order: 0,
             ends,
             device: State::default(),
+            crossing: profile.path.as_ref().map(Crossing::new),
+            truth: Truth::default(),
             records: vec![],
             esp: [0; 2],
             spi: [0x2000_0100 + index, 0x3000_0100 + index],
@@ -154,7 +181,7 @@ impl<'a> Run<'a> {
         self.queue.insert((us, self.order), event);
     }
 
-    fn run(mut self) -> Vec<Record> {
+    fn run(mut self) -> (Vec<Record>, Truth) {
         let start = self.profile.start_ms * 1_000;
         self.at(start, Event::Send(0, 0, vec![], SYN));
         if self.profile.dress != Dress::Ctcp {
@@ -162,6 +189,10 @@ impl<'a> Run<'a> {
             return self.play();
         }
         let (i, r) = self.cookies;
+        let handshake = match &self.profile.path {
+            Some(path) => 2 * (path.leg_us[0] + path.leg_us[1] + path.late_us),
+            None => 0,
+        };
         // The shape of aggressive mode, XAUTH, mode config and quick mode.
         for (n, (dir, exchange, id, len)) in [
             (0, 4, 0, 560),
@@ -177,7 +208,7 @@ impl<'a> Run<'a> {
         .enumerate()
         {
             let responder = if n == 0 { 0 } else { r };
-            let us = start + 60_000 + n as i64 * 90_000;
+            let us = start + handshake + 60_000 + n as i64 * 90_000;
             self.at(
                 us,
                 Event::Send(
@@ -192,13 +223,21 @@ impl<'a> Run<'a> {
         self.play()
     }
 
-    fn play(mut self) -> Vec<Record> {
+    fn play(mut self) -> (Vec<Record>, Truth) {
         while let Some((&(us, order), _)) = self.queue.iter().next() {
             if let Some(event) = self.queue.remove(&(us, order)) {
                 self.handle(us, event);
             }
         }
-        self.records
+        (self.records, self.truth)
+    }
+
+    /// Times at which a packet that starts at `us` ends its leg.
+    fn cross(&mut self, us: i64, dir: usize, leg: usize) -> Vec<i64> {
+        match (&self.profile.path, &mut self.crossing) {
+            (Some(path), Some(crossing)) => crossing.cross(path, us, dir, leg),
+            _ => vec![us + LEG_US],
+        }
     }
 
     fn schedule_data(&mut self) {
@@ -213,6 +252,17 @@ impl<'a> Run<'a> {
                 }
                 self.at(t * 1_000, Event::Send(dir, stream.bytes, vec![], ACK | PSH));
                 t += stream.every_ms.max(1);
+            }
+            for (ms, bytes) in &stream.more {
+                self.at(ms * 1_000, Event::Send(dir, *bytes, vec![], ACK | PSH));
+            }
+        }
+        for dir in 0..2 {
+            let every = profile.heartbeat_ms[dir];
+            let mut t = profile.start_ms + 2_500 + 1_000 * dir as i64;
+            while every > 0 && t <= profile.streams[dir].to_ms {
+                self.at(t * 1_000, Event::Send(dir, 0, vec![], ACK));
+                t += every;
             }
         }
         let last = profile.streams.iter().map(|s| s.to_ms).max().unwrap_or(0);
@@ -236,7 +286,13 @@ impl<'a> Run<'a> {
         match event {
             Event::Send(dir, bytes, payload, flags) => self.send(us, dir, bytes, payload, flags),
             Event::AtDevice(number, segment) => self.at_device(us, number, segment),
-            Event::Arrive(number, segment) => self.arrive(us, number, &segment),
+            Event::Arrive(segment) => self.arrive(us, &segment),
+            Event::Owed(dir) => {
+                self.ends[dir].waits = false;
+                if self.ends[dir].owes {
+                    self.send(us, dir, 0, vec![], ACK);
+                }
+            }
         }
     }
 
@@ -272,10 +328,15 @@ impl<'a> Run<'a> {
             flags,
             window: match self.profile.dress {
                 Dress::Udp2raw => 40_960 + end.ip_id.wrapping_mul(37) % 512,
-                _ => self.profile.window[dir],
+                _ => self.profile.syn_window[dir]
+                    .filter(|_| flags & SYN != 0)
+                    .unwrap_or(self.profile.window[dir]),
             },
             options: packet::options(self.profile.dress, flags & SYN != 0, us as u32),
-            ttl: if dir == 0 { 128 } else { 255 },
+            ttl: match &self.profile.path {
+                Some(path) => path.ttl[dir],
+                None => [128, 255][dir],
+            },
             ip_id: end.ip_id,
             payload,
         };
@@ -283,16 +344,23 @@ impl<'a> Run<'a> {
             end.next = segment.end();
         }
         end.closed |= is_reset;
+        end.owes = false;
         let number = if segment.payload.is_empty() {
             usize::MAX
         } else {
             end.sent
         };
         end.sent += usize::from(number != usize::MAX);
+        if number != usize::MAX {
+            self.truth.note_sent(dir, segment.seq, us);
+        }
+        self.record(us, [Tap::Client, Tap::Headend][dir], &segment);
         if self.profile.streams[dir].lose.contains(&number) {
             return;
         }
-        self.at(us + LEG_US, Event::AtDevice(number, segment));
+        for at in self.cross(us, dir, dir) {
+            self.at(at, Event::AtDevice(number, segment.clone()));
+        }
     }
 
     fn at_device(&mut self, us: i64, number: usize, segment: Segment) {
@@ -302,44 +370,45 @@ impl<'a> Run<'a> {
         } else {
             Tap::HeadendSide
         };
-        let behind = if dir == 0 {
-            Tap::HeadendSide
-        } else {
-            Tap::ClientSide
-        };
-        self.record(us, before, &segment, 0);
+        // A queue that is let go may hold segments of both directions.
+        let behind = [Tap::HeadendSide, Tap::ClientSide];
+        self.record(us, before, &segment);
+        let routers = self.profile.path.as_ref().map_or(1, |path| path.routers);
         let outcome = self.device.take(&self.scenario.device, segment, us / 1_000);
-        for out in outcome.deliver {
-            let hop = u8::from(self.scenario.device != Device::Proxy || out.ttl != 64);
-            self.record(us + 60, behind, &out, hop);
+        for mut out in outcome.deliver {
+            if self.scenario.device != Device::Proxy || out.ttl != 64 {
+                out.ttl -= routers;
+            }
+            self.record(us + 60, behind[out.dir], &out);
             let lost = self.profile.streams[out.dir].lose_behind.contains(&number);
-            if !lost {
-                self.at(us + LEG_US, Event::Arrive(number, out));
+            let times = self.cross(us, out.dir, 1 - out.dir);
+            for at in times.into_iter().filter(|_| !lost) {
+                self.at(at, Event::Arrive(out.clone()));
             }
         }
         for out in outcome.answer {
-            self.record(us + 80, before, &out, 0);
-            self.at(us + LEG_US, Event::Arrive(usize::MAX, out));
+            self.record(us + 80, before, &out);
+            for at in self.cross(us, out.dir, 1 - out.dir) {
+                self.at(at, Event::Arrive(out.clone()));
+            }
         }
     }
 
-    fn record(&mut self, us: i64, place: Tap, segment: &Segment, hops: u8) {
-        if self.scenario.tap != place && self.scenario.tap != Tap::BothPorts {
+    fn record(&mut self, us: i64, place: Tap, segment: &Segment) {
+        let at_device = [Tap::ClientSide, Tap::HeadendSide].contains(&place);
+        if self.scenario.tap != place && !(self.scenario.tap == Tap::BothPorts && at_device) {
             return;
         }
-        let seen = Segment {
-            ttl: segment.ttl - hops,
-            ..segment.clone()
-        };
-        let frame = packet::frame(&seen, self.profile.client, self.profile.headend);
+        let frame = packet::frame(segment, self.profile.client, self.profile.headend);
         self.records.push(Record {
             ts_ns: EPOCH_NS + us * 1_000,
             frame,
         });
     }
 
-    fn arrive(&mut self, us: i64, _number: usize, segment: &Segment) {
+    fn arrive(&mut self, us: i64, segment: &Segment) {
         let to = 1 - segment.dir;
+        self.record(us, [Tap::Client, Tap::Headend][to], segment);
         if to == 1
             && self
                 .profile
@@ -350,10 +419,28 @@ impl<'a> Run<'a> {
         }
         if segment.flags & RST != 0 {
             self.ends[to].closed = true;
+            if self.scenario.device == (Device::Tracking { reset: true }) {
+                self.truth.torn_us.get_or_insert(us);
+            }
             return;
         }
-        let habit = self.profile.ack[to];
-        self.ends[to].receive(segment, habit);
+        if self.ends[to].closed {
+            return;
+        }
+        if !segment.payload.is_empty() {
+            self.truth.note_delivered(segment.dir, segment.seq, us);
+            self.ends[to].owes = true;
+            let delay = self.profile.delayed_ack_ms[to];
+            if delay > 0 && !self.ends[to].waits {
+                self.ends[to].waits = true;
+                self.at(us + delay * 1_000, Event::Owed(to));
+            }
+        }
+        // Empty segments carry no byte to acknowledge.
+        if segment.end() != segment.seq {
+            let habit = self.profile.ack[to];
+            self.ends[to].receive(segment, habit);
+        }
         if self.profile.dress == Dress::Udp2raw && !segment.payload.is_empty() {
             self.ends[to].hear(segment.ack);
         }

@@ -8,7 +8,8 @@ use ctcpmon_core::detect::{DETECTORS, session_state, worst_state};
 use ctcpmon_core::frame::{Frame, LinkType};
 use ctcpmon_core::time::Timestamp;
 use ctcpmon_core::{Config, Engine, Event};
-use ctcpmon_testkit::cases::{CASES, Case};
+use ctcpmon_testkit::cases::Case;
+use ctcpmon_testkit::found_by_chance::all;
 use ctcpmon_testkit::packet::Record;
 use ctcpmon_testkit::sim::EPOCH_NS;
 
@@ -94,7 +95,7 @@ fn folder(case: &Case) -> PathBuf {
 fn every_case_says_what_its_folder_expects() {
     let update = std::env::var_os("UPDATE_CASES").is_some();
     let mut wrong = Vec::new();
-    for case in CASES {
+    for case in all() {
         let records = (case.build)();
         assert!(records.len() > 20, "{}: hardly any traffic", case.name);
         let events = judge(&records);
@@ -125,7 +126,7 @@ fn every_case_says_what_its_folder_expects() {
 
 #[test]
 fn a_case_that_names_no_stall_has_none() {
-    for case in CASES {
+    for case in all() {
         let stalls = case.raises.iter().any(|id| {
             DETECTORS
                 .iter()
@@ -149,12 +150,12 @@ fn a_case_that_names_no_stall_has_none() {
 fn every_detector_is_raised_somewhere_and_silent_somewhere() {
     for detector in &DETECTORS {
         assert!(
-            CASES.iter().any(|c| c.raises.contains(&detector.id)),
+            all().any(|c| c.raises.contains(&detector.id)),
             "{} never raised",
             detector.id
         );
         assert!(
-            CASES.iter().any(|c| c.silent.contains(&detector.id)),
+            all().any(|c| c.silent.contains(&detector.id)),
             "{} has no twin",
             detector.id
         );

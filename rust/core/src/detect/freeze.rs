@@ -14,8 +14,13 @@ pub(super) const MIN_SEGMENTS: u32 = 5;
 /// into it, the mirror does not show better evidence, and the data do not pass here on
 /// their last wire to the receiver.
 pub(super) fn is_judged(session: &Session, f: &Frozen) -> bool {
+    let h = &session.half[f.dir];
+    // A few copies are no rule, but one since the ACK stood still shows that data pass.
+    let passes =
+        h.forwarded_copies > 0 && h.last_copy > f.since && h.data_since_copy < MIN_SEGMENTS;
     f.segments >= MIN_SEGMENTS
-        && signals::forwarded_copies(&session.half[f.dir]).is_none()
+        && !passes
+        && signals::forwarded_copies(h).is_none()
         && !signals::tap_is_at_receiver(session, f.dir)
 }
 

@@ -128,7 +128,7 @@ pub enum BareAcks {
     NoHabit,
     /// It goes on as before: data arrive at whoever sends these ACKs.
     AsBefore,
-    /// It sends them far more often than before: a real TCP that asks for a hole
+    /// It sent hardly any before and answers each segment: a real TCP that asks for a hole
     /// (RFC 5681 section 4.2: an immediate ACK for every segment beyond it).
     ForEverySegment,
     /// It sends none any more although it is heard: nothing arrives.
@@ -145,9 +145,12 @@ const HABIT_SHARE: f64 = 0.3;
 /// Compares the receiver's empty ACKs during the freeze `f` with those before.
 pub fn bare_acks(session: &Session, f: &Frozen) -> BareAcks {
     let h = &session.half[f.dir];
-    let before = h.bare_ack_share().unwrap_or(0.0);
+    let Some(before) = h.bare_ack_share() else {
+        // Too early to know its habit: nothing can be more than before.
+        return BareAcks::NoHabit;
+    };
     let during = f64::from(h.bare_repeats) / f64::from(f.segments.max(1));
-    if f.segments >= HABIT_SEGMENTS && during >= 0.8 && before <= 0.6 {
+    if f.segments >= 2 * HABIT_SEGMENTS && during >= 0.8 && before < HABIT_SHARE / 2.0 {
         BareAcks::ForEverySegment
     } else if before < HABIT_SHARE {
         BareAcks::NoHabit
@@ -185,10 +188,12 @@ pub fn tcp_marks(session: &Session, role: usize) -> TcpMarks {
     let is_ctcp = matches!(session.kind, Recognised::Ctcp(_));
     // udp2raw goes back in sequence space itself and draws its window by chance.
     let goes_back = session.kind == Recognised::FakeTcp(Product::Udp2raw);
+    let is_mirrored = session.half[role].forwarded_copies > 0;
     TcpMarks {
         // One in twenty, and more than one: a tap that cuts frames makes single ones.
         recut: is_ctcp && odd >= 2 && odd * 20 > frames.with_trailer,
-        resent: !goes_back && session.half[role].retransmissions >= 2,
+        // A mirror of both ports shows what a queue held twice, too late for a copy.
+        resent: !goes_back && !is_mirrored && session.half[role].retransmissions >= 2,
         window_moves: !goes_back && low < high,
     }
 }
@@ -273,7 +278,10 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
     } else {
         MIN_OPPOSITE.max(2 * spacing.max_opposite_run.min(200) + 1)
     };
-    let enough = age_ns >= MIN_SILENCE_NS.max(pause_limit_ns(spacing))
+    // A path that is out for as long as a release timer: the next packet comes within one
+    // usual gap after that.
+    let out_ns = MIN_SILENCE_NS + spacing.max_gap_ns;
+    let enough = age_ns >= out_ns.max(pause_limit_ns(spacing))
         && opposite >= need
         && talking.since(since) >= age_ns / 2;
     let spread = talking.since(spacing.opposite_since) / i64::from(opposite.max(2) - 1);
@@ -317,7 +325,7 @@ pub struct LimitReached {
 const LIMIT_SILENCE_NS: i64 = 2_500 * NANOS_PER_MILLI;
 /// The limit in per cent of [`allowance`] (measured factors: 0.95 to 1.2 of it, plus
 /// one segment that the tap saw and the device dropped).
-const LIMIT_PCT: core::ops::RangeInclusive<u64> = 90..=140;
+pub const LIMIT_PCT: core::ops::RangeInclusive<u64> = 90..=140;
 
 /// Tests direction `dir` for it.
 pub fn silent_at_limit(session: &Session, dir: usize, now: Timestamp) -> Option<LimitReached> {

@@ -9,6 +9,10 @@ use crate::time::NANOS_PER_SECOND;
 
 /// A loss this long before the silence is taken as its cause.
 const RECENT_LOSS_NS: i64 = 90 * NANOS_PER_SECOND;
+/// Empty segments since its last data that make a side one that only answers (guess: more
+/// than a pause between two answers of DPD).
+const ONLY_ACKS: u32 = 5;
+
 pub(super) const DETECTOR: Detector = Detector {
     id: "ctcp.silent_death",
     name: "Silent death",
@@ -30,10 +34,12 @@ Length of the silence against the longest gap before, data segments sent into it
 
 ## What else looks like this
 A one-way user (never regular, so never judged), a tap that sees one direction only (never judged), \
-a release after an inspection timer of 4 or 5 seconds (waited for), an idle session (both quiet).
+a release after an inspection timer of 4 or 5 seconds (waited for), a path that is out as long under a \
+slow beat (waited for, and one usual gap more), an idle session (both quiet).
 
 ## Limits by position of the tap
-Between the sender and the device the sender's data go on: see ctcp.stateful_drop.
+Between the sender and the device the sender's data go on: see ctcp.stateful_drop. A side that only \
+answered with empty ACKs and stopped is not what stopped: the data it answered do not arrive.
 
 ## Fixes
 As for a stateful drop when a loss came first; otherwise look at the silent side itself first.",
@@ -61,6 +67,12 @@ As for a stateful drop when a loss came first; otherwise look at the silent side
             value: 10.0,
             unit: "pkts",
             origin: "guess: more than an IKE handshake sends",
+        },
+        Threshold {
+            name: "only_acks",
+            value: 5.0,
+            unit: "pkts",
+            origin: "guess: more empty packets than a pause between two DPD answers has",
         },
     ],
     check,
@@ -98,8 +110,13 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
     } else {
         Verdict::Stalled
     };
+    // A side that only answered has nothing to be cut off: the answers stopped because
+    // what they answer does not arrive.
+    let only_answered =
+        h.acks_since_data >= ONLY_ACKS && h.pure_acks > h.data_segments && !after_loss;
+    let stopped = if only_answered { 1 - s.dir } else { s.dir };
     let mut j = Judgement::new(verdict, confidence, s.opposite_since)
-        .stopped(signals::side(s.dir))
+        .stopped(signals::side(stopped))
         .lost(Some(signals::sender_side(s.dir)))
         .with(E::Silence.is(signals::ms(s.age_ns)).at(s.since))
         .with(E::UsualGap.is(signals::ms(s.usual_gap_ns)))

@@ -8,7 +8,7 @@ use super::{Context, Detector, Judgement, Threshold, Verdict};
 use crate::session::Session;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
-/// Time without copies that is judged.
+/// Time without copies that is judged when the limit of strict tracking was reached.
 const MIN_FREEZE_NS: i64 = 2 * NANOS_PER_SECOND;
 /// Data segments without a copy behind the device.
 const COPIES_MISSED: u32 = 5;
@@ -55,6 +55,12 @@ State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and 
             origin: "guess: several round trips of any path in the field",
         },
         Threshold {
+            name: "copies_held_ms",
+            value: 6_000.0,
+            unit: "ms",
+            origin: "measured: an inspection queue released after 5 s; for data short of the limit",
+        },
+        Threshold {
             name: "allowance_bytes",
             value: 66_000.0,
             unit: "bytes",
@@ -91,7 +97,19 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
 fn copies_stopped(session: &Session, dir: usize, now: Timestamp) -> Option<Judgement> {
     let (missed, last) = signals::forwarded_copies(&session.half[dir])?;
     let f = signals::frozen(session, dir, now)?;
-    (missed >= COPIES_MISSED && now.since(last) >= MIN_FREEZE_NS).then(|| {
+    let h = &session.half[dir];
+    let average = h.payload_bytes.checked_div(h.data_segments).unwrap_or(0);
+    let passed = f.unacked.saturating_sub(average * u64::from(missed));
+    let at_limit = signals::allowance(session, dir)
+        .is_some_and(|a| signals::LIMIT_PCT.contains(&(passed * 100 / a.max(1))));
+    // Short of the limit an inspection queue may hold them, and let them go.
+    let least = if at_limit {
+        MIN_FREEZE_NS
+    } else {
+        signals::MIN_SILENCE_NS
+    };
+    let is_long = now.since(last) >= least && f.age_ns >= least;
+    (missed >= COPIES_MISSED && f.segments >= COPIES_MISSED && is_long).then(|| {
         describe(session, &f, Verdict::Stalled, 0.95)
             .with(E::CopiesStopped.is(f64::from(missed)).at(last))
             .lost(signals::loss_side(session, dir).or(Some(LossSide::Device)))

@@ -49,6 +49,8 @@ pub struct HoleList {
     holes: Vec<Hole>,
     /// Holes pushed out by the limit.
     pub overflowed: u32,
+    /// Below this number there may be holes that were pushed out.
+    pub forgotten_below: u64,
 }
 
 impl HoleList {
@@ -58,7 +60,8 @@ impl HoleList {
             return;
         }
         if self.holes.len() == MAX_HOLES {
-            self.holes.remove(0);
+            let oldest = self.holes.remove(0);
+            self.forgotten_below = self.forgotten_below.max(oldest.end);
             self.overflowed = self.overflowed.saturating_add(1);
         }
         debug_assert!(self.holes.last().is_none_or(|h| h.end <= start));
@@ -104,6 +107,7 @@ impl HoleList {
                     if self.holes.len() < MAX_HOLES {
                         self.holes.insert(i + 1, r);
                     } else {
+                        self.forgotten_below = self.forgotten_below.max(r.end);
                         self.overflowed = self.overflowed.saturating_add(1);
                     }
                     i += 2;

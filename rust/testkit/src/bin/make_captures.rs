@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Result;
 use std::path::PathBuf;
 
-use ctcpmon_testkit::cases::CASES;
+use ctcpmon_testkit::found_by_chance::all;
 use ctcpmon_testkit::two_taps::PAIRS;
 use ctcpmon_testkit::{demo, pcap};
 
@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     if args.next().as_deref() == Some("--cases") {
         let folder = PathBuf::from(args.next().unwrap_or_else(|| "cases".into()));
         fs::create_dir_all(&folder)?;
-        for case in CASES {
+        for case in all() {
             let path = folder.join(case.name).with_extension("pcap");
             fs::write(path, pcap::file(&(case.build)()))?;
         }

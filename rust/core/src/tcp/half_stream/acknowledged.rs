@@ -21,8 +21,9 @@ impl HalfStream {
         if !segment.flags.any(TcpFlags::ACK) || segment.flags.any(TcpFlags::RST) {
             return;
         }
+        let mut answered = 0;
         if segment.payload_len == 0 {
-            self.segments_since_bare = 0;
+            answered = std::mem::take(&mut self.segments_since_bare);
         }
         let last_window = self.peer_window.replace(segment.window);
         self.peer_window_max = self.peer_window_max.max(segment.window);
@@ -46,7 +47,8 @@ impl HalfStream {
         };
         if ack > una {
             self.take_rtt(ack, ts);
-            self.bare_acks += u64::from(segment.payload_len == 0);
+            // Those that repeated the last number answered segments too.
+            self.bare_acks += u64::from(self.bare_repeats) + u64::from(segment.payload_len == 0);
             self.snd_una = Some(ack);
             self.una_moved = ts;
             self.peer_window_at_una = segment.window;
@@ -71,6 +73,9 @@ impl HalfStream {
                 self.dup_ack_run = self.dup_ack_run.saturating_add(1);
                 self.dup_acks += 1;
             }
+        } else if answered > 0 {
+            // Data of its own, or a later ACK, told the same first: it answered all the same.
+            self.bare_acks += 1;
         }
     }
 
@@ -90,6 +95,7 @@ impl HalfStream {
             .count();
         self.gaps_proven += self.holes.acked(ack);
         self.holes_stepped_over = self.holes_stepped_over.saturating_add(stepped as u32);
+        self.settled_segments = self.data_segments;
         self.segments_since_una = 0;
         self.ack_repeats = 0;
         self.bare_repeats = 0;

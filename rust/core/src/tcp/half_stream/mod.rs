@@ -124,8 +124,10 @@ pub struct HalfStream {
     pub ack_repeated: Timestamp,
     /// Of those the ones without data.
     pub bare_repeats: u32,
-    /// Empty segments of the other side that moved `snd_una`.
+    /// Empty segments of the other side while data waited, up to the last move of `snd_una`.
     pub bare_acks: u64,
+    /// Data segments up to the last move of `snd_una`.
+    pub settled_segments: u64,
     /// New data segments since the last empty segment of the other side.
     pub segments_since_bare: u32,
     /// Duplicate ACKs in a row at `snd_una`: the five conditions of RFC 5681 section 2.
@@ -272,9 +274,8 @@ impl HalfStream {
     /// ACK while its ACK still moved; `None` before twenty segments were answered (guess:
     /// an IKE handshake and as much again).
     pub fn bare_ack_share(&self) -> Option<f64> {
-        let settled = self
-            .data_segments
-            .saturating_sub(u64::from(self.segments_since_una));
+        // Not what came since: a reordered segment of a frozen stream is no settled one.
+        let settled = self.settled_segments;
         (settled >= 20).then(|| self.bare_acks as f64 / settled as f64)
     }
 
@@ -481,8 +482,9 @@ impl HalfStream {
                 self.last_retransmission = Some(ts);
                 Arrival::LateFill
             }
-            None if start < self.snd_first => {
-                // Older than anything seen: a mid-stream start met reordering.
+            None if start < self.snd_first.max(self.holes.forgotten_below) => {
+                // Older than anything seen: a mid-stream start met reordering. Or it may
+                // fill a hole that is not remembered: no proof that it was sent again.
                 self.reordered += 1;
                 Arrival::Reordered
             }
