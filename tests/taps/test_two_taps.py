@@ -180,8 +180,8 @@ def test_no_session_in_common_is_told(tmp_path: Path) -> None:
     client, headend = pair("forwards")
     stranger = tmp_path / "stranger.pcap"
     # The same packets under other SPIs.
-    data = headend.read_bytes().replace(b"\x20\0\x01\0\0", b"\x20\0\x77\0\0")
-    stranger.write_bytes(data.replace(b"\x30\0\x01\0\0", b"\x30\0\x77\0\0"))
+    data = headend.read_bytes().replace(b"\x20\x04\x35\0\0", b"\x20\x04\x77\0\0")
+    stranger.write_bytes(data.replace(b"\x30\x04\x35\0\0", b"\x30\x04\x77\0\0"))
     done = run("-o", "table", f"--tap=client={client}", f"--tap=headend={stranger}")
     assert done.returncode == 0
     assert "no session in common" in done.stdout

@@ -157,6 +157,7 @@ impl<'a> Run<'a> {
             end.next = end.iss;
             end.ip_id = (index * 977 + i as u32 * 31) as u16;
         }
+        let client = u32::from(profile.client.1) << 8 | index;
         Self {
             scenario,
             profile,
@@ -168,10 +169,11 @@ impl<'a> Run<'a> {
             truth: Truth::default(),
             records: vec![],
             esp: [0; 2],
-            spi: [0x2000_0100 + index, 0x3000_0100 + index],
+            // Of this client alone: the headend never sees them from another one.
+            spi: [0x2000_0000 | client, 0x3000_0000 | client],
             cookies: (
-                0xc1c2_0000_0000_0000 | u64::from(index),
-                0xd1d2_0000_0000_0000 | u64::from(index),
+                0xc1c2_0000_0000_0000 | u64::from(client),
+                0xd1d2_0000_0000_0000 | u64::from(client),
             ),
         }
     }
