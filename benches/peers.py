@@ -1,6 +1,6 @@
 """Times ctcpmon beside its peers on the same captures, in one run; prints medians and ratios.
 
-    python benches/peers.py [--runs 5] [--walker PATH] [--json FILE] CAPTURE...
+    python benches/peers.py [--runs 5] [--walker PATH] [--json FILE] [--markdown FILE] CAPTURE...
 
 Each round runs every tool once, in turn, so that a slow minute of the machine meets all of them; ratios are
 taken round by round and their median is printed. A ratio above 1 means that ctcpmon is faster. Tools that are
@@ -130,6 +130,19 @@ def table(capture: Path, times: dict[str, Times]) -> list[dict[str, object]]:
     return rows
 
 
+def markdown(rows: list[dict[str, object]]) -> str:
+    """The rows as a table, one for each capture."""
+    out: list[str] = []
+    for capture in dict.fromkeys(row["capture"] for row in rows):
+        out += [f"\n### {capture}\n", "| | median s | peak MiB | time / ctcpmon |", "|---|---|---|---|"]
+        out += [
+            f"| {r['tool']} | {r['median_s']:.3f} | {int(str(r['peak_kib'])) // 1024} | {r['ratio']:.2f} |"
+            for r in rows
+            if r["capture"] == capture
+        ]
+    return "\n".join(out) + "\n"
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -137,11 +150,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--walker", type=Path)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
     args = parser.parse_args()
     among = tools(args.walker)
     rows = [row for c in args.captures for row in table(c, measured(c, among, args.runs))]
     if args.json is not None:
         args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    if args.markdown is not None:
+        args.markdown.write_text(markdown(rows), encoding="utf-8")
     return 0
 
 
