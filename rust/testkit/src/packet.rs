@@ -1,5 +1,8 @@
 //! Segments and their bytes: Ethernet, IPv4, TCP and the cTCP payloads.
 
+use ctcpmon_core::frame::{Frame, LinkType};
+use ctcpmon_core::time::Timestamp;
+
 use crate::session::Dress;
 
 /// One segment on the simulated path.
@@ -52,6 +55,19 @@ pub struct Record {
     pub ts_ns: i64,
     /// Ethernet frame.
     pub frame: Vec<u8>,
+}
+
+impl Record {
+    /// The frame as a whole capture of Ethernet shows it.
+    pub fn captured(&self) -> Frame<'_> {
+        Frame {
+            ts: Timestamp(self.ts_ns),
+            link: LinkType(1),
+            tap: 0,
+            original_len: self.frame.len() as u32,
+            bytes: &self.frame,
+        }
+    }
 }
 
 /// An IPv4 address and a TCP port.

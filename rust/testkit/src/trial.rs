@@ -1,9 +1,8 @@
 //! One drawn session before the engine: what it says against what really happened.
 
 use ctcpmon_core::detect::{DETECTORS, Side, Verdict, worst_state};
-use ctcpmon_core::frame::{Frame, LinkType};
+use ctcpmon_core::frame::Frame;
 use ctcpmon_core::session::Session;
-use ctcpmon_core::time::Timestamp;
 use ctcpmon_core::{Config, Engine, Event};
 
 use crate::chance::Draw;
@@ -76,11 +75,8 @@ pub fn replay(records: &[Record], snaplen: usize) -> Vec<Event> {
     let mut engine = Engine::new(Config::default());
     for r in records {
         engine.push_frame(&Frame {
-            ts: Timestamp(r.ts_ns),
-            link: LinkType(1),
-            tap: 0,
-            original_len: r.frame.len() as u32,
             bytes: &r.frame[..snaplen.min(r.frame.len())],
+            ..r.captured()
         });
     }
     engine.finish();

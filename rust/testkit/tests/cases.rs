@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use ctcpmon_core::detect::{DETECTORS, session_state, worst_state};
-use ctcpmon_core::frame::{Frame, LinkType};
 use ctcpmon_core::time::Timestamp;
 use ctcpmon_core::{Config, Engine, Event};
 use ctcpmon_testkit::cases::Case;
@@ -16,13 +15,7 @@ use ctcpmon_testkit::sim::EPOCH_NS;
 fn judge(records: &[Record]) -> Vec<Event> {
     let mut engine = Engine::new(Config::default());
     for r in records {
-        engine.push_frame(&Frame {
-            ts: Timestamp(r.ts_ns),
-            link: LinkType(1),
-            tap: 0,
-            original_len: r.frame.len() as u32,
-            bytes: &r.frame,
-        });
+        engine.push_frame(&r.captured());
     }
     engine.finish();
     engine.drain_events()

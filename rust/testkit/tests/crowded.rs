@@ -2,8 +2,6 @@
 
 use ctcpmon_core::detect::{DETECTORS, Verdict};
 use ctcpmon_core::engine::TICK_NS;
-use ctcpmon_core::frame::{Frame, LinkType};
-use ctcpmon_core::time::Timestamp;
 use ctcpmon_core::{Config, Engine, Event};
 use ctcpmon_testkit::cases::CASES;
 use ctcpmon_testkit::packet::{ACK, Record, SYN, Segment, frame};
@@ -59,13 +57,7 @@ fn judge(records: &[Record]) -> Seen {
         ..Config::default()
     });
     for r in records {
-        engine.push_frame(&Frame {
-            ts: Timestamp(r.ts_ns),
-            link: LinkType(1),
-            tap: 0,
-            original_len: r.frame.len() as u32,
-            bytes: &r.frame,
-        });
+        engine.push_frame(&r.captured());
     }
     engine.finish();
     let findings = engine

@@ -2,23 +2,15 @@
 
 use std::path::PathBuf;
 
-use ctcpmon_core::frame::{Frame, LinkType};
 use ctcpmon_core::taps::judge::DeviceVerdict;
 use ctcpmon_core::taps::{EspSighting, MatchedPair, Side, TapMatcher};
-use ctcpmon_core::time::Timestamp;
 use ctcpmon_core::{Config, Engine};
 use ctcpmon_testkit::packet::Record;
 use ctcpmon_testkit::pcap;
 use ctcpmon_testkit::two_taps::{CLOCK_AHEAD_NS, PAIRS, Pair};
 
 fn push(engine: &mut Engine, record: &Record) {
-    engine.push_frame(&Frame {
-        ts: Timestamp(record.ts_ns),
-        link: LinkType(1),
-        tap: 0,
-        original_len: record.frame.len() as u32,
-        bytes: &record.frame,
-    });
+    engine.push_frame(&record.captured());
 }
 
 fn matched(name: &str) -> MatchedPair {
