@@ -4,13 +4,11 @@
 //! B15). Nothing that leaves the engine may depend on it: records are visited in
 //! slab order, which depends on the input alone.
 
-use ahash::RandomState;
-
 use super::index::Index;
-use super::key::CompactKey;
+use super::prepared::{NO_GUESS, Prepared, Preparer};
 use super::record::{FlowRecord, NO_SESSION};
 use super::slab::Slab;
-use crate::segment::Segment;
+use crate::prefetch::prefetch;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// Records looked at when a full table needs room, at most and at least. Bounds the cost
@@ -42,38 +40,10 @@ pub enum Entry {
     Refused,
 }
 
-/// A key made ready for the table: its compact form and its hash.
-#[derive(Clone, Copy, Debug)]
-pub struct Hashed {
-    key: CompactKey,
-    hash: u64,
-    /// Record that it most likely has.
-    guess: u32,
-    sender: u8,
-}
-
-const NO_GUESS: u32 = u32::MAX;
-
-impl Hashed {
-    /// No key.
-    pub const NONE: Self = Self {
-        key: CompactKey::NONE,
-        hash: 0,
-        guess: NO_GUESS,
-        sender: 0,
-    };
-
-    /// Index in the key of the segment's sender.
-    #[inline]
-    pub fn sender(&self) -> usize {
-        usize::from(self.sender)
-    }
-}
-
 /// All flows.
 pub struct FlowTable {
     index: Index,
-    hasher: RandomState,
+    preparer: Preparer,
     records: Slab,
     free: Vec<u32>,
     max_records: usize,
@@ -92,7 +62,7 @@ impl FlowTable {
         let per_flow = size_of::<FlowRecord>() + INDEX_BYTES;
         Self {
             index: Index::new(),
-            hasher: RandomState::new(),
+            preparer: Preparer::default(),
             records: Slab::default(),
             free: Vec::new(),
             max_records: (max_bytes / per_flow).clamp(1, u32::MAX as usize - 1),
@@ -125,46 +95,40 @@ impl FlowTable {
         self.records.get_mut(at)
     }
 
-    /// Compact form and hash of the key of `segment`.
+    /// What prepares frames for this table.
+    pub fn preparer(&self) -> &Preparer {
+        &self.preparer
+    }
+
+    /// Asks for the slot of the index that `key` leads to.
     #[inline]
-    pub fn hashed(&self, segment: &Segment<'_>) -> Hashed {
-        let (key, sender) =
-            CompactKey::of(segment, |low, high| self.hasher.hash_one((low.0, high.0)));
-        Hashed {
-            key,
-            hash: self.hasher.hash_one(key.words()),
-            guess: NO_GUESS,
-            sender: sender as u8,
+    pub fn prefetch_index(&self, key: &Prepared) {
+        self.index.prefetch(key.hash);
+    }
+
+    /// Fills in the record that `key` most likely has, and asks for it.
+    #[inline]
+    pub fn guess(&self, key: &mut Prepared) {
+        if let Some(guess) = self.index.peek(key.hash) {
+            key.guess = guess;
+            let record = self.records.get(guess);
+            prefetch(record);
+            prefetch(&record.is_used);
         }
     }
 
-    /// Reads the slot of the index that `key` leads to.
+    /// The session of the record that `key` most likely has.
     #[inline]
-    pub fn touch_index(&self, key: &Hashed) -> u64 {
-        self.index.touch(key.hash)
-    }
-
-    /// Fills in the record that `key` most likely has.
-    #[inline]
-    pub fn guess(&self, key: &mut Hashed) {
-        key.guess = self.index.peek(key.hash).unwrap_or(NO_GUESS);
-    }
-
-    /// Reads from both cache lines of a record, so that they are there when it is
-    /// measured; the session it has, for the same purpose.
-    #[inline]
-    pub fn touch(&self, key: &Hashed) -> u32 {
+    pub fn session_of(&self, key: &Prepared) -> u32 {
         if key.guess == NO_GUESS {
             return NO_SESSION;
         }
-        let record = self.records.get(key.guess);
-        core::hint::black_box(record.touch());
-        record.session
+        self.records.get(key.guess).session
     }
 
     /// Finds or makes the record of `key`.
     #[inline]
-    pub fn entry(&mut self, key: &Hashed, now: Timestamp) -> Entry {
+    pub fn entry(&mut self, key: &Prepared, now: Timestamp) -> Entry {
         let records = &self.records;
         if key.guess != NO_GUESS {
             // A record that was given up meanwhile is not in use, or has another key.
@@ -188,7 +152,7 @@ impl FlowTable {
     /// Makes the record of a flow that was refused and has proved to be a tunnel: an
     /// ordinary flow goes for it, however young. Refused when there are only tunnels.
     #[cold]
-    pub fn entry_of_tunnel(&mut self, key: &Hashed, now: Timestamp) -> Entry {
+    pub fn entry_of_tunnel(&mut self, key: &Prepared, now: Timestamp) -> Entry {
         let len = self.records.len() as u32;
         for _ in 0..TUNNEL_LOOKS.min(self.records.len()) {
             let at = self.hand;
@@ -203,7 +167,7 @@ impl FlowTable {
         Entry::Refused
     }
 
-    fn create(&mut self, key: &Hashed, now: Timestamp) -> Entry {
+    fn create(&mut self, key: &Prepared, now: Timestamp) -> Entry {
         let record = FlowRecord::new(key.key, now);
         let at = if let Some(at) = self.free.pop() {
             *self.records.get_mut(at) = record;
@@ -220,7 +184,7 @@ impl FlowTable {
     }
 
     fn remove(&mut self, at: u32) {
-        let hash = self.hasher.hash_one(self.records.get(at).key.words());
+        let hash = self.preparer.hash(&self.records.get(at).key);
         if self.index.remove(hash, at) {
             self.records.get_mut(at).is_used = false;
             self.free.push(at);
