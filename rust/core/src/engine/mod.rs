@@ -362,8 +362,8 @@ impl Engine {
                 return;
             }
         };
+        let delta = self.table.measure(at, dir, &head, options.as_ref());
         let record = self.table.get_mut(at);
-        let delta = record.on_segment(dir, &head, options.as_ref());
         c.conversations += u64::from(delta.is_reuse);
         c.retransmissions += u64::from(delta.is_retransmission);
         c.dup_acks += u64::from(delta.is_dup_ack);
@@ -507,10 +507,9 @@ impl Engine {
             old.headend
         };
         self.end_session(index, EndReason::Reused);
-        let record = self.table.get_mut(flow);
-        record.renew(offer.at);
-        record.opener = opener_end as u8;
-        record.on_segment(dir, &s.head, s.content().unusual_options(&s.head).as_ref());
+        self.table.renew(flow, offer.at, opener_end as u8);
+        let options = s.content().unusual_options(&s.head);
+        self.table.measure(flow, dir, &s.head, options.as_ref());
         self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).session;
         if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {

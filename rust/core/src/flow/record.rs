@@ -11,6 +11,10 @@ use crate::time::{NANOS_PER_MILLI, Timestamp};
 /// Marks a record without a tunnel session.
 pub const NO_SESSION: u32 = u32::MAX;
 
+/// Segments of one side alone that are more than an attempt to connect: a SYN and its
+/// first repetition are two.
+const ATTEMPT_SEGMENTS: u16 = 3;
+
 /// Unit of `FlowRecord::last_units`, as a power of two in ns.
 const LAST_SHIFT: u32 = 28;
 
@@ -154,6 +158,15 @@ impl FlowRecord {
     /// True while only one side has ever sent.
     pub fn is_one_way(&self) -> bool {
         self.halves.iter().any(|h| h.packets == 0)
+    }
+
+    /// True while nothing shows more than an attempt: one side alone has sent, and less
+    /// than [`ATTEMPT_SEGMENTS`] (a flood; a one-way tap sees whole conversations so, and
+    /// they soon have more).
+    #[inline]
+    pub fn is_half_open(&self) -> bool {
+        let [one, other] = [self.halves[0].packets, self.halves[1].packets];
+        one.min(other) == 0 && one.max(other) < ATTEMPT_SEGMENTS
     }
 
     /// Takes one segment sent by side `dir`; `options` are its options, where they are

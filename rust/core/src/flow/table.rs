@@ -6,9 +6,10 @@
 
 use super::index::Index;
 use super::prepared::{NO_GUESS, Prepared, Preparer};
-use super::record::{FlowRecord, NO_SESSION};
+use super::record::{Delta, FlowRecord, NO_SESSION};
 use super::slab::Slab;
 use crate::prefetch::prefetch;
+use crate::segment::{Head, TcpOptions};
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// Records looked at when a full table needs room, at most and at least. Bounds the cost
@@ -24,6 +25,10 @@ const TUNNEL_LOOKS: usize = 1_024;
 const IDLE_UNDER_PRESSURE_NS: i64 = 60 * NANOS_PER_SECOND;
 /// Idle time of half-open and closed flows under pressure (Snort: 30 s embryonic).
 const HALF_OPEN_UNDER_PRESSURE_NS: i64 = 5 * NANOS_PER_SECOND;
+/// One part in this many of the table is kept from half-open flows: beyond their share
+/// each new one takes the place of another, so that a flood leaves room for conversations
+/// (guess: an eighth; a tap that sees millions of flows begin at once keeps the rest).
+const KEPT_FROM_HALF_OPEN: usize = 8;
 /// Idle time after which any flow without a session goes: Linux keeps established
 /// conntrack entries for five days, a capture rarely spans one.
 const IDLE_NS: i64 = 86_400 * NANOS_PER_SECOND;
@@ -48,6 +53,9 @@ pub struct FlowTable {
     free: Vec<u32>,
     max_records: usize,
     hand: u32,
+    /// Flows that are half open, and where the search for one to drop goes on.
+    half_open: usize,
+    half_open_hand: u32,
     looks: usize,
     sweep: u32,
     /// Flows dropped to make room.
@@ -67,6 +75,8 @@ impl FlowTable {
             free: Vec::new(),
             max_records: (max_bytes / per_flow).clamp(1, u32::MAX as usize - 1),
             hand: 0,
+            half_open: 0,
+            half_open_hand: 0,
             looks: PRESSURE_LOOKS,
             sweep: 0,
             evicted: 0,
@@ -143,10 +153,66 @@ impl FlowTable {
         {
             return Entry::Found(at);
         }
-        if self.index.len() >= self.max_records && !self.make_room(now) {
-            return Entry::Refused;
+        let most_half_open = self.max_records - self.max_records / KEPT_FROM_HALF_OPEN;
+        let has_room = if self.half_open >= most_half_open {
+            self.drop_half_open()
+        } else {
+            self.index.len() < self.max_records || self.make_room(now)
+        };
+        if has_room {
+            self.create(key, now)
+        } else {
+            Entry::Refused
         }
-        self.create(key, now)
+    }
+
+    /// Measures one segment sent by side `dir` in the record at `at`; see
+    /// [`FlowRecord::on_segment`].
+    #[inline]
+    pub fn measure(
+        &mut self,
+        at: u32,
+        dir: usize,
+        head: &Head,
+        options: Option<&TcpOptions>,
+    ) -> Delta {
+        let record = self.records.get_mut(at);
+        let was_half_open = record.is_half_open();
+        let delta = record.on_segment(dir, head, options);
+        if was_half_open != record.is_half_open() {
+            // Only a new conversation on the same ends makes one half open again.
+            self.half_open = if was_half_open {
+                self.half_open.saturating_sub(1)
+            } else {
+                self.half_open + 1
+            };
+        }
+        delta
+    }
+
+    /// Starts a new conversation in the record at `at`; see [`FlowRecord::renew`].
+    pub fn renew(&mut self, at: u32, now: Timestamp, opener: u8) {
+        let record = self.records.get_mut(at);
+        self.half_open += usize::from(!record.is_half_open());
+        record.renew(now);
+        record.opener = opener;
+    }
+
+    /// Takes the next half-open flow out, the oldest as the slab lies.
+    #[cold]
+    fn drop_half_open(&mut self) -> bool {
+        let len = self.records.len() as u32;
+        for _ in 0..PRESSURE_LOOKS.min(self.records.len()) {
+            let at = self.half_open_hand % len;
+            self.half_open_hand = at + 1;
+            let r = self.records.get(at);
+            if r.is_used && r.session == NO_SESSION && r.is_half_open() {
+                self.remove(at);
+                self.evicted += 1;
+                return true;
+            }
+        }
+        false
     }
 
     /// Makes the record of a flow that was refused and has proved to be a tunnel: an
@@ -180,11 +246,14 @@ impl FlowTable {
             self.free.push(at);
             return Entry::Refused;
         }
+        self.half_open += 1;
         Entry::Created(at)
     }
 
     fn remove(&mut self, at: u32) {
-        let hash = self.preparer.hash(&self.records.get(at).key);
+        let record = self.records.get(at);
+        let hash = self.preparer.hash(&record.key);
+        self.half_open -= usize::from(record.is_half_open()).min(self.half_open);
         if self.index.remove(hash, at) {
             self.records.get_mut(at).is_used = false;
             self.free.push(at);
