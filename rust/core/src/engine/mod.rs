@@ -43,7 +43,8 @@ const SUPER_SEGMENT_BYTES: u32 = 9_216;
 /// Limits of one engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Memory for ordinary flow records and their index, bytes.
+    /// Memory for what is kept of flows, bytes: three quarters for flow records and their
+    /// index, the rest for tunnel sessions and the program itself.
     pub max_flow_bytes: usize,
     /// Tunnel sessions tracked at once.
     pub max_sessions: usize,
@@ -176,7 +177,7 @@ impl Engine {
     /// An engine with nothing seen.
     pub fn new(config: Config) -> Self {
         Self {
-            table: FlowTable::new(config.max_flow_bytes),
+            table: FlowTable::new(config.max_flow_bytes / 4 * 3),
             config,
             clock: PacketClock::default(),
             next_tick: None,
