@@ -6,9 +6,10 @@ Reads ``config.Site`` only; no rank, no wording of fixes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from ctcpmon.config import Site
 
@@ -23,8 +24,7 @@ only; not in the site; no firewall of the site is known."""
 _NUMBER = re.compile(r"[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """The site as seen from one stream. ``client`` and ``headend`` None: not known."""
 
     site: Site
