@@ -21,14 +21,14 @@ from tests import fake_engine as fake
 fake.install()
 fake.scenario.items = {items}
 fake.scenario.polls_before_done = {polls}
-from ctcpmon.cli import main
+from ctcpmon.start import main
 sys.argv[0] = "ctcpmon"
 main()
 """
 WITHOUT_ENGINE = """
 import sys
 sys.modules["ctcpmon._ctcpmon"] = None
-from ctcpmon.cli import main
+from ctcpmon.start import main
 main()
 """
 
@@ -114,7 +114,7 @@ def test_ctrl_c_ends_with_130_and_whole_lines() -> None:
 )
 def test_a_terminal_gets_the_screen_or_a_table(prepare: str, expected: bytes, code: int) -> None:
     ours, theirs = pty.openpty()
-    source = fake("fake.textbook()").replace("from ctcpmon.cli", f"{prepare}\nfrom ctcpmon.cli")
+    source = fake("fake.textbook()").replace("from ctcpmon.start", f"{prepare}\nfrom ctcpmon.start")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), str(ROOT)])}
     process = subprocess.Popen(
         [sys.executable, "-c", source, "replay", "x"],

@@ -7,10 +7,11 @@ Ended sessions leave the table of members and stay as numbers, so a long inciden
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from ctcpmon.addresses import parsed
 from ctcpmon.diagnosis.causes import cause_of
@@ -87,11 +88,10 @@ class Key(NamedTuple):
         return self._replace(client_net="", rank=rank)
 
 
-@dataclass(slots=True)
-class Member:
+class Member(msgspec.Struct):
     """One session in one incident: the detectors that hold a verdict on it."""
 
-    verdicts: dict[str, str] = field(default_factory=dict)
+    verdicts: dict[str, str] = msgspec.field(default_factory=dict)
     was_stalled: bool = False
     row: Row | None = None
     """Stalled connections of the same client, once this one stalled."""
@@ -119,8 +119,7 @@ class Member:
         self.was_stalled |= finding.verdict == "stalled"
 
 
-@dataclass(slots=True)
-class OpenIncident:
+class OpenIncident(msgspec.Struct):
     """An open incident. ``counts[rank]`` is the number of members of that rank."""
 
     key: Key
@@ -129,25 +128,25 @@ class OpenIncident:
     since_ns: int
     last_ns: int
     lead_rank: int = -1
-    members: dict[SessionKey, Member] = field(default_factory=dict)
-    counts: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    members: dict[SessionKey, Member] = msgspec.field(default_factory=dict)
+    counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
     moved_and_ended: int = 0
     """Sessions that moved again before they ended."""
     gone: int = 0
     """Sessions that ended otherwise."""
     reconnected: int = 0
     """Of those, the ones whose client came back on another connection."""
-    missing: dict[Place, list[tuple[int, int]]] = field(default_factory=dict)
+    missing: dict[Place, list[tuple[int, int]]] = msgspec.field(default_factory=dict)
     """Sessions that are gone and whose client did not come back: rank and moment of the stall."""
-    missed: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    missed: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
     """``missing``, counted by rank."""
-    shown: dict[SessionKey, None] = field(default_factory=dict)
+    shown: dict[SessionKey, None] = msgspec.field(default_factory=dict)
     """The first sessions, in order of appearance."""
     moving_since_ns: int = 0
-    nets: dict[str, None] = field(default_factory=dict)
-    rows: dict[int, Row] = field(default_factory=dict)
-    stops: StopMeter = field(default_factory=StopMeter)
-    protocols: dict[str, None] = field(default_factory=dict)
+    nets: dict[str, None] = msgspec.field(default_factory=dict)
+    rows: dict[int, Row] = msgspec.field(default_factory=dict)
+    stops: StopMeter = msgspec.field(default_factory=StopMeter)
+    protocols: dict[str, None] = msgspec.field(default_factory=dict)
     rebindings: int = 0
     is_refuted: bool = False
     """An outage that turned out not to be headend-wide."""
