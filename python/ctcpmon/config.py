@@ -6,7 +6,6 @@ threshold lives here, those belong to the engine.
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -69,6 +68,8 @@ class Firewall(_Part, frozen=True):
 
     def stands_before(self, client: IPv4Network | IPv6Network) -> bool:
         """True when ``client`` (an address or a network of clients) is in one of ``inside``."""
+        from ipaddress import ip_network
+
         insides = (ip_network(one) for one in self.inside)
         return any(one.version == client.version and one.overlaps(client) for one in insides)
 
@@ -87,6 +88,8 @@ class Headend(_Part, frozen=True):
     def __post_init__(self) -> None:
         if self.platform is not None:
             _need_platform(self.platform)
+        from ipaddress import ip_address
+
         try:
             ip_address(self.address)
         except ValueError as error:
@@ -108,6 +111,8 @@ def _need_platform(name: str) -> None:
 
 
 def _need_network(text: str) -> None:
+    from ipaddress import ip_network
+
     try:
         ip_network(text)
     except ValueError as error:

@@ -66,8 +66,13 @@ DeviceVerdict = Literal[
 Microseconds = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A field without a default is always written; None, the only default, is never written."""
+class _Part(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
+    """A field without a default is always written; None, the only default, is never written.
+
+    No part can hold itself, so the collector of cycles need not look at the thousands that are made.
+    """
 
 
 class EventInfo(_Part, frozen=True):

@@ -5,11 +5,13 @@ packets, and the engine works on threads of its own. So the few options that suc
 understood here; any other word, and every mistake, is left to ``cli``, which knows them all. The invariant: a
 command line understood here means the same there.
 
-Nothing at the top may import typing or anything of ours; ``sys`` and ``os`` are loaded anyway.
+Nothing at the top may import typing or anything of ours: ``sys`` and ``os`` are loaded anyway, ``gc`` is
+built in.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -24,6 +26,8 @@ __all__ = ["Plain", "main"]
 
 _DEFAULT_MIB, _MOST_MIB = 256, 1_048_576
 """Those of ``config.Limits``, which is not loaded yet."""
+_COLLECT_EVERY = 20_000
+"""Containers made before the collector of cycles looks at them; Python's own 700 is a dozen events."""
 _WITH_VALUE = {"-o": "output", "--output": "output", "--fail-on": "fail_on", "--max-flow-mib": "max_flow_mib"}
 _FLAGS = {"-v": "is_verbose", "--verbose": "is_verbose", "--show-groups": "show_groups"}
 
@@ -112,11 +116,17 @@ def main() -> NoReturn:
 def _run(plain: Plain) -> int:
     from ctcpmon import engine
 
+    gc.disable()
     with engine.open_replay(plain.paths, max_flow_mib=plain.max_flow_mib) as replay:
         # The engine reads from here on; all imports below happen beside it.
         from ctcpmon.replaying import follow
         from ctcpmon.sinks.jsonl import JsonLinesSink
 
+        # What was imported stays: the collector need not walk it again and again. Events hold no cycles, only
+        # what incidents keep can, so it may also come less often.
+        gc.freeze()
+        gc.set_threshold(_COLLECT_EVERY)
+        gc.enable()
         return follow(plain.request(), replay, JsonLinesSink(sys.stdout.buffer))
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from ctcpmon.addresses import parsed
+from ctcpmon.addresses import ip_version
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.device_timer import StopMeter
 from ctcpmon.diagnosis.incident import Incident
@@ -57,12 +56,14 @@ CLEARED_AFTER_NS = 6 * 10**9
 @lru_cache(maxsize=4_096)
 def client_net(ip: str) -> str:
     """The client side of a path: the /24 of an IPv4, the /64 of an IPv6 address."""
-    address = parsed(ip)
-    if address is None:
+    version = ip_version(ip)
+    if version is None:
         return clean(ip, 45)
-    if address.version == 4:
-        return str(address).rpartition(".")[0] + ".0/24"
-    return str(ip_network((address, 64), strict=False))
+    if version == "ipv4":
+        return ip.rpartition(".")[0] + ".0/24"
+    from ipaddress import ip_network
+
+    return str(ip_network((ip, 64), strict=False))
 
 
 def rank_of(verdict: str) -> int:
