@@ -131,8 +131,10 @@ def _run(plain: Plain) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process without taking it down piece by piece: every line is with the system already."""
-    sys.stderr.flush()
+    """Ends the process without taking it down piece by piece: every line is with the system already.
+
+    A debugger or profiler gets the ordinary end, which it waits for.
+    """
     if sys.gettrace() is None and sys.getprofile() is None:
         os._exit(code)
     raise SystemExit(code)
