@@ -390,7 +390,7 @@ def _count(value: int) -> int:
 
 
 def _maybe(value: int | None) -> int | None:
-    return None if value is None else _count(value)
+    return value if value is None or 0 <= value <= _MOST else _count(value)
 
 
 def _maybe_time(time_ns: int | None) -> str | None:
@@ -405,7 +405,7 @@ def _ratio(value: float | None) -> float | None:
     """Six decimals are more than any estimate holds; NaN and infinities are not known."""
     if value is None or not math.isfinite(value):
         return None
-    return round(max(0.0, min(value, 1.0)), 6)
+    return round(value, 6) if 0.0 < value < 1.0 else 1.0 if value > 0.0 else 0.0
 
 
 def _number(value: float) -> int | float | None:

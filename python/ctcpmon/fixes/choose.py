@@ -47,11 +47,10 @@ def fix_ids_for(
         detector = session.signature
     evidence = {item.name: item.value for item in finding.evidence}
     place = place_of(site, session.client_ip, session.headend_ip, session.headend_port)
-    protocol = session.protocol
     return tuple(
         entry.id
-        for entry in _ranked(detector, frozenset(evidence), place, platform)
-        if _holds(entry.when, protocol, evidence)
+        for entry in _ranked(detector, frozenset(evidence), place, platform, session.protocol)
+        if not entry.when.evidence or _holds(entry.when, evidence)
     )
 
 
@@ -70,7 +69,7 @@ def fixes_for_detector(
     detector: str, site: Site | None = None, platform: str | None = None
 ) -> tuple[Recipe, ...]:
     """Recipes that treat a detector's findings, best first, without looking at a session."""
-    entries = _ranked(detector, frozenset(), place_of(site, "", "", 0), platform)
+    entries = _ranked(detector, frozenset(), place_of(site, "", "", 0), platform, None)
     return _recipes(tuple(entry.id for entry in entries))
 
 
@@ -81,10 +80,8 @@ def _recipes(ids: tuple[str, ...]) -> tuple[Recipe, ...]:
     return tuple(recipes[one] for one in ids)
 
 
-def _holds(when: When, protocol: str, evidence: dict[str, float]) -> bool:
-    if when.protocols and protocol not in when.protocols:
-        return False
-    return not when.evidence or all(
+def _holds(when: When, evidence: dict[str, float]) -> bool:
+    return all(
         wanted.name in evidence
         and (wanted.at_least is None or evidence[wanted.name] >= wanted.at_least)
         and (wanted.at_most is None or evidence[wanted.name] <= wanted.at_most)
@@ -93,10 +90,15 @@ def _holds(when: When, protocol: str, evidence: dict[str, float]) -> bool:
 
 
 @lru_cache(maxsize=1_024)
-def _ranked(detector: str, evidence: frozenset[str], place: Place, platform: str | None) -> tuple[Ranks, ...]:
+def _ranked(
+    detector: str, evidence: frozenset[str], place: Place, platform: str | None, protocol: str | None
+) -> tuple[Ranks, ...]:
+    """``protocol`` None: of any."""
     wanted = {family_of(platform) or platform, "any"} if platform is not None else None
     ranked: list[tuple[int, int, str, Ranks]] = []
     for entry, treating in _treating(detector):
+        if protocol is not None and entry.when.protocols and protocol not in entry.when.protocols:
+            continue
         rank = _rank(treating, evidence, place)
         if rank is not None and (wanted is None or entry.platform in wanted):
             ranked.append((_tier(entry, place), rank, entry.id, entry))
