@@ -4,7 +4,7 @@
 //! Python object once, here; reading it then only counts a reference.
 
 use ctcpmon_core::ctcp::ike::{DpdMeter, exchange_name};
-use ctcpmon_core::detect::{DETECTORS, session_state, worst_state};
+use ctcpmon_core::detect::{DETECTORS, LossSide, Side, session_state, worst_state};
 use ctcpmon_core::engine::Finding as CoreFinding;
 use ctcpmon_core::flow::candidate::Recognised;
 use ctcpmon_core::session::{Session as CoreSession, TO_CLIENT, TO_HEADEND, certainty};
@@ -238,8 +238,8 @@ pub(crate) fn session(
         worst_state: worst_state(s).name(),
         stalled_at_ns: stall.map(|x| x.at.0),
         signature: stall.map(|x| DETECTORS[usize::from(x.detector)].id),
-        stopped_side: stall.and_then(|x| x.stopped).map(|x| x.name()),
-        loss_side: stall.and_then(|x| x.loss).map(|x| x.name()),
+        stopped_side: stall.and_then(|x| x.stopped).map(Side::name),
+        loss_side: stall.and_then(|x| x.loss).map(LossSide::name),
         confidence: stall.map(|x| confidence(x.confidence)),
         first_ns: s.first.0,
         last_ns: s.last.0,
@@ -306,8 +306,8 @@ pub(crate) fn finding(py: Python<'_>, f: &CoreFinding) -> PyResult<Py<Finding>> 
         detector: DETECTORS[f.detector].id,
         verdict: j.verdict.name(),
         confidence: confidence(j.confidence),
-        stopped_side: j.stopped.map(|x| x.name()),
-        loss_side: j.loss.map(|x| x.name()),
+        stopped_side: j.stopped.map(Side::name),
+        loss_side: j.loss.map(LossSide::name),
         evidence: PyTuple::new(py, evidence)?.unbind(),
         ruled_out: PyTuple::new(py, ruled_out)?.unbind(),
         session: session(py, &f.session, "")?,
