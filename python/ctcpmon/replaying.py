@@ -63,44 +63,42 @@ def run(request: ReplayRequest, sink: Sink) -> ExitCode:
         speed=request.speed,
         taps=request.taps,
     )
-    with opened as replay:
-        return follow(request, replay, sink)
+    with opened as replay, Interrupts() as interrupts:
+        return follow(request, replay, sink, interrupts)
 
 
-def follow(request: ReplayRequest, replay: Replay, sink: Sink) -> ExitCode:
-    """The same for a replay that runs already."""
-    from ctcpmon import engine
-
+def follow(request: ReplayRequest, replay: Replay, sink: Sink, interrupts: Interrupts) -> ExitCode:
+    """The same for a replay that runs already; ``interrupts`` is entered."""
     narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
-    pipeline = Pipeline(
-        replay, request.settings, version=engine.__version__, has_two_taps=request.taps is not None
-    )
     try:
-        return _drive(request, replay, pipeline, sink, narrator)
+        return _drive(request, replay, sink, narrator, interrupts)
     finally:
         narrator.clear()
 
 
 def _drive(
-    request: ReplayRequest, replay: Replay, pipeline: Pipeline, sink: Sink, narrator: Narrator
+    request: ReplayRequest, replay: Replay, sink: Sink, narrator: Narrator, interrupts: Interrupts
 ) -> ExitCode:
+    from ctcpmon import engine
+
+    pipeline = Pipeline(
+        replay, request.settings, version=engine.__version__, has_two_taps=request.taps is not None
+    )
     worst = SEVERITY_RANK["info"]
-    interrupts = Interrupts()
-    with interrupts.active():
-        for items in pipeline.batches(_POLL_MS):
-            for item in items:
-                if item.incident is not None:
-                    worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
-            if items:
-                narrator.clear()
-                sink.write([item.event for item in items])
-            if interrupts.is_requested:
-                # The engine then hands over what it has; the loop ends by itself.
-                replay.stop()
-            if narrator.wants_progress:
-                narrator.progress(replay.stats())
-        narrator.clear()
-        sink.close()
+    for items in pipeline.batches(_POLL_MS):
+        for item in items:
+            if item.incident is not None:
+                worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
+        if items:
+            narrator.clear()
+            sink.write([item.event for item in items])
+        if interrupts.is_requested:
+            # The engine then hands over what it has; the loop ends by itself.
+            replay.stop()
+        if narrator.wants_progress:
+            narrator.progress(replay.stats())
+    narrator.clear()
+    sink.close()
     stats = replay.stats()
     narrator.close(stats)
     if stats.matching is not None and stats.matching["pairs"] == 0:

@@ -116,18 +116,21 @@ def main() -> NoReturn:
 def _run(plain: Plain) -> int:
     from ctcpmon import engine
 
-    gc.disable()
     with engine.open_replay(plain.paths, max_flow_mib=plain.max_flow_mib) as replay:
         # The engine reads from here on; all imports below happen beside it.
-        from ctcpmon.replaying import follow
-        from ctcpmon.sinks.jsonl import JsonLinesSink
+        from ctcpmon.interrupts import Interrupts
 
-        # What was imported stays: the collector need not walk it again and again. Events hold no cycles, only
-        # what incidents keep can, so it may also come less often.
-        gc.freeze()
-        gc.set_threshold(_COLLECT_EVERY)
-        gc.enable()
-        return follow(plain.request(), replay, JsonLinesSink(sys.stdout.buffer))
+        with Interrupts() as interrupts:
+            gc.disable()
+            from ctcpmon.replaying import follow
+            from ctcpmon.sinks.jsonl import JsonLinesSink
+
+            # What was imported stays: the collector need not walk it again and again. Events hold no cycles,
+            # only what incidents keep can, so it may also come less often.
+            gc.freeze()
+            gc.set_threshold(_COLLECT_EVERY)
+            gc.enable()
+            return follow(plain.request(), replay, JsonLinesSink(sys.stdout.buffer), interrupts)
 
 
 def _leave(code: int) -> NoReturn:
