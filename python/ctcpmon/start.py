@@ -1,6 +1,6 @@
 """The way in: a plain ``replay`` starts the engine before Python imports what its events need.
 
-Reading options with click and importing the event types takes longer than the engine needs for a million
+Importing an option parser and the event types takes as long as the engine needs for some hundred thousand
 packets, and the engine works on threads of its own. So the few options that such a run commonly has are
 understood here; any other word, and every mistake, is left to ``cli``, which knows them all. The invariant: a
 command line understood here means the same there.
