@@ -4,11 +4,10 @@
 //! packet time, before the first frame at or after that time, whatever the size of
 //! the batches. Nothing handed out depends on the keyed hash of the flow table.
 
+mod identities;
 mod judging;
 
-use ahash::RandomState;
-use hashbrown::HashMap;
-
+use self::identities::{Identities, Identity};
 use crate::clock::{PacketClock, Tick};
 use crate::decode::{Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
@@ -17,13 +16,13 @@ use crate::flow::record::NO_SESSION;
 use crate::flow::table::{Entry, Hashed};
 use crate::flow::{FlowKey, FlowTable};
 use crate::frame::{Frame, FrameBatch, FrameMeta};
-use crate::segment::{Addr, Segment};
+use crate::segment::Segment;
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
 use crate::tap::TapMeter;
 use crate::taps::{EspSighting, read_esp};
 use crate::tcp::half_stream::Offer;
-use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
+use crate::time::{MaybeTime, NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
 /// Packet time between two rounds of judgement.
 pub const TICK_NS: i64 = 250 * NANOS_PER_MILLI;
@@ -127,18 +126,17 @@ pub enum Order {
 #[derive(Debug)]
 struct Slot {
     session: Session,
+    recheck: MaybeTime,
+    /// Already in the totals of the tap; made with the first hole or gap.
+    counted: Option<Box<Counted>>,
     is_dirty: bool,
-    recheck: Option<Timestamp>,
-    /// Already in the totals of the tap.
-    counted_holes: u64,
-    counted_gaps: u64,
 }
 
-/// What makes two sessions one user's: an SPI at a headend, or IKE cookies.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Identity {
-    Spi(Addr, usize, u32),
-    Cookie(Addr, u64),
+/// Holes and gaps of one session that the totals of the tap have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    holes: u64,
+    gaps: u64,
 }
 
 /// Frames prepared together (guide: batches of 16 to 256 serve alike; what is prepared
@@ -158,7 +156,7 @@ pub struct Engine {
     free: Vec<u32>,
     dirty: Vec<u32>,
     rechecks: Vec<u32>,
-    identities: HashMap<Identity, (u32, u64), RandomState>,
+    identities: Identities,
     tap: TapMeter,
     tunnel_holes: u64,
     tunnel_gaps: u64,
@@ -182,7 +180,7 @@ impl Engine {
             free: Vec::new(),
             dirty: Vec::new(),
             rechecks: Vec::new(),
-            identities: HashMap::with_hasher(RandomState::new()),
+            identities: Identities::default(),
             tap: TapMeter::default(),
             tunnel_holes: 0,
             tunnel_gaps: 0,
@@ -289,7 +287,7 @@ impl Engine {
                 self.next_tick = Some(first_tick_after(now));
                 for slot in self.slots.iter_mut().flatten() {
                     slot.session.on_capture_gap(now);
-                    slot.recheck = slot.recheck.map(|_| now);
+                    slot.recheck = slot.recheck.get().map_or(MaybeTime::NONE, |_| now.into());
                 }
             }
         }
@@ -383,13 +381,12 @@ impl Engine {
         self.stats.counters.sessions += 1;
         let record = self.table.get_mut(at);
         record.generation = record.generation.saturating_add(1);
-        let session = Session::new(record, key, at, kind, u32::from(record.generation));
+        let session = Session::new(record, key, at, kind, record.generation);
         let slot = Some(Box::new(Slot {
             session,
+            recheck: MaybeTime::NONE,
+            counted: None,
             is_dirty: false,
-            recheck: None,
-            counted_holes: 0,
-            counted_gaps: 0,
         }));
         let index = if let Some(index) = self.free.pop() {
             self.slots[index as usize] = slot;
@@ -438,24 +435,11 @@ impl Engine {
         let Some(id) = self.slots[index as usize].as_ref().map(|s| s.session.id) else {
             return;
         };
-        if self.identities.len() >= self.config.max_sessions.saturating_mul(4) {
-            self.identities.clear();
-        }
-        let Some((old, old_id)) = self.identities.insert(identity, (index, id)) else {
-            return;
-        };
-        if old_id == id {
-            return;
-        }
-        if let Some(slot) = self.slots[index as usize].as_mut()
-            && slot.session.linked.is_none()
+        let limit = self.config.max_sessions.saturating_mul(4);
+        if let Some(before) = self.identities.carried_by(&identity, id, limit)
+            && let Some(slot) = self.slots[index as usize].as_mut()
         {
-            slot.session.linked = Some(old_id);
-        }
-        if let Some(slot) = self.slots.get_mut(old as usize).and_then(Option::as_mut)
-            && slot.session.id == old_id
-        {
-            slot.session.is_continued = true;
+            slot.session.link_to(before);
         }
     }
 
@@ -465,12 +449,12 @@ impl Engine {
             return;
         };
         let old = &slot.session;
-        let (flow, key, kind) = (old.flow, old.key, old.kind);
-        let opener = old.pending_syn.map_or(TO_HEADEND, |p| p.dir);
+        let (flow, key, kind) = (old.flow, old.key(), old.kind);
+        let opener = old.pending_syn().map_or(TO_HEADEND, |p| p.dir);
         let opener_end = if opener == TO_HEADEND {
-            1 - old.headend
+            1 - old.headend()
         } else {
-            old.headend
+            old.headend()
         };
         self.end_session(index, EndReason::Reused);
         let record = self.table.get_mut(flow);
@@ -480,7 +464,7 @@ impl Engine {
         self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).session;
         if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
-            slot.session.half[TO_HEADEND].offer = offer;
+            slot.session.half[TO_HEADEND].set_offer(&offer);
             slot.session.is_midstream = false;
         }
     }
@@ -552,7 +536,7 @@ impl Engine {
                 Order::Worst => session_state(b)
                     .cmp(&session_state(a))
                     .then_with(|| {
-                        let at = |s: &Session| s.detectors.stall.map_or(i64::MAX, |x| x.at.0);
+                        let at = |s: &Session| s.detectors().stall.map_or(i64::MAX, |x| x.at.0);
                         at(a).cmp(&at(b))
                     })
                     .then(by_id),
