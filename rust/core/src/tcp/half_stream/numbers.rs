@@ -52,6 +52,34 @@ const FAR: u64 = NONE - 1;
 /// Ticks of the origin: 2^32 ns, so that any time of 64 bits has one.
 const ORIGIN_SHIFT: u32 = 32;
 
+/// 48 bits, as one read of four bytes and one of two.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    low: [u16; 2],
+    high: u16,
+}
+
+impl Near {
+    const NONE: Self = Self {
+        low: [u16::MAX; 2],
+        high: u16::MAX,
+    };
+
+    #[inline]
+    fn get(self) -> u64 {
+        let [low, middle] = self.low;
+        u64::from(u32::from(low) | u32::from(middle) << 16) | u64::from(self.high) << 32
+    }
+
+    #[inline]
+    fn of(value: u64) -> Self {
+        Self {
+            low: [value as u16, (value >> 16) as u16],
+            high: (value >> 32) as u16,
+        }
+    }
+}
+
 /// What outgrew its place.
 #[derive(Clone, Debug, Default)]
 struct Far {
@@ -63,7 +91,7 @@ struct Far {
 /// The numbers of one half-stream.
 #[derive(Clone, Debug)]
 pub(super) struct Numbers {
-    near: [[u16; 3]; NUMBERS],
+    near: [Near; NUMBERS],
     tallies: [u32; TALLIES],
     /// Times count from here: 78 hours of them fit.
     origin: i32,
@@ -74,7 +102,7 @@ impl Numbers {
     /// Nothing set, for a stream that begins about `first`.
     pub(super) fn new(first: Timestamp) -> Self {
         Self {
-            near: [[u16::MAX; 3]; NUMBERS],
+            near: [Near::NONE; NUMBERS],
             tallies: [0; TALLIES],
             // One tick early: packets of two taps may come out of order by a second.
             origin: ((first.0 >> ORIGIN_SHIFT) as i32).saturating_sub(1),
@@ -90,8 +118,7 @@ impl Numbers {
 
     #[inline]
     pub(super) fn get(&self, n: Number) -> Option<u64> {
-        let [low, middle, high] = self.near[n as usize];
-        match u64::from(low) | u64::from(middle) << 16 | u64::from(high) << 32 {
+        match self.near[n as usize].get() {
             NONE => None,
             FAR => self.far.as_ref().map(|far| far.numbers[n as usize]),
             value => Some(value),
@@ -106,7 +133,7 @@ impl Numbers {
             self.set_far(n, value);
             FAR
         };
-        self.near[n as usize] = [held as u16, (held >> 16) as u16, (held >> 32) as u16];
+        self.near[n as usize] = Near::of(held);
     }
 
     #[cold]
@@ -116,7 +143,7 @@ impl Numbers {
 
     #[inline]
     pub(super) fn clear(&mut self, n: Number) {
-        self.near[n as usize] = [u16::MAX; 3];
+        self.near[n as usize] = Near::NONE;
     }
 
     /// A number that is 0 until it is set.
