@@ -80,7 +80,6 @@ pub struct Session {
     pub half: [HalfStream; 2],
     /// ESP loss meter by direction.
     pub esp: [EspMeter; 2],
-    with_trailer: [u64; 2],
     ike: Option<Box<Ike>>,
     rare: Option<Box<Rare>>,
     detectors: Option<Box<DetectorStates>>,
@@ -158,7 +157,6 @@ impl Session {
         Self {
             half,
             esp: Default::default(),
-            with_trailer: [0; 2],
             ike: None,
             rare: None,
             detectors: None,
@@ -181,7 +179,7 @@ impl Session {
     /// Reads from the cache lines that the next segment will need; see `Engine::push`.
     #[inline]
     pub fn touch(&self) -> u64 {
-        let meters = self.with_trailer[0] ^ self.first.0 as u64;
+        let meters = u64::from(self.flow) ^ self.first.0 as u64;
         self.half.iter().fold(meters, |n, h| n ^ h.touch())
     }
 
@@ -257,7 +255,7 @@ impl Session {
     pub fn framing(&self, dir: usize) -> Framing {
         let rare = self.rare.as_ref();
         Framing {
-            with_trailer: self.with_trailer[dir],
+            with_trailer: self.half[dir].trailers(),
             without_trailer: rare.map_or(0, |rare| rare.without_trailer[dir]),
             merged: rare.map_or(0, |rare| rare.merged[dir]),
         }
@@ -369,7 +367,7 @@ impl Session {
         let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
         let (spi, seq) = match classify(s.payload, s.payload_len, on_port) {
             Payload::Ctcp(packet, _) => {
-                self.with_trailer[dir] += 1;
+                self.half[dir].count_trailer();
                 match packet {
                     TunnelPacket::Ike(header) => {
                         if !repeated {
@@ -382,7 +380,7 @@ impl Session {
                 }
             }
             Payload::LooseEsp { spi, seq, .. } => {
-                self.with_trailer[dir] += 1;
+                self.half[dir].count_trailer();
                 (spi, seq)
             }
             Payload::EspHead { spi, seq } => (spi, seq),

@@ -5,6 +5,7 @@ use super::signals;
 use super::verdict::LossSide;
 use super::{Context, Detector, Judgement, Threshold, Verdict};
 use crate::session::Session;
+use crate::tcp::half_stream::HalfStream;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// How long a loss keeps a session at risk.
@@ -62,7 +63,7 @@ Find the loss.",
 };
 
 fn check(session: &Session, ctx: &Context) -> Judgement {
-    let holes: u64 = session.half.iter().map(|h| h.holes_total()).sum();
+    let holes: u64 = session.half.iter().map(HalfStream::holes_total).sum();
     let gaps: u64 = session
         .half
         .iter()
@@ -110,7 +111,7 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
     Judgement::HEALTHY
 }
 
-fn frozen_at_hole(h: &crate::tcp::half_stream::HalfStream) -> bool {
+fn frozen_at_hole(h: &HalfStream) -> bool {
     h.hole_at_una() && h.segments_since_una >= MIN_SEGMENTS
 }
 

@@ -2,8 +2,7 @@
 //! how sessions end. The detectors themselves live in `detect`.
 
 use super::{
-    Counted, EndReason, Engine, Event, Finding, IDLE_NS, LINGER_NS, MAX_FINDINGS_PER_TICK,
-    RECHECK_NS,
+    EndReason, Engine, Event, Finding, IDLE_NS, LINGER_NS, MAX_FINDINGS_PER_TICK, RECHECK_NS,
 };
 use crate::detect::signals::TAP_GAP_LIMIT;
 use crate::detect::{
@@ -55,16 +54,9 @@ impl Engine {
             return;
         }
         for half in &mut slot.session.half {
-            half.settle_holes(now);
-        }
-        let (holes, gaps) = slot.session.half.iter().fold((0, 0), |(holes, gaps), h| {
-            (holes + h.holes_total(), gaps + u64::from(h.gaps_proven()))
-        });
-        if (holes, gaps) != (0, 0) {
-            let counted = slot.counted.get_or_insert_default();
-            self.tunnel_holes += holes - counted.holes;
-            self.tunnel_gaps += gaps - counted.gaps;
-            **counted = Counted { holes, gaps };
+            let (holes, gaps) = half.settle_holes(now);
+            self.tunnel_holes += holes;
+            self.tunnel_gaps += gaps;
         }
     }
 

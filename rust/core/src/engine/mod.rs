@@ -127,16 +127,7 @@ pub enum Order {
 struct Slot {
     session: Session,
     recheck: MaybeTime,
-    /// Already in the totals of the tap; made with the first hole or gap.
-    counted: Option<Box<Counted>>,
     is_dirty: bool,
-}
-
-/// Holes and gaps of one session that the totals of the tap have.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counted {
-    holes: u64,
-    gaps: u64,
 }
 
 /// Frames prepared together (guide: batches of 16 to 256 serve alike; what is prepared
@@ -385,7 +376,6 @@ impl Engine {
         let slot = Some(Box::new(Slot {
             session,
             recheck: MaybeTime::NONE,
-            counted: None,
             is_dirty: false,
         }));
         let index = if let Some(index) = self.free.pop() {

@@ -60,10 +60,11 @@ impl Fingerprint {
     }
 }
 
-/// True when the bytes of `segment` begin at or beyond `ahead` (its start minus the highest
-/// byte seen is not negative): a packet that was seen before has none such.
-pub(super) fn brings_new_bytes(segment: &Segment<'_>, starts_at_or_beyond: bool) -> bool {
-    starts_at_or_beyond && segment.seg_len() > 0 && !segment.flags.any(TcpFlags::RST)
+/// True when `segment`, which begins beyond the highest byte seen if `is_ahead`, cannot have
+/// been seen before: it has bytes, and they would have been placed. Those of a RST are not.
+#[inline]
+pub(super) fn brings_new_bytes(segment: &Segment<'_>, is_ahead: bool) -> bool {
+    is_ahead && segment.seg_len() > 0 && !segment.flags.any(TcpFlags::RST)
 }
 
 /// The last packets of one side.
@@ -97,7 +98,7 @@ impl Copies {
 
     /// TTL of the packet that `packet` is a copy of, if it is one; `newer_ns` is its time
     /// after the newest packet remembered.
-    pub(super) fn original_of(&self, packet: &Fingerprint, newer_ns: i64) -> Option<u8> {
+    pub(super) fn original_of(&self, packet: Fingerprint, newer_ns: i64) -> Option<u8> {
         let within = if packet.ip_id == 0 {
             SPAN_COPY_NO_ID_NS
         } else {
@@ -114,7 +115,7 @@ impl Copies {
     }
 
     /// Remembers `packet`, which came `newer_ns` after the newest one.
-    pub(super) fn remember(&mut self, packet: &Fingerprint, newer_ns: i64) {
+    pub(super) fn remember(&mut self, packet: Fingerprint, newer_ns: i64) {
         let step = i32::try_from(newer_ns).unwrap_or(OLD);
         for age in &mut self.ages {
             *age = match age.checked_add(step) {
@@ -131,7 +132,7 @@ impl Copies {
     }
 
     /// How many of the remembered packets have the bytes of `packet`.
-    pub(super) fn same_bytes(&self, packet: &Fingerprint) -> usize {
+    pub(super) fn same_bytes(&self, packet: Fingerprint) -> usize {
         self.digests
             .iter()
             .filter(|digest| **digest == packet.digest)
@@ -156,35 +157,35 @@ mod tests {
     #[test]
     fn a_copy_comes_close_behind() {
         let mut copies = Copies::new();
-        copies.remember(&packet(1, 7), 0);
-        copies.remember(&packet(2, 8), 100 * MS);
-        assert_eq!(copies.original_of(&packet(1, 7), 50 * MS), Some(64));
-        assert_eq!(copies.original_of(&packet(1, 7), 50 * MS + 1), None);
-        assert_eq!(copies.original_of(&packet(1, 9), 0), None, "sent again");
-        assert_eq!(copies.original_of(&packet(2, 8), -150 * MS), Some(64));
-        assert_eq!(copies.same_bytes(&packet(1, 9)), 1);
+        copies.remember(packet(1, 7), 0);
+        copies.remember(packet(2, 8), 100 * MS);
+        assert_eq!(copies.original_of(packet(1, 7), 50 * MS), Some(64));
+        assert_eq!(copies.original_of(packet(1, 7), 50 * MS + 1), None);
+        assert_eq!(copies.original_of(packet(1, 9), 0), None, "sent again");
+        assert_eq!(copies.original_of(packet(2, 8), -150 * MS), Some(64));
+        assert_eq!(copies.same_bytes(packet(1, 9)), 1);
     }
 
     #[test]
     fn without_an_identification_it_comes_closer() {
         let mut copies = Copies::new();
-        copies.remember(&packet(1, 0), 0);
-        assert_eq!(copies.original_of(&packet(1, 0), 5 * MS), Some(64));
-        assert_eq!(copies.original_of(&packet(1, 0), 5 * MS + 1), None);
+        copies.remember(packet(1, 0), 0);
+        assert_eq!(copies.original_of(packet(1, 0), 5 * MS), Some(64));
+        assert_eq!(copies.original_of(packet(1, 0), 5 * MS + 1), None);
     }
 
     #[test]
     fn what_is_old_stays_old() {
         let mut copies = Copies::new();
-        copies.remember(&packet(1, 7), 0);
+        copies.remember(packet(1, 7), 0);
         for _ in 0..3 {
-            copies.remember(&packet(2, 8), 1_000 * MS);
+            copies.remember(packet(2, 8), 1_000 * MS);
         }
-        copies.remember(&packet(3, 9), -3_000 * MS);
-        assert_eq!(copies.original_of(&packet(1, 7), 0), None);
+        copies.remember(packet(3, 9), -3_000 * MS);
+        assert_eq!(copies.original_of(packet(1, 7), 0), None);
         for far in [i64::MAX, i64::MIN, 4_294_967_296] {
-            copies.remember(&packet(4, 9), far);
-            assert_eq!(copies.original_of(&packet(3, 9), far), None);
+            copies.remember(packet(4, 9), far);
+            assert_eq!(copies.original_of(packet(3, 9), far), None);
         }
     }
 
@@ -192,9 +193,9 @@ mod tests {
     fn twelve_are_remembered() {
         let mut copies = Copies::new();
         for n in 1..=13 {
-            copies.remember(&packet(n, 1), MS);
+            copies.remember(packet(n, 1), MS);
         }
-        assert_eq!(copies.original_of(&packet(1, 1), 0), None);
-        assert_eq!(copies.original_of(&packet(2, 1), 0), Some(64));
+        assert_eq!(copies.original_of(packet(1, 1), 0), None);
+        assert_eq!(copies.original_of(packet(2, 1), 0), Some(64));
     }
 }

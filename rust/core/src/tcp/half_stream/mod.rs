@@ -7,7 +7,7 @@
 //! about the hole (docs/decisions/0003-hole-and-gap.md).
 //!
 //! Everything that a stream always has lies in a few cache lines; what few streams ever
-//! have is boxed (`rare`), so a healthy one stays small (rust/testkit/tests/session_memory.rs).
+//! have is boxed (`rare`), so a healthy one stays small (`rust/testkit/tests/session_memory.rs`).
 
 mod acknowledged;
 mod copies;
@@ -24,7 +24,7 @@ use self::spacing::{GapClasses, smoothed};
 use super::holes::HoleList;
 use super::seq::{first_number, near};
 use crate::segment::{Segment, TcpFlags};
-use crate::time::{NANOS_PER_MILLI, Timestamp};
+use crate::time::{MaybeTime, NANOS_PER_MILLI, Timestamp};
 
 /// A hole younger than this may still be closed by reordering. Origin: three
 /// milliseconds is Wireshark's out-of-order threshold, IPsec gateways with several
@@ -322,6 +322,16 @@ impl HalfStream {
         self.numbers.tally(Tally::PureAcks)
     }
 
+    /// Tunnel packets that end in a trailer.
+    pub fn trailers(&self) -> u64 {
+        self.numbers.tally(Tally::Trailers)
+    }
+
+    /// Counts one.
+    pub fn count_trailer(&mut self) {
+        self.numbers.count(Tally::Trailers);
+    }
+
     /// Segments that repeated bytes already seen.
     pub fn retransmissions(&self) -> u64 {
         self.rare().retransmissions
@@ -487,7 +497,7 @@ impl HalfStream {
         let nxt = self.snd_nxt();
         let is_ahead = nxt != 0 && near(nxt, segment.seq) >= nxt;
         if !copies::brings_new_bytes(segment, is_ahead)
-            && let Some(ttl) = self.copies.original_of(&packet, newer_ns)
+            && let Some(ttl) = self.copies.original_of(packet, newer_ns)
         {
             let rare = self.rare_mut();
             rare.span_duplicates += 1;
@@ -498,7 +508,7 @@ impl HalfStream {
             }
             return true;
         }
-        self.copies.remember(&packet, newer_ns);
+        self.copies.remember(packet, newer_ns);
         self.numbers.set_time(Number::NewestRemembered, ts);
         false
     }
@@ -696,7 +706,7 @@ impl HalfStream {
                 rare.reordered += 1;
                 Arrival::Reordered
             }
-            None if copies.same_bytes(&Fingerprint::of(segment)) > 1 => {
+            None if copies.same_bytes(Fingerprint::of(segment)) > 1 => {
                 // An older packet with the same bytes is remembered beside this one.
                 rare.network_duplicates += 1;
                 Arrival::NetworkDuplicate
@@ -723,21 +733,29 @@ impl HalfStream {
         }
     }
 
-    /// Counts the holes that outlived the reorder window by `now`.
-    pub fn settle_holes(&mut self, now: Timestamp) {
-        let Some(rare) = &mut self.rare else { return };
+    /// Counts the holes that outlived the reorder window by `now`. Returns their number, and
+    /// that of the gaps proven since the last call.
+    pub fn settle_holes(&mut self, now: Timestamp) -> (u64, u64) {
+        let Some(rare) = &mut self.rare else {
+            return (0, 0);
+        };
         let mut last = rare.last_loss.get();
+        let mut settled = 0;
         for hole in rare.holes.iter_mut() {
             if !hole.is_counted && now.since(hole.opened) > REORDER_WINDOW_NS {
                 hole.is_counted = true;
                 if !hole.is_gap {
-                    rare.holes_total += 1;
+                    settled += 1;
                     rare.hole_bytes_total += hole.bytes();
                     last = last.max(Some(hole.opened));
                 }
             }
         }
-        rare.last_loss = last.map_or_else(Default::default, Into::into);
+        rare.holes_total += settled;
+        rare.last_loss = last.map_or(MaybeTime::NONE, Into::into);
+        let gaps = rare.gaps_proven - rare.gaps_told;
+        rare.gaps_told = rare.gaps_proven;
+        (settled, u64::from(gaps))
     }
 
     /// The window the other side offers for this side's data, scaled when both

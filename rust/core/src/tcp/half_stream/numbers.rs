@@ -40,9 +40,10 @@ pub(super) enum Tally {
     BareAcks,
     Settled,
     DupAcks,
+    Trailers,
 }
 
-const TALLIES: usize = Tally::DupAcks as usize + 1;
+const TALLIES: usize = Tally::Trailers as usize + 1;
 
 /// Not set.
 const NONE: u64 = (1 << 48) - 1;

@@ -19,6 +19,8 @@ pub(super) struct Rare {
     pub(super) holes_stepped_over: u32,
     /// Holes an ACK proved to be the tap's own loss.
     pub(super) gaps_proven: u32,
+    /// Of those the ones that the totals of the tap have.
+    pub(super) gaps_told: u32,
     /// Segments of the other side with SACK blocks since `snd_una` moved.
     pub(super) sack_run: u32,
     /// Data segments since the last forwarded copy; counted from the first one on.
@@ -56,6 +58,7 @@ pub(super) static NOTHING: Rare = Rare {
     last_loss: MaybeTime::NONE,
     holes_stepped_over: 0,
     gaps_proven: 0,
+    gaps_told: 0,
     sack_run: 0,
     data_since_copy: 0,
     sack_segments: 0,
