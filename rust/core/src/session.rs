@@ -66,9 +66,11 @@ struct Ike {
 struct Rare {
     /// A SYN waiting for an answer.
     pending_syn: Option<PendingSyn>,
+    /// Session this one continues.
     linked: Option<u64>,
     /// Data segments by direction since the other side sent RST or FIN.
     data_after_close: [u32; 2],
+    /// By direction, see [`Framing`].
     without_trailer: [u64; 2],
     merged: [u64; 2],
 }
@@ -80,8 +82,10 @@ pub struct Session {
     pub half: [HalfStream; 2],
     /// ESP loss meter by direction.
     pub esp: [EspMeter; 2],
+    /// Made with the first IKE message.
     ike: Option<Box<Ike>>,
     rare: Option<Box<Rare>>,
+    /// Made with the first verdict that is not *healthy*.
     detectors: Option<Box<DetectorStates>>,
     /// Stable id: a digest of ends, first packet time and generation.
     pub id: u64,

@@ -7,25 +7,38 @@ use crate::time::Timestamp;
 /// What is held in 48 bits. Times and durations are in ns, sequence numbers unwrapped.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Number {
+    /// Highest byte seen plus one.
     SndNxt,
+    /// Highest ACK seen.
     SndUna,
+    /// Since when unacknowledged data waits.
     UnackedSince,
+    /// Last packet that repeated the ACK while data waited.
     AckRepeated,
+    /// End of the segment whose ACK is timed; absent: none is.
     TimedEnd,
+    /// When that segment was sent.
     TimedAt,
     PayloadBytes,
     FirstTs,
     LastTs,
+    /// Newest packet kept for the copy test.
     NewestRemembered,
+    /// Last segments with payload.
     Data0,
     Data1,
     Data2,
     Data3,
+    /// Longest time between two of them.
     MaxDataGap,
+    /// Longest and smoothed time between two packets.
     MaxGap,
     MeanGap,
+    /// First data segment of the other side since the last packet.
     OppositeSince,
+    /// The other side's smoothed gap then.
     OppositeUsual,
+    /// Smoothed time from data to ACK.
     AckRtt,
 }
 
@@ -37,9 +50,12 @@ pub(super) enum Tally {
     Packets,
     DataSegments,
     PureAcks,
+    /// Empty segments of the other side while data waited, up to the last move of its ACK.
     BareAcks,
+    /// Data segments up to that move.
     Settled,
     DupAcks,
+    /// Tunnel packets that end in a trailer.
     Trailers,
 }
 
