@@ -103,7 +103,7 @@ def _run_options(command: Command) -> Command:
             "--max-flow-mib",
             type=click.IntRange(1, 1_048_576),
             default=None,
-            help="Bound of the flow tables, MiB.",
+            help="Memory for flows and sessions, MiB; beyond it strangers are refused and counted.",
         ),
         click.option("--batch-frames", type=click.IntRange(0), default=0, hidden=True),
         click.option(

@@ -14,6 +14,7 @@ pub mod detect;
 pub mod engine;
 pub mod flow;
 pub mod frame;
+mod prefetch;
 pub mod segment;
 pub mod session;
 pub mod stats;

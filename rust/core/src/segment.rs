@@ -77,42 +77,100 @@ pub struct TcpOptions {
     pub is_malformed: bool,
 }
 
-/// One TCP segment of one frame.
-#[derive(Clone, Copy, Debug)]
-pub struct Segment<'a> {
+/// What every segment says in a few numbers: all that an ordinary conversation is
+/// measured by, small enough to be made for many frames ahead of their measurement.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head {
     /// Capture time of the frame.
     pub ts: Timestamp,
+    /// SEG.SEQ.
+    pub seq: u32,
+    /// SEG.ACK; meaningless without the ACK flag.
+    pub ack: u32,
+    /// Payload length on the wire in bytes, from the IP length (from the
+    /// original frame length when the IP length is 0, as TSO and BIG TCP leave it).
+    pub payload_len: u32,
+    /// SEG.WND as sent, unscaled.
+    pub window: u16,
+    /// Control bits.
+    pub flags: TcpFlags,
+    /// IPv4 TTL or IPv6 hop limit of the innermost IP header.
+    pub ttl: u8,
+    /// Length of the option list on the wire, bytes.
+    pub options_len: u8,
+    /// The options are timestamps alone, as RFC 7323 appendix A lays them out: the usual
+    /// list of an established connection.
+    pub has_only_timestamps: bool,
+    /// First fragment of a larger packet: `payload_len` covers this fragment only.
+    pub is_first_fragment: bool,
+}
+
+impl Head {
+    /// SEG.LEN: payload plus one for SYN and one for FIN (RFC 9293 section 3.3.1).
+    /// The only place where that is computed.
+    pub fn seg_len(&self) -> u32 {
+        self.payload_len
+            .wrapping_add(u32::from(self.flags.any(TcpFlags::SYN)))
+            .wrapping_add(u32::from(self.flags.any(TcpFlags::FIN)))
+    }
+
+    /// There are options, and other ones than timestamps alone.
+    #[inline]
+    pub fn has_unusual_options(&self) -> bool {
+        self.options_len > 0 && !self.has_only_timestamps
+    }
+}
+
+/// True when an option list of `len` bytes is timestamps alone; see
+/// [`Head::has_only_timestamps`].
+#[inline]
+pub(crate) fn is_only_timestamps(len: usize, list: &[u8]) -> bool {
+    len == 12 && list.starts_with(&[1, 1, 8, 10])
+}
+
+/// What a segment carries, and its ports: what a flow is recognised by besides the head.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Content<'a> {
+    /// Captured part of the payload.
+    pub payload: &'a [u8],
+    /// Captured part of the option list.
+    pub option_bytes: &'a [u8],
+    /// Ports of both ends, in no order.
+    pub ports: [u16; 2],
+}
+
+impl Content<'_> {
+    /// What the options say; `head` is that of the same segment.
+    pub fn options(&self, head: &Head) -> TcpOptions {
+        crate::decode::tcp_options(self.option_bytes, usize::from(head.options_len))
+    }
+
+    /// The options, when there are other ones than timestamps alone.
+    #[inline]
+    pub fn unusual_options(&self, head: &Head) -> Option<TcpOptions> {
+        head.has_unusual_options().then(|| self.options(head))
+    }
+}
+
+/// One TCP segment of one frame. Its head is read as if it were the segment's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// Numbers of the header.
+    pub head: Head,
     /// Observation point of the frame.
     pub tap: u16,
     /// Sender.
     pub src: Endpoint,
     /// Receiver.
     pub dst: Endpoint,
-    /// SEG.SEQ.
-    pub seq: u32,
-    /// SEG.ACK; meaningless without the ACK flag.
-    pub ack: u32,
-    /// Control bits.
-    pub flags: TcpFlags,
-    /// SEG.WND as sent, unscaled.
-    pub window: u16,
-    /// Payload length on the wire in bytes, from the IP length (from the
-    /// original frame length when the IP length is 0, as TSO and BIG TCP leave it).
-    pub payload_len: u32,
     /// Captured part of the payload; shorter than `payload_len` when cut.
     pub payload: &'a [u8],
     /// Captured part of the option list; read it with [`Segment::options`].
     pub option_bytes: &'a [u8],
-    /// Length of the option list on the wire, bytes.
-    pub options_len: u8,
-    /// IPv4 TTL or IPv6 hop limit of the innermost IP header.
-    pub ttl: u8,
     /// IPv4 identification; `None` for IPv6.
     pub ip_id: Option<u16>,
     /// IPv4 don't-fragment bit.
     pub dont_fragment: bool,
-    /// First fragment of a larger packet: `payload_len` covers this fragment only.
-    pub is_first_fragment: bool,
     /// Outermost VLAN tags, up to two, outer first; 0 means none. Part of no
     /// key: a SPAN may tag each direction differently.
     pub vlan: [u16; 2],
@@ -123,32 +181,29 @@ pub struct Segment<'a> {
     pub checksum: u16,
 }
 
-impl Segment<'_> {
-    /// SEG.LEN: payload plus one for SYN and one for FIN (RFC 9293 section 3.3.1).
-    /// The only place where that is computed.
-    pub fn seg_len(&self) -> u32 {
-        self.payload_len
-            .wrapping_add(u32::from(self.flags.any(TcpFlags::SYN)))
-            .wrapping_add(u32::from(self.flags.any(TcpFlags::FIN)))
+impl core::ops::Deref for Segment<'_> {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.head
+    }
+}
+
+impl<'a> Segment<'a> {
+    /// What the segment carries.
+    #[inline]
+    pub fn content(&self) -> Content<'a> {
+        Content {
+            payload: self.payload,
+            option_bytes: self.option_bytes,
+            ports: [self.src.port, self.dst.port],
+        }
     }
 
     /// What the options say. Read on demand: of an ordinary segment nobody asks.
     #[inline]
     pub fn options(&self) -> TcpOptions {
-        crate::decode::tcp_options(self.option_bytes, usize::from(self.options_len))
-    }
-
-    /// Timestamps alone, as RFC 7323 appendix A lays them out: the usual list of an
-    /// established connection, told without reading it.
-    #[inline]
-    pub fn has_only_timestamps(&self) -> bool {
-        self.options_len == 12 && self.option_bytes.starts_with(&[1, 1, 8, 10])
-    }
-
-    /// The options, when there are other ones than timestamps alone.
-    #[inline]
-    pub fn unusual_options(&self) -> Option<TcpOptions> {
-        (self.options_len > 0 && !self.has_only_timestamps()).then(|| self.options())
+        self.content().options(&self.head)
     }
 
     /// True when bytes of the payload are missing from the capture.

@@ -11,7 +11,8 @@ use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classi
 use crate::detect::DetectorStates;
 use crate::flow::candidate::Recognised;
 use crate::flow::{FlowKey, FlowRecord};
-use crate::segment::{Endpoint, Segment, TcpFlags};
+use crate::prefetch::prefetch;
+use crate::segment::{Endpoint, Head, Segment, TcpFlags};
 use crate::tcp::half_stream::{Arrival, HalfStream, Offer};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
@@ -184,12 +185,14 @@ impl Session {
         }
     }
 
-    /// Reads from the cache lines that the next segment will need; see `Engine::push`.
+    /// Asks for the cache lines that the next segment will need; see `Engine::push`.
     #[inline]
-    pub fn touch(&self) -> u64 {
-        self.half
-            .iter()
-            .fold(0, |n, h| n ^ h.snd_nxt ^ h.packets ^ h.reordered)
+    pub(crate) fn prefetch(&self) {
+        for half in &self.half {
+            prefetch(&half.snd_nxt);
+            prefetch(&half.packets);
+            prefetch(&half.reordered);
+        }
     }
 
     /// Client end.
@@ -276,8 +279,11 @@ impl Session {
         for packet in packets_in(s.payload) {
             packets += 1;
             let part = Segment {
+                head: Head {
+                    payload_len: packet.len() as u32,
+                    ..s.head
+                },
                 payload: packet,
-                payload_len: packet.len() as u32,
                 ..*s
             };
             match self.on_tunnel_packet(dir, &part, arrival) {

@@ -11,8 +11,6 @@
 
 mod catalogue;
 mod device;
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod pages;
 mod replay;
 mod rows;
 mod stats;
@@ -24,7 +22,7 @@ use pyo3::types::PyTuple;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[global_allocator]
-static PAGES: pages::HugePages = pages::HugePages;
+static PAGES: ctcpmon_runtime::HugePages = ctcpmon_runtime::HugePages;
 
 create_exception!(
     _ctcpmon,

@@ -8,6 +8,10 @@ use ctcpmon_capture::{FrameBatch, Input, Options, Progress, open};
 use ctcpmon_core::decode::decode;
 use ctcpmon_core::{Config, Engine};
 
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[global_allocator]
+static PAGES: ctcpmon_runtime::HugePages = ctcpmon_runtime::HugePages;
+
 fn each_batch(path: &str, mut take: impl FnMut(&FrameBatch)) -> Result<f64, String> {
     let input = Input::path(path, 0);
     let mut source = open(&[input], &Options::default()).map_err(|e| e.to_string())?;

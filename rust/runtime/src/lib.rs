@@ -10,10 +10,14 @@
 
 mod observers;
 mod pace;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod pages;
 mod reader;
 mod replay;
 mod report;
 
 pub use observers::{News, tap_of};
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub use pages::HugePages;
 pub use replay::{Polled, Replay, ReplayConfig};
 pub use report::Report;

@@ -2,13 +2,15 @@
 //! Each tap is an observation domain of its own: both see the same sessions, perhaps
 //! under the same addresses, so their flow tables must not mix.
 
-use ctcpmon_capture::FrameBatch;
 use ctcpmon_core::detect::{Verdict, session_state};
 use ctcpmon_core::engine::Order;
+use ctcpmon_core::flow::Preparer;
 use ctcpmon_core::frame::Frame;
 use ctcpmon_core::session::Session;
 use ctcpmon_core::taps::{Counters, EspSighting, MatchedPair, Side, TapMatcher};
 use ctcpmon_core::{Config, Engine, Event};
+
+use crate::reader::Batch;
 
 /// One thing that a run has to say.
 #[derive(Clone, Debug)]
@@ -59,11 +61,21 @@ impl Observers {
         }
     }
 
-    pub(crate) fn push(&mut self, batch: &FrameBatch) {
+    /// What prepares frames ahead of [`Observers::push`]; none with two taps, whose
+    /// engines each have their own.
+    pub(crate) fn preparer(&self) -> Option<Preparer> {
+        match (self.engines.as_slice(), &self.matcher) {
+            ([engine], None) => Some(engine.preparer()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn push(&mut self, batch: &mut Batch) {
+        let Batch { frames, prepared } = batch;
         if let ([engine], None) = (self.engines.as_mut_slice(), &self.matcher) {
-            engine.push(batch);
+            engine.push_prepared(frames, prepared);
         } else {
-            batch.iter().for_each(|frame| self.push_frame(&frame));
+            frames.iter().for_each(|frame| self.push_frame(&frame));
         }
     }
 

@@ -1,11 +1,21 @@
-//! The thread that reads: inputs to batches, ahead of the engine. A pipe may keep it
-//! waiting for hours; the engine's thread goes on to answer meanwhile.
+//! The thread that reads: inputs to batches, ahead of the engine, each frame decoded and
+//! hashed. A pipe may keep it waiting for hours; the engine's thread goes on to answer
+//! meanwhile.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use ctcpmon_capture::{
     CaptureError, CaptureSet, FrameBatch, Input, InterfaceStats, Note, Options, Progress, Totals,
     open,
 };
+use ctcpmon_core::flow::{Prepared, Preparer};
+
+/// Frames on their way to the engine.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) frames: FrameBatch,
+    /// One for each frame; none where several engines share the frames.
+    pub(crate) prepared: Vec<Prepared>,
+}
 
 /// Batches between reader and engine: one being filled, one waiting, one in use.
 const BATCHES: usize = 3;
@@ -25,7 +35,7 @@ pub(crate) struct LastWords {
 /// What comes from the reader.
 pub(crate) enum Read {
     /// Frames, and the stored bytes read so far.
-    Batch(FrameBatch, u64),
+    Batch(Batch, u64),
     /// Nothing more.
     End(Box<LastWords>),
 }
@@ -34,13 +44,18 @@ pub(crate) enum Read {
 /// in read(2) on a pipe is left to the end of the process.
 pub(crate) struct Reader {
     pub(crate) full: Receiver<Read>,
-    pub(crate) empty: Sender<FrameBatch>,
+    pub(crate) empty: Sender<Batch>,
     pub(crate) bytes_total: Option<u64>,
 }
 
 impl Reader {
-    /// Opens the inputs on the caller's thread and reads them on another.
-    pub(crate) fn start(inputs: &[Input], batch_frames: usize) -> Result<Self, CaptureError> {
+    /// Opens the inputs on the caller's thread and reads them on another, which prepares
+    /// the frames with `preparer`.
+    pub(crate) fn start(
+        inputs: &[Input],
+        batch_frames: usize,
+        preparer: Option<Preparer>,
+    ) -> Result<Self, CaptureError> {
         let defaults = Options::default();
         let options = Options {
             batch_frames: match batch_frames {
@@ -55,11 +70,11 @@ impl Reader {
         let (empty, empty_rx) = bounded(BATCHES);
         for _ in 0..BATCHES {
             // The channel has room for all of them.
-            let _ = empty.send(FrameBatch::default());
+            let _ = empty.send(Batch::default());
         }
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
-            .spawn(move || read(source, &full_tx, &empty_rx));
+            .spawn(move || read(source, preparer.as_ref(), &full_tx, &empty_rx));
         spawned.map_err(|source| CaptureError::Open {
             input: "a reader thread".into(),
             source,
@@ -72,11 +87,21 @@ impl Reader {
     }
 }
 
-fn read(mut source: CaptureSet, full: &Sender<Read>, empty: &Receiver<FrameBatch>) {
+fn read(
+    mut source: CaptureSet,
+    preparer: Option<&Preparer>,
+    full: &Sender<Read>,
+    empty: &Receiver<Batch>,
+) {
     let mut error = None;
     while let Ok(mut batch) = empty.recv() {
-        match source.next_batch(&mut batch) {
+        match source.next_batch(&mut batch.frames) {
             Ok(Progress::More) => {
+                if let Some(preparer) = preparer {
+                    let Batch { frames, prepared } = &mut batch;
+                    prepared.resize(frames.frames.len(), Prepared::NONE);
+                    preparer.prepare_all(frames, &frames.frames, prepared);
+                }
                 if full.send(Read::Batch(batch, source.bytes_read())).is_err() {
                     return;
                 }

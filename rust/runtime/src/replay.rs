@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use ctcpmon_capture::{FrameBatch, Input};
+use ctcpmon_capture::Input;
 use ctcpmon_core::Config;
 use ctcpmon_core::detect::Verdict;
 use ctcpmon_core::engine::Order;
@@ -19,7 +19,7 @@ use ctcpmon_core::session::Session;
 
 use crate::observers::{News, Observers};
 use crate::pace::Pace;
-use crate::reader::{LastWords, Read, Reader};
+use crate::reader::{Batch, LastWords, Read, Reader};
 use crate::report::Report;
 
 /// How often the report is made anew; a screen reads it at 5 Hz.
@@ -264,10 +264,12 @@ impl Drop for Replay {
 }
 
 fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
-    let reader = Reader::start(&config.inputs, config.batch_frames).map_err(|e| e.to_string())?;
+    let observers = Observers::new(config.engine, config.has_two_taps);
+    let reader = Reader::start(&config.inputs, config.batch_frames, observers.preparer())
+        .map_err(|e| e.to_string())?;
     let mut driver = Driver {
         shared,
-        observers: Observers::new(config.engine, config.has_two_taps),
+        observers,
         pace: Pace::default(),
         published: Instant::now(),
         is_published: false,
@@ -283,9 +285,9 @@ fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
     driver.publish(None);
     let last = loop {
         match reader.full.recv_timeout(SLICE) {
-            Ok(Read::Batch(batch, bytes_read)) => {
+            Ok(Read::Batch(mut batch, bytes_read)) => {
                 driver.bytes_read = bytes_read;
-                let goes_on = driver.take(&batch);
+                let goes_on = driver.take(&mut batch);
                 // The reader waits for its buffers back; a reader that is gone does not.
                 let _ = reader.empty.send(batch);
                 if !goes_on {
@@ -324,10 +326,10 @@ struct Driver<'a> {
 
 impl Driver<'_> {
     /// Feeds one batch at the pace asked for; false when the replay was stopped.
-    fn take(&mut self, batch: &FrameBatch) -> bool {
+    fn take(&mut self, batch: &mut Batch) -> bool {
         self.is_published = false;
         let mut next = 0;
-        while next < batch.frames.len() {
+        while next < batch.frames.frames.len() {
             let (stop, paused, speed) = {
                 let state = self.shared.lock();
                 (state.stop, state.paused, state.speed)
@@ -345,13 +347,14 @@ impl Driver<'_> {
                 if next == 0 {
                     self.observers.push(batch);
                 } else {
-                    batch.frames[next..]
+                    let frames = &batch.frames;
+                    frames.frames[next..]
                         .iter()
-                        .for_each(|f| self.observers.push_frame(&batch.frame(f)));
+                        .for_each(|f| self.observers.push_frame(&frames.frame(f)));
                 }
-                next = batch.frames.len();
+                next = batch.frames.frames.len();
             } else {
-                let frame = batch.frame(&batch.frames[next]);
+                let frame = batch.frames.frame(&batch.frames.frames[next]);
                 if let Some(wait) = self.pace.wait(frame.ts, speed) {
                     self.idle(wait);
                     continue;

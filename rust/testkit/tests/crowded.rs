@@ -7,7 +7,7 @@ use ctcpmon_testkit::cases::CASES;
 use ctcpmon_testkit::packet::{ACK, Record, SYN, Segment, frame};
 
 /// Room for 436 flows.
-const TABLE_BYTES: usize = 64 << 10;
+const TABLE_BYTES: usize = 86 << 10;
 /// One stranger a millisecond: the table is full after half a second, of flows far
 /// younger than any that pressure lets go.
 const STRANGER_EVERY_NS: i64 = 1_000_000;
@@ -108,4 +108,31 @@ fn strangers_change_no_verdict_and_no_time_by_more_than_a_tick() {
             assert!((a.3 - c.3).abs() <= 1, "{name}: {a:?} {c:?}");
         }
     }
+}
+
+/// Attempts that nobody answers make room for each other, and leave room for others.
+#[test]
+fn a_flood_of_attempts_refuses_no_conversation() {
+    let mut engine = Engine::new(Config {
+        max_flow_bytes: TABLE_BYTES,
+        ..Config::default()
+    });
+    for n in 0..20_000_u32 {
+        let now = i64::from(n) * 1_000;
+        engine.push_frame(&half(now, n, 0).captured());
+        if n % 500 == 499 {
+            for record in stranger(now, 1_000_000 + n) {
+                engine.push_frame(&record.captured());
+            }
+        }
+    }
+    let counters = engine.stats().counters;
+    assert_eq!(counters.segments_without_flow, 0);
+    assert_eq!(counters.conversations, 20_040);
+    assert!(
+        counters.flows_evicted > 19_000,
+        "{}",
+        counters.flows_evicted
+    );
+    assert!(engine.flows() < 436, "{}", engine.flows());
 }

@@ -4,7 +4,7 @@
 //! (udp2raw network.cpp; phantun fake-tcp/src). The SYN alone never decides: what
 //! follows must keep the pattern.
 
-use crate::segment::{Segment, TcpFlags};
+use crate::segment::{Content, Head, TcpFlags};
 
 /// The product a flow behaves like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Product {
 const UDP2RAW_WINDOW: core::ops::RangeInclusive<u16> = 40_960..=41_471;
 
 /// What a SYN looks like.
-pub fn by_syn(syn: &Segment<'_>) -> Option<Product> {
+pub fn by_syn(syn: &Head, content: &Content<'_>) -> Option<Product> {
     if !syn.flags.any(TcpFlags::SYN) {
         return None;
     }
@@ -41,7 +41,7 @@ pub fn by_syn(syn: &Segment<'_>) -> Option<Product> {
     if !may_be {
         return None;
     }
-    let o = syn.options();
+    let o = content.options(syn);
     let layout = |kinds: &[u8]| {
         o.layout.starts_with(kinds) && o.layout.get(kinds.len()).is_none_or(|k| *k == 0xff)
     };
@@ -59,12 +59,12 @@ pub fn by_syn(syn: &Segment<'_>) -> Option<Product> {
 }
 
 /// True when a segment after the SYN keeps the pattern of `product`.
-pub fn keeps_pattern(product: Product, segment: &Segment<'_>) -> bool {
+pub fn keeps_pattern(product: Product, segment: &Head, content: &Content<'_>) -> bool {
     let flags = segment.flags.0;
     match product {
         Product::Udp2raw => {
             UDP2RAW_WINDOW.contains(&segment.window)
-                && segment.options().layout.starts_with(&[1, 1, 8])
+                && content.options(segment).layout.starts_with(&[1, 1, 8])
         }
         Product::Phantun => {
             segment.window == u16::MAX

@@ -24,7 +24,7 @@ mod ipv6;
 pub mod link;
 mod llc;
 mod mpls;
-mod plain;
+pub(crate) mod plain;
 mod span;
 mod switch_tag;
 mod tcp;
@@ -63,7 +63,7 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, Disposition> {
 }
 
 /// The loop over all headers.
-fn walk_frame<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, Disposition> {
+pub(crate) fn walk_frame<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, Disposition> {
     if frame.bytes.is_empty() {
         return Err(Disposition::Empty);
     }

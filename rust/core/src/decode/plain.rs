@@ -1,66 +1,212 @@
-//! The usual frame in one step: Ethernet II, IPv4 without options, whole packet, TCP.
+//! The usual frame in one step: Ethernet II, at most one VLAN tag, IPv4 without options
+//! or IPv6 without extension headers, whole packet, TCP.
 //!
 //! A shortcut through the walk, no second decoder: what is not plain is left to the
-//! walk, and a test holds both to the same answer. Worth it because nine frames in ten
-//! are plain (measured: 12 ns a frame less of 40).
+//! walk, and a test holds both to the same answer. Worth it because nearly every frame
+//! is plain (measured: a walk costs 38 ns, a plain head 8).
 
 use super::link::ETHERNET;
 use crate::frame::Frame;
-use crate::segment::{Addr, Endpoint, Segment, TcpFlags};
+use crate::segment::{Addr, Content, Endpoint, Head, Segment, TcpFlags, is_only_timestamps};
 
-/// Ethernet, IPv4 and TCP headers without options.
-const HEADERS: usize = 54;
+/// Where the network header begins.
 const IP: usize = 14;
-const TCP: usize = 34;
+/// Length of a VLAN tag.
+const TAG: usize = 4;
+/// Network and TCP headers without options.
+const V4: usize = 40;
+const V6: usize = 60;
 /// Fragment offset and more-fragments.
 const FRAGMENT: u16 = 0x3fff;
 const DONT_FRAGMENT: u16 = 0x4000;
 
-/// The segment of a plain frame; `None` sends the frame to the walk.
+/// Both ends as the header holds them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ends {
+    /// Address, and port in the lowest 16 bits, of sender and receiver.
+    V4(u64, u64),
+    /// Sender and receiver.
+    V6(Endpoint, Endpoint),
+}
+
+/// A plain frame, read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain {
+    pub(crate) head: Head,
+    pub(crate) ends: Ends,
+    /// Where the payload begins in the frame.
+    pub(crate) payload_at: u16,
+}
+
+/// Reads a plain frame; `None` sends it to the walk.
 #[inline]
-pub(super) fn segment<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
+pub(crate) fn read(frame: &Frame<'_>) -> Option<Plain> {
     if frame.link != ETHERNET {
         return None;
     }
-    let h: &[u8; HEADERS] = frame.bytes.first_chunk()?;
-    let fragment = u16::from_be_bytes([h[20], h[21]]);
-    let is_plain =
-        h[12] == 0x08 && h[13] == 0 && h[IP] == 0x45 && h[23] == 6 && fragment & FRAGMENT == 0;
-    let total_len = usize::from(u16::from_be_bytes([h[16], h[17]]));
-    let header_len = usize::from(h[46] >> 4) * 4;
-    if !is_plain || header_len < 20 || total_len < 20 + header_len {
+    let bytes = frame.bytes;
+    let kind: &[u8; IP + TAG] = bytes.first_chunk()?;
+    let (ip, kind) = if kind[12] == 0x81 && kind[13] == 0 {
+        (IP + TAG, [kind[16], kind[17]])
+    } else {
+        (IP, [kind[12], kind[13]])
+    };
+    let packet = bytes.get(ip..)?;
+    match kind {
+        [0x08, 0] => v4(frame, packet, ip),
+        [0x86, 0xdd] => v6(frame, packet, ip),
+        _ => None,
+    }
+}
+
+#[inline]
+fn v4(frame: &Frame<'_>, packet: &[u8], ip: usize) -> Option<Plain> {
+    let h: &[u8; V4] = packet.first_chunk()?;
+    let fragment = u16::from_be_bytes([h[6], h[7]]);
+    let total_len = usize::from(u16::from_be_bytes([h[2], h[3]]));
+    if h[0] != 0x45 || h[9] != 6 || fragment & FRAGMENT != 0 {
         return None;
     }
+    let tcp: &[u8; 20] = h.last_chunk()?;
+    let src = u32::from_be_bytes([h[12], h[13], h[14], h[15]]);
+    let dst = u32::from_be_bytes([h[16], h[17], h[18], h[19]]);
+    let ends = Ends::V4(
+        u64::from(src) << 16 | u64::from(u16::from_be_bytes([tcp[0], tcp[1]])),
+        u64::from(dst) << 16 | u64::from(u16::from_be_bytes([tcp[2], tcp[3]])),
+    );
+    finish(frame, packet, tcp, ip, 20, total_len, h[8], ends)
+}
+
+#[inline]
+fn v6(frame: &Frame<'_>, packet: &[u8], ip: usize) -> Option<Plain> {
+    let h: &[u8; V6] = packet.first_chunk()?;
+    let payload_len = usize::from(u16::from_be_bytes([h[4], h[5]]));
+    if h[0] >> 4 != 6 || h[6] != 6 || payload_len == 0 {
+        return None;
+    }
+    let (fixed, tcp) = h.split_first_chunk::<40>()?;
+    let tcp: &[u8; 20] = tcp.first_chunk()?;
+    let [_, _, _, _, _, _, _, _, addresses @ ..] = fixed;
+    let ends = Ends::V6(
+        Endpoint {
+            addr: Addr(*addresses.first_chunk()?),
+            port: u16::from_be_bytes([tcp[0], tcp[1]]),
+        },
+        Endpoint {
+            addr: Addr(*addresses.last_chunk()?),
+            port: u16::from_be_bytes([tcp[2], tcp[3]]),
+        },
+    );
+    finish(frame, packet, tcp, ip, 40, 40 + payload_len, h[7], ends)
+}
+
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "the two halves of one function")]
+fn finish(
+    frame: &Frame<'_>,
+    packet: &[u8],
+    tcp: &[u8; 20],
+    ip: usize,
+    tcp_at: usize,
+    total_len: usize,
+    ttl: u8,
+    ends: Ends,
+) -> Option<Plain> {
+    let header_len = usize::from(tcp[12] >> 4) * 4;
+    if header_len < 20 || total_len < tcp_at + header_len {
+        return None;
+    }
+    let options_len = header_len - 20;
+    let options = packet.get(tcp_at + 20..).unwrap_or_default();
+    Some(Plain {
+        head: Head {
+            ts: frame.ts,
+            seq: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
+            ack: u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]),
+            payload_len: (total_len - tcp_at - header_len) as u32,
+            window: u16::from_be_bytes([tcp[14], tcp[15]]),
+            flags: TcpFlags(tcp[13]),
+            ttl,
+            options_len: options_len as u8,
+            has_only_timestamps: is_only_timestamps(options_len, options),
+            is_first_fragment: false,
+        },
+        ends,
+        payload_at: (ip + tcp_at + header_len) as u16,
+    })
+}
+
+/// Two bytes of the frame; 0 beyond its end.
+#[inline]
+fn word(bytes: &[u8], at: usize) -> u16 {
+    let pair = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    pair.map_or(0, |pair| u16::from_be_bytes(*pair))
+}
+
+/// What a plain frame carries; `head` and `payload_at` are those that were read from it.
+#[inline]
+pub(crate) fn content<'a>(bytes: &'a [u8], head: &Head, payload_at: u16) -> Content<'a> {
+    let payload_at = usize::from(payload_at);
+    let options_at = payload_at - usize::from(head.options_len);
     // Padding behind the packet is no payload.
-    let packet = frame.bytes.get(..IP + total_len).unwrap_or(frame.bytes);
-    let payload = TCP + header_len;
+    let payload = bytes.get(payload_at..).unwrap_or_default();
+    let options = bytes.get(options_at..).unwrap_or_default();
+    let tcp_at = options_at.saturating_sub(20);
+    Content {
+        payload: payload.get(..head.payload_len as usize).unwrap_or(payload),
+        option_bytes: options
+            .get(..usize::from(head.options_len))
+            .unwrap_or(options),
+        ports: [word(bytes, tcp_at), word(bytes, tcp_at + 2)],
+    }
+}
+
+/// The segment of a plain frame; `None` sends the frame to the walk.
+#[inline]
+pub(super) fn segment<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
+    let plain = read(frame)?;
+    let bytes = frame.bytes;
+    let Content {
+        payload,
+        option_bytes,
+        ..
+    } = content(bytes, &plain.head, plain.payload_at);
+    let tcp_at = usize::from(plain.payload_at) - usize::from(plain.head.options_len) - 20;
+    let v4_end = |end: u64| Endpoint {
+        addr: Addr::v4(((end >> 16) as u32).to_be_bytes()),
+        port: end as u16,
+    };
+    let (src, dst, ip_id, fragment) = match plain.ends {
+        Ends::V4(src, dst) => {
+            let ip = tcp_at - 20;
+            (
+                v4_end(src),
+                v4_end(dst),
+                Some(word(bytes, ip + 4)),
+                word(bytes, ip + 6),
+            )
+        }
+        Ends::V6(src, dst) => (src, dst, None, 0),
+    };
+    let is_tagged = bytes.get(12..14) == Some(&[0x81, 0]);
     Some(Segment {
-        ts: frame.ts,
+        head: plain.head,
         tap: frame.tap,
-        src: Endpoint {
-            addr: Addr::v4([h[26], h[27], h[28], h[29]]),
-            port: u16::from_be_bytes([h[34], h[35]]),
-        },
-        dst: Endpoint {
-            addr: Addr::v4([h[30], h[31], h[32], h[33]]),
-            port: u16::from_be_bytes([h[36], h[37]]),
-        },
-        seq: u32::from_be_bytes([h[38], h[39], h[40], h[41]]),
-        ack: u32::from_be_bytes([h[42], h[43], h[44], h[45]]),
-        flags: TcpFlags(h[47]),
-        window: u16::from_be_bytes([h[48], h[49]]),
-        checksum: u16::from_be_bytes([h[50], h[51]]),
-        payload_len: (total_len - 20 - header_len) as u32,
-        payload: packet.get(payload..).unwrap_or_default(),
-        option_bytes: packet
-            .get(HEADERS..payload.min(packet.len()))
-            .unwrap_or_default(),
-        options_len: (header_len - 20) as u8,
-        ttl: h[22],
-        ip_id: Some(u16::from_be_bytes([h[18], h[19]])),
+        src,
+        dst,
+        checksum: word(bytes, tcp_at + 16),
+        payload,
+        option_bytes,
+        ip_id,
         dont_fragment: fragment & DONT_FRAGMENT != 0,
-        is_first_fragment: false,
-        vlan: [0; 2],
+        vlan: [
+            if is_tagged {
+                word(bytes, IP) & 0x0fff
+            } else {
+                0
+            },
+            0,
+        ],
         tunnel: 0,
     })
 }
@@ -72,10 +218,21 @@ mod tests {
     use crate::time::Timestamp;
     use proptest::prelude::*;
 
-    fn plain_frame() -> Vec<u8> {
+    /// A plain frame with 20 bytes of payload and 6 of padding.
+    fn plain_frame(is_tagged: bool, is_ipv6: bool) -> Vec<u8> {
         let mut f = vec![2; 12];
-        f.extend([0x08, 0, 0x45, 0, 0, 72, 0x12, 0x34, 0x40, 0, 64, 6, 0, 0]);
-        f.extend([10, 0, 0, 1, 198, 51, 100, 9, 0x9c, 0x40, 0x27, 0x10]);
+        if is_tagged {
+            f.extend([0x81, 0, 0x20, 0x64]);
+        }
+        if is_ipv6 {
+            f.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 52, 6, 64]);
+            f.extend([0x20; 16]);
+            f.extend([0x30; 16]);
+        } else {
+            f.extend([0x08, 0, 0x45, 0, 0, 72, 0x12, 0x34, 0x40, 0, 64, 6, 0, 0]);
+            f.extend([10, 0, 0, 1, 198, 51, 100, 9]);
+        }
+        f.extend([0x9c, 0x40, 0x27, 0x10]);
         f.extend([0, 0, 0, 1, 0, 0, 0, 2, 0x80, 0x18, 0xff, 0xff, 0, 0, 0, 0]);
         f.extend([1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2]);
         f.extend([7; 20]);
@@ -85,16 +242,19 @@ mod tests {
 
     #[test]
     fn a_plain_frame_is_plain() {
-        let bytes = plain_frame();
-        let frame = Frame {
-            ts: Timestamp(1),
-            link: LinkType(1),
-            tap: 0,
-            original_len: bytes.len() as u32,
-            bytes: &bytes,
-        };
-        let got = super::segment(&frame).map(|s| (s.payload_len, s.payload.len(), s.options_len));
-        assert_eq!(got, Some((20, 20, 12)));
+        for (is_tagged, is_ipv6) in [(false, false), (true, false), (false, true), (true, true)] {
+            let bytes = plain_frame(is_tagged, is_ipv6);
+            let frame = Frame {
+                ts: Timestamp(1),
+                link: LinkType(1),
+                tap: 0,
+                original_len: bytes.len() as u32,
+                bytes: &bytes,
+            };
+            let got =
+                super::segment(&frame).map(|s| (s.payload_len, s.payload.len(), s.options_len));
+            assert_eq!(got, Some((20, 20, 12)), "{is_tagged} {is_ipv6}");
+        }
     }
 
     proptest! {
@@ -103,11 +263,13 @@ mod tests {
         /// Whatever is done to a frame, the shortcut says what the walk says.
         #[test]
         fn agrees_with_the_walk(
-            damage in prop::collection::vec((12usize..92, any::<u8>()), 0..4),
-            cut in 0usize..93,
-            original_len in 0u32..120,
+            is_tagged: bool,
+            is_ipv6: bool,
+            damage in prop::collection::vec((12usize..116, any::<u8>()), 0..4),
+            cut in 0usize..117,
+            original_len in 0u32..140,
         ) {
-            let mut bytes = plain_frame();
+            let mut bytes = plain_frame(is_tagged, is_ipv6);
             for (at, value) in damage {
                 if let Some(byte) = bytes.get_mut(at) {
                     *byte = value;
@@ -121,6 +283,10 @@ mod tests {
                 original_len,
                 bytes: &bytes,
             };
+            if let (Some(plain), Ok(segment)) = (super::read(&frame), walk_frame(&frame)) {
+                let content = super::content(&bytes, &plain.head, plain.payload_at);
+                prop_assert_eq!(format!("{content:?}"), format!("{:?}", segment.content()));
+            }
             if !bytes.is_empty() {
                 prop_assert_eq!(format!("{:?}", decode(&frame)), format!("{:?}", walk_frame(&frame)));
             }

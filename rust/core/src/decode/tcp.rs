@@ -3,7 +3,7 @@
 use super::Disposition;
 use super::walk::Walk;
 use crate::frame::Frame;
-use crate::segment::{Endpoint, Segment, TcpFlags};
+use crate::segment::{Endpoint, Head, Segment, TcpFlags, is_only_timestamps};
 
 /// Header length without options.
 const MIN_HEADER: usize = 20;
@@ -28,8 +28,21 @@ pub(crate) fn segment<'a>(frame: &Frame<'a>, walk: &Walk<'a>) -> Result<Segment<
         return Err(Disposition::MalformedTcp);
     }
     let list = rest.limit(header_len).bytes();
+    let option_bytes = list.get(MIN_HEADER..).unwrap_or_default();
+    let options_len = header_len - MIN_HEADER;
     Ok(Segment {
-        ts: frame.ts,
+        head: Head {
+            ts: frame.ts,
+            seq: u32::from_be_bytes([h[4], h[5], h[6], h[7]]),
+            ack: u32::from_be_bytes([h[8], h[9], h[10], h[11]]),
+            payload_len: rest.wire_len().saturating_sub(header_len) as u32,
+            window: u16::from_be_bytes([h[14], h[15]]),
+            flags: TcpFlags(h[13]),
+            ttl: walk.ttl,
+            options_len: options_len as u8,
+            has_only_timestamps: is_only_timestamps(options_len, option_bytes),
+            is_first_fragment: walk.is_first_fragment,
+        },
         tap: frame.tap,
         src: Endpoint {
             addr: walk.src,
@@ -39,19 +52,11 @@ pub(crate) fn segment<'a>(frame: &Frame<'a>, walk: &Walk<'a>) -> Result<Segment<
             addr: walk.dst,
             port: u16::from_be_bytes([h[2], h[3]]),
         },
-        seq: u32::from_be_bytes([h[4], h[5], h[6], h[7]]),
-        ack: u32::from_be_bytes([h[8], h[9], h[10], h[11]]),
-        flags: TcpFlags(h[13]),
-        window: u16::from_be_bytes([h[14], h[15]]),
         checksum: u16::from_be_bytes([h[16], h[17]]),
-        payload_len: rest.wire_len().saturating_sub(header_len) as u32,
         payload: rest.bytes().get(header_len..).unwrap_or_default(),
-        option_bytes: list.get(MIN_HEADER..).unwrap_or_default(),
-        options_len: (header_len - MIN_HEADER) as u8,
-        ttl: walk.ttl,
+        option_bytes,
         ip_id: walk.ip_id,
         dont_fragment: walk.dont_fragment,
-        is_first_fragment: walk.is_first_fragment,
         vlan: walk.vlan,
         tunnel: walk.tunnel,
     })

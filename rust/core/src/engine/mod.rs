@@ -10,14 +10,14 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use crate::clock::{PacketClock, Tick};
-use crate::decode::{Disposition, decode};
+use crate::decode::{self, Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
 use crate::flow::candidate::{Candidate, Look, Neighbour, Recognised};
 use crate::flow::record::NO_SESSION;
-use crate::flow::table::{Entry, Hashed};
-use crate::flow::{FlowKey, FlowTable};
-use crate::frame::{Frame, FrameBatch, FrameMeta};
-use crate::segment::{Addr, Segment};
+use crate::flow::table::Entry;
+use crate::flow::{FlowKey, FlowTable, Prepared, Preparer};
+use crate::frame::{Frame, FrameBatch};
+use crate::segment::{Addr, Content, Head, Segment};
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
 use crate::tap::TapMeter;
@@ -43,7 +43,8 @@ const SUPER_SEGMENT_BYTES: u32 = 9_216;
 /// Limits of one engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Memory for ordinary flow records and their index, bytes.
+    /// Memory for what is kept of flows, bytes: three quarters for flow records and their
+    /// index, the rest for tunnel sessions and the program itself.
     pub max_flow_bytes: usize,
     /// Tunnel sessions tracked at once.
     pub max_sessions: usize,
@@ -142,11 +143,11 @@ enum Identity {
 }
 
 /// Frames prepared together (guide: batches of 16 to 256 serve alike; what is prepared
-/// must stay in the first-level cache).
-const GROUP: usize = 64;
+/// must stay in the first-level cache, and three groups are under way).
+const GROUP: usize = 32;
 
-/// A frame before it is measured.
-type Decoded<'a> = Result<Segment<'a>, Disposition>;
+/// Frames between asking for a session and measuring in it (guess: some 200 ns).
+const SESSION_AHEAD: usize = 6;
 
 /// One engine; belongs to one thread.
 pub struct Engine {
@@ -166,6 +167,8 @@ pub struct Engine {
     events: Vec<Event>,
     findings_this_tick: u32,
     first_seen: Option<Timestamp>,
+    /// What is known of the frames of a batch; its memory is kept between batches.
+    prepared: Vec<Prepared>,
     /// ESP packets seen, when a second tap waits for them; `None` costs nothing.
     sightings: Option<Vec<EspSighting>>,
 }
@@ -174,7 +177,7 @@ impl Engine {
     /// An engine with nothing seen.
     pub fn new(config: Config) -> Self {
         Self {
-            table: FlowTable::new(config.max_flow_bytes),
+            table: FlowTable::new(config.max_flow_bytes / 4 * 3),
             config,
             clock: PacketClock::default(),
             next_tick: None,
@@ -190,6 +193,7 @@ impl Engine {
             events: Vec::new(),
             findings_this_tick: 0,
             first_seen: None,
+            prepared: Vec::new(),
             sightings: None,
         }
     }
@@ -204,71 +208,86 @@ impl Engine {
         self.sightings.iter_mut().flat_map(|noted| noted.drain(..))
     }
 
+    /// What prepares frames for [`Engine::push_prepared`].
+    pub fn preparer(&self) -> Preparer {
+        self.table.preparer().clone()
+    }
+
     /// Takes a batch of frames.
     pub fn push(&mut self, batch: &FrameBatch) {
-        for group in batch.frames.chunks(GROUP) {
-            self.push_group(batch, group);
-        }
+        let mut prepared = std::mem::take(&mut self.prepared);
+        prepared.resize(batch.frames.len(), Prepared::NONE);
+        self.push_in_steps(batch, &mut prepared, true);
+        self.prepared = prepared;
+    }
+
+    /// Takes a batch of frames that were prepared by [`Engine::preparer`], in order; frames
+    /// without their counterpart in `prepared` are not taken.
+    pub fn push_prepared(&mut self, batch: &FrameBatch, prepared: &mut [Prepared]) {
+        self.push_in_steps(batch, prepared, false);
     }
 
     /// Takes one frame.
     pub fn push_frame(&mut self, frame: &Frame<'_>) {
-        let decoded = decode(frame);
-        let key = self.key_of(&decoded);
-        self.take(frame.ts, &decoded, &key);
+        let prepared = self.table.preparer().prepare(frame);
+        self.take(frame, &prepared);
     }
 
-    /// Takes some frames in steps: all are decoded and hashed, then the memory that each
-    /// will need is read, then each is measured. The reads of one step do not wait for
-    /// each other, where one frame after the other would wait for every one of them;
-    /// nothing is changed before the last step, so the outcome is that of `push_frame`.
-    fn push_group(&mut self, batch: &FrameBatch, group: &[FrameMeta]) {
-        let mut decoded: [Decoded<'_>; GROUP] = [Err(Disposition::Empty); GROUP];
-        let mut keys = [Hashed::NONE; GROUP];
-        for ((meta, decoded), key) in group.iter().zip(&mut decoded).zip(&mut keys) {
-            *decoded = decode(&batch.frame(meta));
-            *key = self.key_of(decoded);
-        }
-        let slots = keys
-            .iter()
-            .fold(0, |n, key| n ^ self.table.touch_index(key));
-        core::hint::black_box(slots);
-        for key in &mut keys {
-            self.table.guess(key);
-        }
-        let sessions: [u32; GROUP] = core::array::from_fn(|i| self.table.touch(&keys[i]));
-        let touched = sessions
-            .iter()
-            .filter_map(|s| self.slots.get(*s as usize)?.as_deref())
-            .fold(0, |n, slot| n ^ slot.session.touch());
-        core::hint::black_box(touched);
-        for ((meta, decoded), key) in group.iter().zip(&decoded).zip(&keys) {
-            self.take(meta.ts, decoded, key);
-        }
-    }
-
-    #[inline]
-    fn key_of(&self, decoded: &Decoded<'_>) -> Hashed {
-        decoded
-            .as_ref()
-            .map_or(Hashed::NONE, |segment| self.table.hashed(segment))
-    }
-
-    #[inline]
-    fn take(&mut self, ts: Timestamp, decoded: &Decoded<'_>, key: &Hashed) {
-        self.stats.counters.frames += 1;
-        self.first_seen.get_or_insert(ts);
-        let ts = self.take_time(ts);
-        match decoded {
-            Err(disposition) => self.stats.end(*disposition),
-            Ok(segment) => {
-                self.stats.end(Disposition::Tcp);
-                if ts == segment.ts {
-                    self.take_segment(segment, key);
-                } else {
-                    self.take_segment(&Segment { ts, ..*segment }, key);
+    /// Takes frames in steps, a group at a time: while one group is measured, the
+    /// processor has been asked for the records of the next and for the slots of the index
+    /// of the one behind that. The memory comes while others are worked on, where one
+    /// frame after the other would wait for every line. Only the last step changes
+    /// anything, and it trusts no guess of the others, so the outcome is that of
+    /// `push_frame`.
+    fn push_in_steps(&mut self, batch: &FrameBatch, prepared: &mut [Prepared], prepares: bool) {
+        let frames = &batch.frames[..prepared.len().min(batch.frames.len())];
+        let groups = frames.len().div_ceil(GROUP);
+        let range = |group: usize| group * GROUP..((group + 1) * GROUP).min(frames.len());
+        for step in 0..groups + 2 {
+            if step < groups {
+                let (frames, prepared) = (&frames[range(step)], &mut prepared[range(step)]);
+                if prepares {
+                    self.table.preparer().prepare_all(batch, frames, prepared);
+                }
+                for p in prepared {
+                    self.table.prefetch_index(p);
                 }
             }
+            if (1..=groups).contains(&step) {
+                for p in &mut prepared[range(step - 1)] {
+                    self.table.guess(p);
+                }
+            }
+            if step >= 2 {
+                for at in range(step - 2) {
+                    if let Some(ahead) = prepared.get(at + SESSION_AHEAD) {
+                        self.prefetch_session(ahead);
+                    }
+                    self.take(&batch.frame(&frames[at]), &prepared[at]);
+                }
+            }
+        }
+    }
+
+    /// Asks for the session that a frame most likely belongs to.
+    #[inline]
+    fn prefetch_session(&self, key: &Prepared) {
+        let session = self.table.session_of(key);
+        if session != NO_SESSION
+            && let Some(Some(slot)) = self.slots.get(session as usize)
+        {
+            slot.session.prefetch();
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, frame: &Frame<'_>, prepared: &Prepared) {
+        self.stats.counters.frames += 1;
+        self.first_seen.get_or_insert(frame.ts);
+        let ts = self.take_time(frame.ts);
+        self.stats.end(prepared.end());
+        if prepared.end() == Disposition::Tcp {
+            self.take_segment(&Frame { ts, ..*frame }, prepared);
         }
     }
 
@@ -307,17 +326,29 @@ impl Engine {
         self.next_tick = Some(tick);
     }
 
-    fn take_segment(&mut self, s: &Segment<'_>, key: &Hashed) {
+    /// Takes the segment in `frame`. Most are measured by their head alone; the rest of the
+    /// frame is read for flows that are not decided yet and for tunnel sessions.
+    fn take_segment(&mut self, frame: &Frame<'_>, prepared: &Prepared) {
+        let dir = prepared.sender();
+        let head = Head {
+            ts: frame.ts,
+            ..*prepared.head()
+        };
+        let content = || {
+            prepared.content(frame).unwrap_or_else(|| {
+                let walked = decode::walk_frame(frame);
+                walked.map(|s| s.content()).unwrap_or_default()
+            })
+        };
         let c = &mut self.stats.counters;
-        c.first_fragments += u64::from(s.is_first_fragment);
-        c.super_segments += u64::from(s.payload_len > SUPER_SEGMENT_BYTES);
-        let options = s.unusual_options();
+        c.first_fragments += u64::from(head.is_first_fragment);
+        c.super_segments += u64::from(head.payload_len > SUPER_SEGMENT_BYTES);
+        let options = head.has_unusual_options().then(|| content().options(&head));
         c.malformed_options += u64::from(options.is_some_and(|o| o.is_malformed));
-        let dir = key.sender();
-        let entry = match self.table.entry(key, s.ts) {
+        let entry = match self.table.entry(prepared, head.ts) {
             // A full table refuses strangers, no tunnel.
-            Entry::Refused if matches!(Candidate::default().look(dir, s), Look::Tunnel(..)) => {
-                self.table.entry_of_tunnel(key, s.ts)
+            Entry::Refused if is_tunnel(dir, &head, &content()) => {
+                self.table.entry_of_tunnel(prepared, head.ts)
             }
             entry => entry,
         };
@@ -332,29 +363,33 @@ impl Engine {
                 return;
             }
         };
+        let delta = self.table.measure(at, dir, &head, options.as_ref());
         let record = self.table.get_mut(at);
-        let delta = record.on_segment(dir, s, options.as_ref());
         c.conversations += u64::from(delta.is_reuse);
         c.retransmissions += u64::from(delta.is_retransmission);
         c.dup_acks += u64::from(delta.is_dup_ack);
         c.zero_windows += u64::from(delta.is_zero_window);
         if record.session != NO_SESSION {
             let slot = record.session;
-            self.measure(slot, dir, s, false);
+            if let Ok(s) = decode(frame) {
+                self.measure(slot, dir, &s, false);
+            }
             return;
         }
         c.tap_missed_segments += u64::from(delta.tap_missed);
         self.tap.missed += u64::from(delta.tap_missed);
-        self.tap.seen += u64::from(s.payload_len > 0);
-        if record.candidate.is_decided() {
+        self.tap.seen += u64::from(head.payload_len > 0);
+        if !record.candidate.wants(&head) {
             return;
         }
-        match record.candidate.look(dir, s) {
+        match record.candidate.look(dir, &head, &content()) {
             Look::Undecided => {}
             Look::Neighbour(n) => self.count_neighbour(n),
             Look::Tunnel(kind, _) => {
-                let (key, _) = FlowKey::of(s);
-                self.open_session(at, key, dir, kind, s);
+                if let Ok(s) = decode(frame) {
+                    let (key, _) = FlowKey::of(&s);
+                    self.open_session(at, key, dir, kind, &s);
+                }
             }
         }
     }
@@ -473,10 +508,9 @@ impl Engine {
             old.headend
         };
         self.end_session(index, EndReason::Reused);
-        let record = self.table.get_mut(flow);
-        record.renew(offer.at);
-        record.opener = opener_end as u8;
-        record.on_segment(dir, s, s.unusual_options().as_ref());
+        self.table.renew(flow, offer.at, opener_end as u8);
+        let options = s.content().unusual_options(&s.head);
+        self.table.measure(flow, dir, &s.head, options.as_ref());
         self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).session;
         if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
@@ -569,6 +603,12 @@ impl Engine {
     pub fn session(&self, id: u64) -> Option<&Session> {
         self.sessions().find(|s| s.id == id)
     }
+}
+
+/// True when a segment of an unknown flow tells a tunnel by itself.
+fn is_tunnel(dir: usize, head: &Head, content: &Content<'_>) -> bool {
+    let look = Candidate::default().look(dir, head, content);
+    matches!(look, Look::Tunnel(..))
 }
 
 fn first_tick_after(ts: Timestamp) -> Timestamp {

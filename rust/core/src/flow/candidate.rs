@@ -2,8 +2,8 @@
 //! trailer rule, fake-TCP patterns. A few bytes per flow, bounded looks per flow.
 
 use crate::ctcp::fake_tcp::{self, PATTERN_SEGMENTS, Product};
-use crate::ctcp::recognise::{Certainty, Payload, TunnelPacket, classify};
-use crate::segment::{Segment, TcpFlags};
+use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classify};
+use crate::segment::{Content, Head, TcpFlags};
 
 /// Data segments of a flow that are looked at before it counts as not a tunnel.
 /// The trailer stands in the first one; the multi-segment rules need at most eight.
@@ -120,9 +120,16 @@ impl Candidate {
         self.seen |= what;
     }
 
+    /// True when there is something in a segment with this head to look at.
+    #[inline]
+    pub fn wants(&self, head: &Head) -> bool {
+        !self.is_decided()
+            && (head.payload_len > 0 || head.flags.any(TcpFlags::SYN) || self.pattern.is_some())
+    }
+
     /// Takes one segment sent by side `dir`.
-    pub fn look(&mut self, dir: usize, s: &Segment<'_>) -> Look {
-        if let Some(found) = self.look_at_headers(dir, s) {
+    pub fn look(&mut self, dir: usize, s: &Head, content: &Content<'_>) -> Look {
+        if let Some(found) = self.look_at_headers(dir, s, content) {
             self.note(bit::DECIDED);
             return Look::Tunnel(found, None);
         }
@@ -133,16 +140,16 @@ impl Candidate {
         if self.looks >= MAX_LOOKS && self.pattern.is_none() {
             self.note(bit::DECIDED);
         }
-        let on_port = s.src.port == super::super::ctcp::recognise::CTCP_PORT
-            || s.dst.port == super::super::ctcp::recognise::CTCP_PORT;
-        if s.has_only_timestamps() || s.unusual_options().is_some_and(|o| o.timestamps.is_some()) {
+        let on_port = content.ports.contains(&CTCP_PORT);
+        let unusual = || content.unusual_options(s);
+        if s.has_only_timestamps || unusual().is_some_and(|o| o.timestamps.is_some()) {
             self.note(bit::TIMESTAMPS);
         }
         let other_word = self.runs[1 - dir].a;
         let head_allowed = self.esp_head_allowed();
         let has_ike_head = self.saw(bit::IKE_HEAD);
         let run = &mut self.runs[dir];
-        let found = match classify(s.payload, s.payload_len, on_port) {
+        let found = match classify(content.payload, s.payload_len, on_port) {
             Payload::Ctcp(packet, certainty) => {
                 // The head alone is weak off the default port: ask for a second one.
                 if certainty == Certainty::Head && !on_port && !self.saw(bit::IKE_HEAD) {
@@ -207,10 +214,15 @@ impl Candidate {
 
     /// The pattern of a fake-TCP maker in what the opener sends. The other side is not
     /// asked: where a proxy stands in line it answers with a TCP of its own.
-    fn look_at_headers(&mut self, dir: usize, s: &Segment<'_>) -> Option<Recognised> {
+    fn look_at_headers(
+        &mut self,
+        dir: usize,
+        s: &Head,
+        content: &Content<'_>,
+    ) -> Option<Recognised> {
         if s.flags.any(TcpFlags::SYN) {
             self.note(bit::SYN);
-            let by_syn = fake_tcp::by_syn(s);
+            let by_syn = fake_tcp::by_syn(s, content);
             let is_answer = s.flags.any(TcpFlags::ACK);
             if !is_answer || (self.pattern.is_none() && by_syn.is_some()) {
                 self.pattern = by_syn;
@@ -226,7 +238,7 @@ impl Candidate {
         if s.flags.any(TcpFlags::RST | TcpFlags::FIN) {
             return None;
         }
-        if !fake_tcp::keeps_pattern(product, s) {
+        if !fake_tcp::keeps_pattern(product, s, content) {
             self.pattern = None;
             return None;
         }

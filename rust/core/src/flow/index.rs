@@ -6,6 +6,8 @@
 //! Linear probing, backward-shift deletion. The table grows by moving a few slots with
 //! each insertion: no packet waits for a rehash (issue: no step above 5 ms).
 
+use crate::prefetch::prefetch;
+
 /// Slots moved from the old table with each insertion. At least two are needed so that
 /// a move ends before the next begins; more make it end sooner (guess).
 const MOVED_PER_INSERT: usize = 16;
@@ -154,14 +156,13 @@ impl Index {
         Some(number_of(self.old.slots[at]))
     }
 
-    /// Reads the first slot that `hash` leads to, so that it is there for what follows.
+    /// Asks for the first slot that `hash` leads to.
     #[inline]
-    pub(super) fn touch(&self, hash: u64) -> u64 {
-        let slot = self.new.slots[self.new.home(hash)];
-        if self.old.slots.is_empty() {
-            return slot;
+    pub(super) fn prefetch(&self, hash: u64) {
+        prefetch(&self.new.slots[self.new.home(hash)]);
+        if !self.old.slots.is_empty() {
+            prefetch(&self.old.slots[self.old.home(hash)]);
         }
-        slot ^ self.old.slots[self.old.home(hash)]
     }
 
     /// A first look without a key: the number that `hash` most likely means. Only good

@@ -68,32 +68,42 @@ impl CompactKey {
         is_ipv6: false,
     };
 
-    /// The compact form of a segment's key and the index of its sender, as
-    /// [`FlowKey::of`] gives it; `digest` is the keyed digest of two addresses.
+    /// The compact form of the key of a segment from `src` to `dst` and the index of its
+    /// sender, as [`FlowKey::of`] gives it; `digest` is the keyed digest of two addresses.
     #[inline]
-    pub fn of(segment: &Segment<'_>, digest: impl FnOnce(&Addr, &Addr) -> u64) -> (Self, usize) {
-        let (src, dst) = (&segment.src, &segment.dst);
+    pub fn of(
+        src: &Endpoint,
+        dst: &Endpoint,
+        digest: impl FnOnce(&Addr, &Addr) -> u64,
+    ) -> (Self, usize) {
         if let (Some(from), Some(to)) = (v4(&src.addr), v4(&dst.addr)) {
-            let from = u64::from(from) << 16 | u64::from(src.port);
-            let to = u64::from(to) << 16 | u64::from(dst.port);
-            let (low, high) = (from.min(to), from.max(to));
-            let key = Self {
-                low: (low >> 16) as u32,
-                high: (high >> 16) as u32,
-                ports: (low as u32) << 16 | (high as u32 & 0xffff),
-                is_ipv6: false,
-            };
-            return (key, usize::from(from > to));
+            return Self::of_v4(
+                u64::from(from) << 16 | u64::from(src.port),
+                u64::from(to) << 16 | u64::from(dst.port),
+            );
         }
-        let (key, sender) = FlowKey::of(segment);
-        let both = digest(&key.low.addr, &key.high.addr);
+        let (low, high) = if src <= dst { (src, dst) } else { (dst, src) };
+        let both = digest(&low.addr, &high.addr);
         let key = Self {
             low: (both >> 32) as u32,
             high: both as u32,
-            ports: u32::from(key.low.port) << 16 | u32::from(key.high.port),
+            ports: u32::from(low.port) << 16 | u32::from(high.port),
             is_ipv6: true,
         };
-        (key, sender)
+        (key, usize::from(src > dst))
+    }
+
+    /// The same for IPv4: each end is the address and, in the lowest 16 bits, the port.
+    #[inline]
+    pub fn of_v4(src: u64, dst: u64) -> (Self, usize) {
+        let (low, high) = (src.min(dst), src.max(dst));
+        let key = Self {
+            low: (low >> 16) as u32,
+            high: (high >> 16) as u32,
+            ports: (low as u32) << 16 | (high as u32 & 0xffff),
+            is_ipv6: false,
+        };
+        (key, usize::from(src > dst))
     }
 
     /// Two words for hashing.

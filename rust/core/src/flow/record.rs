@@ -4,12 +4,16 @@
 
 use super::candidate::Candidate;
 use super::key::CompactKey;
-use crate::segment::{Segment, TcpFlags, TcpOptions};
+use crate::segment::{Head, TcpFlags, TcpOptions};
 use crate::tcp::seq::distance;
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
 /// Marks a record without a tunnel session.
 pub const NO_SESSION: u32 = u32::MAX;
+
+/// Segments of one side alone that are more than an attempt to connect: a SYN and its
+/// first repetition are two.
+const ATTEMPT_SEGMENTS: u16 = 3;
 
 /// Unit of `FlowRecord::last_units`, as a power of two in ns.
 const LAST_SHIFT: u32 = 28;
@@ -88,7 +92,7 @@ pub struct Delta {
 
 /// One conversation, in two cache lines.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct FlowRecord {
     /// Both ends.
     pub key: CompactKey,
@@ -97,14 +101,14 @@ pub struct FlowRecord {
     /// Last packet after the first, in units of 2^28 ns (a quarter of a second; the range
     /// is 36 years, above any step of a clock that a capture has shown).
     last_units: u32,
-    /// By index in the key.
-    pub halves: [Half; 2],
-    /// Recognition still under way.
-    pub candidate: Candidate,
     /// Tunnel session, or `NO_SESSION`.
     pub session: u32,
+    /// By index in the key.
+    pub halves: [Half; 2],
     /// Tunnel sessions that were opened on these ends.
     pub generation: u16,
+    /// Recognition still under way.
+    pub candidate: Candidate,
     /// Index of the side that sent the SYN without ACK; 2 when unknown.
     pub opener: u8,
     /// FIN from both sides or a RST was seen.
@@ -112,6 +116,13 @@ pub struct FlowRecord {
     /// Slot in use (free slots stay in the slab).
     pub is_used: bool,
 }
+
+// The table asks for the first and the last field, and so for both lines.
+const _: () = assert!(
+    core::mem::offset_of!(FlowRecord, key) < 64
+        && core::mem::offset_of!(FlowRecord, is_used) >= 64
+        && size_of::<FlowRecord>() == 128
+);
 
 impl FlowRecord {
     /// A record for the first segment of a conversation.
@@ -139,14 +150,6 @@ impl FlowRecord {
         };
     }
 
-    /// Reads from both cache lines. Key and halves are more than one line holds, however
-    /// the compiler lays them out.
-    #[inline]
-    pub fn touch(&self) -> u64 {
-        let [one, other] = &self.halves;
-        self.key.words().0 ^ u64::from(one.next ^ other.next ^ one.last_ack ^ other.last_ack)
-    }
-
     /// Last packet, to a quarter of a second.
     pub fn last(&self) -> Timestamp {
         self.first.plus(i64::from(self.last_units) << LAST_SHIFT)
@@ -157,14 +160,19 @@ impl FlowRecord {
         self.halves.iter().any(|h| h.packets == 0)
     }
 
+    /// True while nothing shows more than an attempt: one side alone has sent, and less
+    /// than [`ATTEMPT_SEGMENTS`] (a flood; a one-way tap sees whole conversations so, and
+    /// they soon have more).
+    #[inline]
+    pub fn is_half_open(&self) -> bool {
+        let [one, other] = [self.halves[0].packets, self.halves[1].packets];
+        one.min(other) == 0 && one.max(other) < ATTEMPT_SEGMENTS
+    }
+
     /// Takes one segment sent by side `dir`; `options` are its options, where they are
-    /// more than timestamps ([`Segment::unusual_options`]).
-    pub fn on_segment(
-        &mut self,
-        dir: usize,
-        s: &Segment<'_>,
-        options: Option<&TcpOptions>,
-    ) -> Delta {
+    /// more than timestamps ([`Head::has_unusual_options`]).
+    #[inline]
+    pub fn on_segment(&mut self, dir: usize, s: &Head, options: Option<&TcpOptions>) -> Delta {
         let mut delta = Delta::default();
         let (flags, len) = (s.flags, s.seg_len());
         let is_syn = flags.0 & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN;

@@ -4,13 +4,12 @@
 //! B15). Nothing that leaves the engine may depend on it: records are visited in
 //! slab order, which depends on the input alone.
 
-use ahash::RandomState;
-
 use super::index::Index;
-use super::key::CompactKey;
-use super::record::{FlowRecord, NO_SESSION};
+use super::prepared::{NO_GUESS, Prepared, Preparer};
+use super::record::{Delta, FlowRecord, NO_SESSION};
 use super::slab::Slab;
-use crate::segment::Segment;
+use crate::prefetch::prefetch;
+use crate::segment::{Head, TcpOptions};
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// Records looked at when a full table needs room, at most and at least. Bounds the cost
@@ -26,6 +25,10 @@ const TUNNEL_LOOKS: usize = 1_024;
 const IDLE_UNDER_PRESSURE_NS: i64 = 60 * NANOS_PER_SECOND;
 /// Idle time of half-open and closed flows under pressure (Snort: 30 s embryonic).
 const HALF_OPEN_UNDER_PRESSURE_NS: i64 = 5 * NANOS_PER_SECOND;
+/// One part in this many of the table is kept from half-open flows: beyond their share
+/// each new one takes the place of another, so that a flood leaves room for conversations
+/// (guess: an eighth; a tap that sees millions of flows begin at once keeps the rest).
+const KEPT_FROM_HALF_OPEN: usize = 8;
 /// Idle time after which any flow without a session goes: Linux keeps established
 /// conntrack entries for five days, a capture rarely spans one.
 const IDLE_NS: i64 = 86_400 * NANOS_PER_SECOND;
@@ -42,42 +45,17 @@ pub enum Entry {
     Refused,
 }
 
-/// A key made ready for the table: its compact form and its hash.
-#[derive(Clone, Copy, Debug)]
-pub struct Hashed {
-    key: CompactKey,
-    hash: u64,
-    /// Record that it most likely has.
-    guess: u32,
-    sender: u8,
-}
-
-const NO_GUESS: u32 = u32::MAX;
-
-impl Hashed {
-    /// No key.
-    pub const NONE: Self = Self {
-        key: CompactKey::NONE,
-        hash: 0,
-        guess: NO_GUESS,
-        sender: 0,
-    };
-
-    /// Index in the key of the segment's sender.
-    #[inline]
-    pub fn sender(&self) -> usize {
-        usize::from(self.sender)
-    }
-}
-
 /// All flows.
 pub struct FlowTable {
     index: Index,
-    hasher: RandomState,
+    preparer: Preparer,
     records: Slab,
     free: Vec<u32>,
     max_records: usize,
     hand: u32,
+    /// Flows that are half open, and where the search for one to drop goes on.
+    half_open: usize,
+    half_open_hand: u32,
     looks: usize,
     sweep: u32,
     /// Flows dropped to make room.
@@ -92,11 +70,13 @@ impl FlowTable {
         let per_flow = size_of::<FlowRecord>() + INDEX_BYTES;
         Self {
             index: Index::new(),
-            hasher: RandomState::new(),
+            preparer: Preparer::default(),
             records: Slab::default(),
             free: Vec::new(),
             max_records: (max_bytes / per_flow).clamp(1, u32::MAX as usize - 1),
             hand: 0,
+            half_open: 0,
+            half_open_hand: 0,
             looks: PRESSURE_LOOKS,
             sweep: 0,
             evicted: 0,
@@ -125,46 +105,40 @@ impl FlowTable {
         self.records.get_mut(at)
     }
 
-    /// Compact form and hash of the key of `segment`.
+    /// What prepares frames for this table.
+    pub fn preparer(&self) -> &Preparer {
+        &self.preparer
+    }
+
+    /// Asks for the slot of the index that `key` leads to.
     #[inline]
-    pub fn hashed(&self, segment: &Segment<'_>) -> Hashed {
-        let (key, sender) =
-            CompactKey::of(segment, |low, high| self.hasher.hash_one((low.0, high.0)));
-        Hashed {
-            key,
-            hash: self.hasher.hash_one(key.words()),
-            guess: NO_GUESS,
-            sender: sender as u8,
+    pub fn prefetch_index(&self, key: &Prepared) {
+        self.index.prefetch(key.hash);
+    }
+
+    /// Fills in the record that `key` most likely has, and asks for it.
+    #[inline]
+    pub fn guess(&self, key: &mut Prepared) {
+        if let Some(guess) = self.index.peek(key.hash) {
+            key.guess = guess;
+            let record = self.records.get(guess);
+            prefetch(record);
+            prefetch(&record.is_used);
         }
     }
 
-    /// Reads the slot of the index that `key` leads to.
+    /// The session of the record that `key` most likely has.
     #[inline]
-    pub fn touch_index(&self, key: &Hashed) -> u64 {
-        self.index.touch(key.hash)
-    }
-
-    /// Fills in the record that `key` most likely has.
-    #[inline]
-    pub fn guess(&self, key: &mut Hashed) {
-        key.guess = self.index.peek(key.hash).unwrap_or(NO_GUESS);
-    }
-
-    /// Reads from both cache lines of a record, so that they are there when it is
-    /// measured; the session it has, for the same purpose.
-    #[inline]
-    pub fn touch(&self, key: &Hashed) -> u32 {
+    pub fn session_of(&self, key: &Prepared) -> u32 {
         if key.guess == NO_GUESS {
             return NO_SESSION;
         }
-        let record = self.records.get(key.guess);
-        core::hint::black_box(record.touch());
-        record.session
+        self.records.get(key.guess).session
     }
 
     /// Finds or makes the record of `key`.
     #[inline]
-    pub fn entry(&mut self, key: &Hashed, now: Timestamp) -> Entry {
+    pub fn entry(&mut self, key: &Prepared, now: Timestamp) -> Entry {
         let records = &self.records;
         if key.guess != NO_GUESS {
             // A record that was given up meanwhile is not in use, or has another key.
@@ -179,16 +153,72 @@ impl FlowTable {
         {
             return Entry::Found(at);
         }
-        if self.index.len() >= self.max_records && !self.make_room(now) {
-            return Entry::Refused;
+        let most_half_open = self.max_records - self.max_records / KEPT_FROM_HALF_OPEN;
+        let has_room = if self.half_open >= most_half_open {
+            self.drop_half_open()
+        } else {
+            self.index.len() < self.max_records || self.make_room(now)
+        };
+        if has_room {
+            self.create(key, now)
+        } else {
+            Entry::Refused
         }
-        self.create(key, now)
+    }
+
+    /// Measures one segment sent by side `dir` in the record at `at`; see
+    /// [`FlowRecord::on_segment`].
+    #[inline]
+    pub fn measure(
+        &mut self,
+        at: u32,
+        dir: usize,
+        head: &Head,
+        options: Option<&TcpOptions>,
+    ) -> Delta {
+        let record = self.records.get_mut(at);
+        let was_half_open = record.is_half_open();
+        let delta = record.on_segment(dir, head, options);
+        if was_half_open != record.is_half_open() {
+            // Only a new conversation on the same ends makes one half open again.
+            self.half_open = if was_half_open {
+                self.half_open.saturating_sub(1)
+            } else {
+                self.half_open + 1
+            };
+        }
+        delta
+    }
+
+    /// Starts a new conversation in the record at `at`; see [`FlowRecord::renew`].
+    pub fn renew(&mut self, at: u32, now: Timestamp, opener: u8) {
+        let record = self.records.get_mut(at);
+        self.half_open += usize::from(!record.is_half_open());
+        record.renew(now);
+        record.opener = opener;
+    }
+
+    /// Takes the next half-open flow out, the oldest as the slab lies.
+    #[cold]
+    fn drop_half_open(&mut self) -> bool {
+        let len = self.records.len() as u32;
+        for _ in 0..PRESSURE_LOOKS.min(self.records.len()) {
+            let at = self.half_open_hand % len;
+            self.half_open_hand = at + 1;
+            let r = self.records.get(at);
+            if r.is_used && r.session == NO_SESSION && r.is_half_open() {
+                self.remove(at);
+                self.evicted += 1;
+                return true;
+            }
+        }
+        false
     }
 
     /// Makes the record of a flow that was refused and has proved to be a tunnel: an
     /// ordinary flow goes for it, however young. Refused when there are only tunnels.
     #[cold]
-    pub fn entry_of_tunnel(&mut self, key: &Hashed, now: Timestamp) -> Entry {
+    pub fn entry_of_tunnel(&mut self, key: &Prepared, now: Timestamp) -> Entry {
         let len = self.records.len() as u32;
         for _ in 0..TUNNEL_LOOKS.min(self.records.len()) {
             let at = self.hand;
@@ -203,7 +233,7 @@ impl FlowTable {
         Entry::Refused
     }
 
-    fn create(&mut self, key: &Hashed, now: Timestamp) -> Entry {
+    fn create(&mut self, key: &Prepared, now: Timestamp) -> Entry {
         let record = FlowRecord::new(key.key, now);
         let at = if let Some(at) = self.free.pop() {
             *self.records.get_mut(at) = record;
@@ -216,11 +246,14 @@ impl FlowTable {
             self.free.push(at);
             return Entry::Refused;
         }
+        self.half_open += 1;
         Entry::Created(at)
     }
 
     fn remove(&mut self, at: u32) {
-        let hash = self.hasher.hash_one(self.records.get(at).key.words());
+        let record = self.records.get(at);
+        let hash = self.preparer.hash(&record.key);
+        self.half_open -= usize::from(record.is_half_open()).min(self.half_open);
         if self.index.remove(hash, at) {
             self.records.get_mut(at).is_used = false;
             self.free.push(at);

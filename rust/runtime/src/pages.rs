@@ -12,8 +12,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 /// Huge page of x86-64 and of arm64 with 4 KiB pages.
 const HUGE: usize = 2 << 20;
 
-/// The allocator of the extension module.
-pub(crate) struct HugePages;
+/// The allocator of the programs that hold a flow table: `#[global_allocator]` in each.
+pub struct HugePages;
 
 fn is_large(layout: &Layout) -> bool {
     layout.size() >= HUGE && layout.align() <= HUGE

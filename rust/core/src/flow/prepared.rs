@@ -1,0 +1,190 @@
+//! What is known of a frame before the table is asked: key, keyed hash, sender, head.
+//! Needs no table, so that it may be made on the thread that reads, ahead of the engine.
+
+use ahash::RandomState;
+
+use super::key::CompactKey;
+use crate::decode::plain::{self, Ends, Plain};
+use crate::decode::{Disposition, walk_frame};
+use crate::frame::{Frame, FrameBatch, FrameMeta};
+use crate::segment::{Addr, Content, Head, TcpFlags};
+use crate::time::Timestamp;
+
+/// Fractional part of the golden ratio, an odd multiplier with well spread bits (Knuth 6.4).
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Record number that means none.
+pub(super) const NO_GUESS: u32 = u32::MAX;
+
+/// `Prepared::payload_at` of a frame that takes a walk.
+const WALKED: u16 = 0;
+
+/// What is known of a frame ahead of its measurement; one cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct Prepared {
+    pub(super) key: CompactKey,
+    pub(super) hash: u64,
+    /// Record that it most likely has.
+    pub(super) guess: u32,
+    sender: u8,
+    end: Disposition,
+    payload_at: u16,
+    head: Head,
+}
+
+const _: () = assert!(size_of::<Prepared>() == 64);
+
+impl Prepared {
+    /// Nothing known.
+    pub const NONE: Self = Self::ended(Disposition::Empty);
+
+    const fn ended(end: Disposition) -> Self {
+        Self {
+            key: CompactKey::NONE,
+            hash: 0,
+            guess: NO_GUESS,
+            sender: 0,
+            end,
+            payload_at: WALKED,
+            head: Head {
+                ts: Timestamp(0),
+                seq: 0,
+                ack: 0,
+                payload_len: 0,
+                window: 0,
+                flags: TcpFlags(0),
+                ttl: 0,
+                options_len: 0,
+                has_only_timestamps: false,
+                is_first_fragment: false,
+            },
+        }
+    }
+
+    /// Index in the key of the segment's sender.
+    #[inline]
+    pub fn sender(&self) -> usize {
+        usize::from(self.sender)
+    }
+
+    /// How the frame ends; [`Disposition::Tcp`] when it has a key and a head.
+    #[inline]
+    pub fn end(&self) -> Disposition {
+        self.end
+    }
+
+    /// The head of its segment.
+    #[inline]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// What the segment carries, where that can be told without a walk; `frame` is the
+    /// one that this was made of.
+    #[inline]
+    pub fn content<'a>(&self, frame: &Frame<'a>) -> Option<Content<'a>> {
+        (self.payload_at != WALKED)
+            .then(|| plain::content(frame.bytes, &self.head, self.payload_at))
+    }
+}
+
+/// Prepares frames. Its hash is keyed per process, so that nobody outside can aim at a slot of the table
+/// (bug class B15); a table finds only what its own preparer made.
+///
+/// The hash is two folded multiplications (the 128-bit product, upper half on lower), the
+/// mixing of wyhash and of `ahash` without AES: every bit of the key reaches every bit of
+/// the first product's fold, and the second spreads it once more under a third secret.
+#[derive(Clone, Debug)]
+pub struct Preparer {
+    secrets: [u64; 3],
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+impl Default for Preparer {
+    fn default() -> Self {
+        let random = RandomState::new();
+        Self {
+            secrets: [1_u64, 2, 3].map(|n| random.hash_one(n)),
+        }
+    }
+}
+
+impl Preparer {
+    /// What is known of `frame`.
+    #[inline]
+    pub fn prepare(&self, frame: &Frame<'_>) -> Prepared {
+        match plain::read(frame) {
+            Some(Plain {
+                head,
+                ends,
+                payload_at,
+            }) => {
+                let keyed = match ends {
+                    Ends::V4(src, dst) => CompactKey::of_v4(src, dst),
+                    Ends::V6(src, dst) => {
+                        CompactKey::of(&src, &dst, |low, high| self.digest(low, high))
+                    }
+                };
+                self.with_key(keyed, payload_at, head)
+            }
+            None => match walk_frame(frame) {
+                Ok(s) => {
+                    let keyed = CompactKey::of(&s.src, &s.dst, |low, high| self.digest(low, high));
+                    self.with_key(keyed, WALKED, s.head)
+                }
+                Err(end) => Prepared::ended(end),
+            },
+        }
+    }
+
+    #[inline]
+    fn with_key(
+        &self,
+        (key, sender): (CompactKey, usize),
+        payload_at: u16,
+        head: Head,
+    ) -> Prepared {
+        Prepared {
+            key,
+            hash: self.hash(&key),
+            guess: NO_GUESS,
+            sender: sender as u8,
+            end: Disposition::Tcp,
+            payload_at,
+            head,
+        }
+    }
+
+    /// What is known of each of `frames`, which lie in `batch`.
+    pub fn prepare_all(&self, batch: &FrameBatch, frames: &[FrameMeta], out: &mut [Prepared]) {
+        for (prepared, meta) in out.iter_mut().zip(frames) {
+            *prepared = self.prepare(&batch.frame(meta));
+        }
+    }
+
+    #[inline]
+    pub(super) fn hash(&self, key: &CompactKey) -> u64 {
+        let (a, b) = key.words();
+        let [one, two, three] = self.secrets;
+        fold(fold(a ^ one, b ^ two) ^ three, GOLDEN)
+    }
+
+    fn digest(&self, low: &Addr, high: &Addr) -> u64 {
+        let [one, two, three] = self.secrets;
+        let halves = |addr: &Addr| {
+            let [upper, lower] = [0, 8].map(|at| {
+                addr.0[at..]
+                    .first_chunk()
+                    .map_or(0, |half| u64::from_be_bytes(*half))
+            });
+            fold(upper ^ one, lower ^ two)
+        };
+        fold(halves(low) ^ three, halves(high) ^ one.rotate_left(32)) ^ halves(low).rotate_left(17)
+    }
+}

@@ -1,0 +1,30 @@
+//! Asking the processor for a cache line ahead of its use. Nothing else here; the one
+//! place of the core with `unsafe`, because the hint takes a pointer.
+//!
+//! A plain read would do the same and was used before: it makes the processor wait for
+//! the line as soon as its window of reads in flight is full (measured on 10 M packets
+//! and 1 M flows: 25 ns a packet for the reads, 9 for the hints).
+#![allow(
+    unsafe_code,
+    reason = "a prefetch hint takes a pointer; it reads nothing and cannot fault"
+)]
+
+/// Asks for the cache line that `place` begins in.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn prefetch<T>(place: &T) {
+    // SAFETY: SSE is part of x86-64; a prefetch has no effect that a program can see,
+    // and `place` is a valid reference besides.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(
+            core::ptr::from_ref(place).cast::<i8>(),
+        );
+    }
+}
+
+/// Other processors have no stable hint: the line is read, by its first byte.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub(crate) fn prefetch<T: Copy>(place: &T) {
+    core::hint::black_box(*place);
+}
