@@ -5,7 +5,7 @@
 Groups: flows, attacks, families, tunnels, cores. Each round runs everything once, in turn, so that a slow
 minute of the machine meets all of it. Costs are processor time of the engine's thread, which other programs
 disturb less than wall time; ratios are formed inside a round, and the median over the rounds is judged.
-Frames are made in memory by ``load`` of the testkit; only ``cores`` runs the whole program on captures, which
+Frames are made in memory by ``load``; only ``cores`` runs the whole program on captures, which
 it writes to a folder of its own, and takes wall time.
 
 ``--write`` puts the tables into docs/performance.md, between the markers, and the plot beside it.
@@ -294,7 +294,7 @@ def main() -> int:
         parser.error(f"groups are {', '.join(GROUPS)}")
     if args.write and set(groups) != set(GROUPS):
         parser.error("--write needs every group")
-    build = ["cargo", "build", "-q", "--release", "-p", "ctcpmon-testkit", "--bin", "load"]
+    build = ["cargo", "build", "-q", "--release", "-p", "ctcpmon-benches", "--bin", "load"]
     subprocess.run(build, check=True, cwd=ROOT)
     target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
     rounds = Rounds(target / "release" / "load", args.core)

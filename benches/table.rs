@@ -5,29 +5,30 @@
 #![allow(missing_docs)]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use ctcpmon_core::decode::decode;
-use ctcpmon_core::flow::FlowTable;
-use ctcpmon_core::flow::table::{Entry, Hashed};
+use ctcpmon_core::flow::table::Entry;
+use ctcpmon_core::flow::{FlowTable, Prepared};
 use ctcpmon_core::frame::FrameBatch;
 use ctcpmon_core::time::Timestamp;
 use ctcpmon_testkit::load::{Load, Mix, Plan};
 use std::hint::black_box;
 use std::time::Duration;
 
-/// Look-ups in one sample; as many as the engine prepares at once.
+/// Look-ups in one sample.
 const LOOKUPS: usize = 1 << 16;
-const GROUP: usize = 64;
+/// Frames that the engine prepares together.
+const GROUP: usize = 32;
 const INSERTED: usize = 1 << 16;
 
-fn keys(table: &FlowTable, batch: &FrameBatch) -> Vec<Hashed> {
-    let decoded = batch
-        .iter()
-        .filter_map(|f| decode(&f).ok().map(|s| table.hashed(&s)));
-    decoded.collect()
+fn keys(table: &FlowTable, batch: &FrameBatch) -> Vec<Prepared> {
+    let mut keys = vec![Prepared::NONE; batch.frames.len()];
+    table
+        .preparer()
+        .prepare_all(batch, &batch.frames, &mut keys);
+    keys
 }
 
 /// A table with this many flows, and keys of those in random order.
-fn filled(flows: u32) -> (FlowTable, Vec<Hashed>) {
+fn filled(flows: u32) -> (FlowTable, Vec<Prepared>) {
     let mut table = FlowTable::new(2 << 30);
     let mut load = Load::new(&Plan::new(Mix::Uniform, flows, 0));
     let mut batch = FrameBatch::default();
@@ -44,21 +45,28 @@ fn filled(flows: u32) -> (FlowTable, Vec<Hashed>) {
     (table, wanted)
 }
 
-fn look_up(table: &mut FlowTable, keys: &[Hashed]) -> usize {
+/// As the engine does it: the slots of a group are asked for, then its records, while the
+/// groups before it are looked up.
+fn look_up(table: &mut FlowTable, keys: &mut [Prepared]) -> usize {
     let mut found = 0;
-    for group in keys.chunks(GROUP) {
-        let mut group: [Hashed; GROUP] =
-            core::array::from_fn(|i| *group.get(i).unwrap_or(&Hashed::NONE));
-        black_box(group.iter().fold(0, |n, key| n ^ table.touch_index(key)));
-        for key in &mut group {
-            table.guess(key);
+    let groups = keys.len() / GROUP;
+    let range = |group: usize| group * GROUP..(group + 1) * GROUP;
+    for step in 0..groups + 2 {
+        if step < groups {
+            for key in &keys[range(step)] {
+                table.prefetch_index(key);
+            }
         }
-        for key in &group {
-            black_box(table.touch(key));
+        if (1..=groups).contains(&step) {
+            for key in &mut keys[range(step - 1)] {
+                table.guess(key);
+            }
         }
-        for key in &group {
-            if let Entry::Found(at) = table.entry(key, Timestamp(0)) {
-                found += usize::from(table.get_mut(at).is_used);
+        if step >= 2 {
+            for key in &keys[range(step - 2)] {
+                if let Entry::Found(at) = table.entry(key, Timestamp(0)) {
+                    found += usize::from(table.get_mut(at).is_used);
+                }
             }
         }
     }
@@ -69,9 +77,11 @@ fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("table");
     group.throughput(Throughput::Elements(LOOKUPS as u64));
     for (name, flows) in [("look up, 1 M", 1_000_000), ("look up, 4 M", 4_000_000)] {
-        let (mut table, wanted) = filled(flows);
-        assert_eq!(look_up(&mut table, &wanted), LOOKUPS);
-        group.bench_function(name, |b| b.iter(|| black_box(look_up(&mut table, &wanted))));
+        let (mut table, mut wanted) = filled(flows);
+        assert_eq!(look_up(&mut table, &mut wanted), LOOKUPS);
+        group.bench_function(name, |b| {
+            b.iter(|| black_box(look_up(&mut table, &mut wanted)))
+        });
     }
     let mut batch = FrameBatch::default();
     Load::new(&Plan::new(Mix::SynFlood, 0, 0)).fill(&mut batch, INSERTED);
