@@ -98,11 +98,86 @@ pub struct Head {
     pub ttl: u8,
     /// Length of the option list on the wire, bytes.
     pub options_len: u8,
-    /// The options are timestamps alone, as RFC 7323 appendix A lays them out: the usual
-    /// list of an established connection.
-    pub has_only_timestamps: bool,
     /// First fragment of a larger packet: `payload_len` covers this fragment only.
     pub is_first_fragment: bool,
+    /// What the options say that a flow record keeps.
+    pub offer: Offer,
+}
+
+/// The options of a segment in four bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Maximum segment size, 0 without.
+    pub mss: u16,
+    scale: u8,
+    bits: u8,
+}
+
+impl Offer {
+    const SCALE: u8 = 1;
+    const SACK_PERMITTED: u8 = 2;
+    const TIMESTAMPS: u8 = 4;
+    const MALFORMED: u8 = 8;
+
+    /// No options.
+    pub const NONE: Self = Self {
+        mss: 0,
+        scale: 0,
+        bits: 0,
+    };
+
+    /// What the captured part `list` of an option list of `len` bytes says.
+    #[inline]
+    pub fn read(list: &[u8], len: usize) -> Self {
+        // The usual list of an established connection (RFC 7323 appendix A), or none: told
+        // without a walk, and where its end is cut off too.
+        if len == 0 {
+            return Self::NONE;
+        }
+        if len == 12 && list.starts_with(&[1, 1, 8, 10]) {
+            return Self {
+                bits: Self::TIMESTAMPS,
+                ..Self::NONE
+            };
+        }
+        Self::of(&crate::decode::tcp_options(list, len))
+    }
+
+    fn of(options: &TcpOptions) -> Self {
+        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        Self {
+            mss: options.mss.unwrap_or(0),
+            scale: options.window_scale.unwrap_or(0),
+            bits: bit(options.window_scale.is_some(), Self::SCALE)
+                | bit(options.sack_permitted, Self::SACK_PERMITTED)
+                | bit(options.timestamps.is_some(), Self::TIMESTAMPS)
+                | bit(options.is_malformed, Self::MALFORMED),
+        }
+    }
+
+    fn has(self, bit: u8) -> bool {
+        self.bits & bit != 0
+    }
+
+    /// Window scale shift.
+    pub fn window_scale(self) -> Option<u8> {
+        self.has(Self::SCALE).then_some(self.scale)
+    }
+
+    /// SACK permitted.
+    pub fn sack_permitted(self) -> bool {
+        self.has(Self::SACK_PERMITTED)
+    }
+
+    /// Carries timestamps.
+    pub fn has_timestamps(self) -> bool {
+        self.has(Self::TIMESTAMPS)
+    }
+
+    /// The list ended in an option that does not fit.
+    pub fn is_malformed(self) -> bool {
+        self.has(Self::MALFORMED)
+    }
 }
 
 impl Head {
@@ -113,19 +188,6 @@ impl Head {
             .wrapping_add(u32::from(self.flags.any(TcpFlags::SYN)))
             .wrapping_add(u32::from(self.flags.any(TcpFlags::FIN)))
     }
-
-    /// There are options, and other ones than timestamps alone.
-    #[inline]
-    pub fn has_unusual_options(&self) -> bool {
-        self.options_len > 0 && !self.has_only_timestamps
-    }
-}
-
-/// True when an option list of `len` bytes is timestamps alone; see
-/// [`Head::has_only_timestamps`].
-#[inline]
-pub(crate) fn is_only_timestamps(len: usize, list: &[u8]) -> bool {
-    len == 12 && list.starts_with(&[1, 1, 8, 10])
 }
 
 /// What a segment carries, and its ports: what a flow is recognised by besides the head.
@@ -143,12 +205,6 @@ impl Content<'_> {
     /// What the options say; `head` is that of the same segment.
     pub fn options(&self, head: &Head) -> TcpOptions {
         crate::decode::tcp_options(self.option_bytes, usize::from(head.options_len))
-    }
-
-    /// The options, when there are other ones than timestamps alone.
-    #[inline]
-    pub fn unusual_options(&self, head: &Head) -> Option<TcpOptions> {
-        head.has_unusual_options().then(|| self.options(head))
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::link::ETHERNET;
 use crate::frame::Frame;
-use crate::segment::{Addr, Content, Endpoint, Head, Segment, TcpFlags, is_only_timestamps};
+use crate::segment::{Addr, Content, Endpoint, Head, Offer, Segment, TcpFlags};
 
 /// Where the network header begins.
 const IP: usize = 14;
@@ -118,6 +118,7 @@ fn finish(
     }
     let options_len = header_len - 20;
     let options = packet.get(tcp_at + 20..).unwrap_or_default();
+    let options = options.get(..options_len).unwrap_or(options);
     Some(Plain {
         head: Head {
             ts: frame.ts,
@@ -128,8 +129,8 @@ fn finish(
             flags: TcpFlags(tcp[13]),
             ttl,
             options_len: options_len as u8,
-            has_only_timestamps: is_only_timestamps(options_len, options),
             is_first_fragment: false,
+            offer: Offer::read(options, options_len),
         },
         ends,
         payload_at: (ip + tcp_at + header_len) as u16,

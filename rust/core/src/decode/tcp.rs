@@ -3,7 +3,7 @@
 use super::Disposition;
 use super::walk::Walk;
 use crate::frame::Frame;
-use crate::segment::{Endpoint, Head, Segment, TcpFlags, is_only_timestamps};
+use crate::segment::{Endpoint, Head, Offer, Segment, TcpFlags};
 
 /// Header length without options.
 const MIN_HEADER: usize = 20;
@@ -40,8 +40,8 @@ pub(crate) fn segment<'a>(frame: &Frame<'a>, walk: &Walk<'a>) -> Result<Segment<
             flags: TcpFlags(h[13]),
             ttl: walk.ttl,
             options_len: options_len as u8,
-            has_only_timestamps: is_only_timestamps(options_len, option_bytes),
             is_first_fragment: walk.is_first_fragment,
+            offer: Offer::read(option_bytes, options_len),
         },
         tap: frame.tap,
         src: Endpoint {

@@ -343,8 +343,7 @@ impl Engine {
         let c = &mut self.stats.counters;
         c.first_fragments += u64::from(head.is_first_fragment);
         c.super_segments += u64::from(head.payload_len > SUPER_SEGMENT_BYTES);
-        let options = head.has_unusual_options().then(|| content().options(&head));
-        c.malformed_options += u64::from(options.is_some_and(|o| o.is_malformed));
+        c.malformed_options += u64::from(head.offer.is_malformed());
         let entry = match self.table.entry(prepared, head.ts) {
             // A full table refuses strangers, no tunnel.
             Entry::Refused if is_tunnel(dir, &head, &content()) => {
@@ -363,7 +362,7 @@ impl Engine {
                 return;
             }
         };
-        let delta = self.table.measure(at, dir, &head, options.as_ref());
+        let delta = self.table.measure(at, dir, &head);
         let record = self.table.get_mut(at);
         c.conversations += u64::from(delta.is_reuse);
         c.retransmissions += u64::from(delta.is_retransmission);
@@ -509,8 +508,7 @@ impl Engine {
         };
         self.end_session(index, EndReason::Reused);
         self.table.renew(flow, offer.at, opener_end as u8);
-        let options = s.content().unusual_options(&s.head);
-        self.table.measure(flow, dir, &s.head, options.as_ref());
+        self.table.measure(flow, dir, &s.head);
         self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).session;
         if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {

@@ -141,8 +141,7 @@ impl Candidate {
             self.note(bit::DECIDED);
         }
         let on_port = content.ports.contains(&CTCP_PORT);
-        let unusual = || content.unusual_options(s);
-        if s.has_only_timestamps || unusual().is_some_and(|o| o.timestamps.is_some()) {
+        if s.offer.has_timestamps() {
             self.note(bit::TIMESTAMPS);
         }
         let other_word = self.runs[1 - dir].a;

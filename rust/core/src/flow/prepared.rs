@@ -7,7 +7,7 @@ use super::key::CompactKey;
 use crate::decode::plain::{self, Ends, Plain};
 use crate::decode::{Disposition, walk_frame};
 use crate::frame::{Frame, FrameBatch, FrameMeta};
-use crate::segment::{Addr, Content, Head, TcpFlags};
+use crate::segment::{Addr, Content, Head, Offer, TcpFlags};
 use crate::time::Timestamp;
 
 /// Fractional part of the golden ratio, an odd multiplier with well spread bits (Knuth 6.4).
@@ -56,8 +56,8 @@ impl Prepared {
                 flags: TcpFlags(0),
                 ttl: 0,
                 options_len: 0,
-                has_only_timestamps: false,
                 is_first_fragment: false,
+                offer: Offer::NONE,
             },
         }
     }

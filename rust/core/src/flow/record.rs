@@ -4,7 +4,7 @@
 
 use super::candidate::Candidate;
 use super::key::CompactKey;
-use crate::segment::{Head, TcpFlags, TcpOptions};
+use crate::segment::{Head, Offer, TcpFlags};
 use crate::tcp::seq::distance;
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
@@ -169,10 +169,9 @@ impl FlowRecord {
         one.min(other) == 0 && one.max(other) < ATTEMPT_SEGMENTS
     }
 
-    /// Takes one segment sent by side `dir`; `options` are its options, where they are
-    /// more than timestamps ([`Head::has_unusual_options`]).
+    /// Takes one segment sent by side `dir`.
     #[inline]
-    pub fn on_segment(&mut self, dir: usize, s: &Head, options: Option<&TcpOptions>) -> Delta {
+    pub fn on_segment(&mut self, dir: usize, s: &Head) -> Delta {
         let mut delta = Delta::default();
         let (flags, len) = (s.flags, s.seg_len());
         let is_syn = flags.0 & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN;
@@ -201,7 +200,7 @@ impl FlowRecord {
             me.bits |= bit::SYN;
             me.ttl = s.ttl;
             me.syn_offset_ms = u16::try_from(offset / NANOS_PER_MILLI).unwrap_or(u16::MAX);
-            me.offered(options.unwrap_or(&TcpOptions::default()));
+            me.offered(s.offer);
         }
         if me.bits & bit::HAS_BASE == 0 && !flags.any(TcpFlags::RST) {
             // Without its SYN a stream is taken to have begun one below (as tshark does).
@@ -244,13 +243,13 @@ impl FlowRecord {
 
 impl Half {
     /// Keeps what the SYN of this side offers.
-    fn offered(&mut self, options: &TcpOptions) {
-        self.mss = options.mss.unwrap_or(0);
-        if let Some(scale) = options.window_scale {
+    fn offered(&mut self, offer: Offer) {
+        self.mss = offer.mss;
+        if let Some(scale) = offer.window_scale() {
             self.bits |= bit::WINDOW_SCALE;
             self.scale = scale;
         }
-        if options.sack_permitted {
+        if offer.sack_permitted() {
             self.bits |= bit::SACK_PERMITTED;
         }
     }

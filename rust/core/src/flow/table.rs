@@ -9,7 +9,7 @@ use super::prepared::{NO_GUESS, Prepared, Preparer};
 use super::record::{Delta, FlowRecord, NO_SESSION};
 use super::slab::Slab;
 use crate::prefetch::prefetch;
-use crate::segment::{Head, TcpOptions};
+use crate::segment::Head;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// Records looked at when a full table needs room, at most and at least. Bounds the cost
@@ -169,16 +169,10 @@ impl FlowTable {
     /// Measures one segment sent by side `dir` in the record at `at`; see
     /// [`FlowRecord::on_segment`].
     #[inline]
-    pub fn measure(
-        &mut self,
-        at: u32,
-        dir: usize,
-        head: &Head,
-        options: Option<&TcpOptions>,
-    ) -> Delta {
+    pub fn measure(&mut self, at: u32, dir: usize, head: &Head) -> Delta {
         let record = self.records.get_mut(at);
         let was_half_open = record.is_half_open();
-        let delta = record.on_segment(dir, head, options);
+        let delta = record.on_segment(dir, head);
         if was_half_open != record.is_half_open() {
             // Only a new conversation on the same ends makes one half open again.
             self.half_open = if was_half_open {
