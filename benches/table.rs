@@ -80,7 +80,7 @@ fn bench(c: &mut Criterion) {
         let (mut table, mut wanted) = filled(flows);
         assert_eq!(look_up(&mut table, &mut wanted), LOOKUPS);
         group.bench_function(name, |b| {
-            b.iter(|| black_box(look_up(&mut table, &mut wanted)))
+            b.iter(|| black_box(look_up(&mut table, &mut wanted)));
         });
     }
     let mut batch = FrameBatch::default();
