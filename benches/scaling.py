@@ -129,23 +129,28 @@ def judge_flows(rounds: Rounds) -> list[Claim]:
 
 
 def run_attacks(rounds: Rounds, _: Path) -> None:
-    """Each attack with a million packets, and with two; the flow table has its usual bound."""
+    """Each attack with one, two and four million packets; the flow table has its usual bound."""
     for mix in ATTACKS:
         options = ("--mix", mix, "--flows", "100000", "--sessions", "1000", "--max-flow-mib", "256")
         first = () if mix in FLOODS else ("--open-first",)
-        for times in (1, 2):
+        for times in (1, 2, 4):
             packets = ("--packets", str(times * MILLION))
             rounds.cost(f"{mix} x{times}", *options, *packets, *first)
 
 
 def judge_attacks(rounds: Rounds) -> list[Claim]:
-    """Against M, and twice as much against once."""
+    """A million packets against M, and twice as many against once."""
     costs = [
         Claim(f"Cost of a packet of {mix} / of M", rounds.ratio(f"{mix} x1", "M"), 3.0) for mix in ATTACKS
     ]
     twice = [
-        Claim(f"Time of twice as many packets of {mix}", 2 * rounds.ratio(f"{mix} x2", f"{mix} x1"), 2.5)
+        Claim(
+            f"Time of twice as many packets of {mix}, {few} to {2 * few} M",
+            2 * rounds.ratio(f"{mix} x{2 * few}", f"{mix} x{few}"),
+            2.5,
+        )
         for mix in ATTACKS
+        for few in (1, 2)
     ]
     return costs + twice
 
