@@ -117,9 +117,9 @@ fn allocations(plan: &Plan, packets: usize) -> Measured {
 #[test]
 fn the_counter_counts() {
     COUNTS.set(true);
-    let some = vec![0_u8; 100];
+    let some: Vec<u8> = std::hint::black_box(Vec::with_capacity(100));
     COUNTS.set(false);
-    assert_eq!((some.len(), ALLOCATIONS.get()), (100, 1));
+    assert_eq!((some.len(), ALLOCATIONS.get()), (0, 1));
 }
 
 #[test]
