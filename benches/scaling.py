@@ -234,11 +234,12 @@ GROUPS: dict[str, tuple[Callable[[Rounds, Path], None], Callable[[Rounds], list[
 
 def tables(rounds: Rounds, groups: list[str], judged: list[Claim], count: int) -> str:
     """The text between the markers."""
+    m, load = rounds.median("M"), os.getloadavg()[0]
     out = [
-        f"Written by `python benches/scaling.py --rounds {count} --write`: medians of {count} rounds, processor time of",
-        "the engine's thread, frames from memory; `whole program` is wall time of runs on captures. M here: a million",
-        f"flows that arrive over ten million packets, {rounds.median('M'):.0f} ns a packet. Load average at the end:",
-        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; above 1 a second core was not free.",
+        f"Written by `python benches/scaling.py --rounds {count} --write`: medians of {count} rounds,",
+        "processor time of the engine's thread, frames from memory; `whole program` is wall time on a",
+        f"capture. M here: a million flows that arrive over ten million packets, {m:.0f} ns a packet. Load",
+        f"average at the end: {load:.1f} on {os.cpu_count()} cores; above 1 a second core was not free.",
         "",
     ]
     if "flows" in groups:

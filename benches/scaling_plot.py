@@ -71,9 +71,8 @@ def panel(offset: int, title: str, x: Axis, y: Axis, series: list[Series]) -> li
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         out += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{colour}"/>' for px, py in points]
         key = bottom - 12 - 16 * (len(series) - 1 - n)
-        out.append(
-            f'<text x="{left + wide - 8}" y="{key}" class="r" style="fill:{colour}">{escape(line.label)}</text>'
-        )
+        words = f'class="r" style="fill:{colour}">{escape(line.label)}'
+        out.append(f'<text x="{left + wide - 8}" y="{key}" {words}</text>')
     return out
 
 

@@ -7,8 +7,7 @@ No name here may lead to an import of textual or pyshark.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # As typing has it; importing typing takes as long as starting Python.
 if TYPE_CHECKING:
     from ctcpmon.api import Monitor, Result, replay
     from ctcpmon.errors import CtcpmonError, EngineMissingError, InputError

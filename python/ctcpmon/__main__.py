@@ -1,6 +1,6 @@
 """``python -m ctcpmon``: the command line, nothing else."""
 
-from ctcpmon.cli import main
+from ctcpmon.start import main
 
 if __name__ == "__main__":
     main()

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
-__all__ = ["ip_version", "parsed"]
+__all__ = ["ip_version", "packed"]
+
+_IPV4_BYTES = 4
 
 
 @lru_cache(maxsize=4_096)
-def parsed(ip: str) -> IPv4Address | IPv6Address | None:
-    """The address; None when the text is none."""
+def packed(ip: str) -> bytes | None:
+    """The address in network byte order, 4 or 16 bytes; None when the text is none."""
     try:
-        return ip_address(ip)
+        four = bytes(map(int, ip.split(".")))
+        # ``int`` takes more than an address may hold (blanks, signs, leading zeros): it must read the same.
+        if len(four) == _IPV4_BYTES and ".".join(map(str, four)) == ip:
+            return four
+    except ValueError:
+        pass
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(ip).packed
     except ValueError:
         return None
 
 
 def ip_version(ip: str) -> Literal["ipv4", "ipv6"] | None:
     """The version in the words of ECS ``network.type``; None when the text is no address."""
-    address = parsed(ip)
+    address = packed(ip)
     if address is None:
         return None
-    return "ipv4" if address.version == 4 else "ipv6"
+    return "ipv4" if len(address) == _IPV4_BYTES else "ipv6"

@@ -14,15 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import click
 
-from ctcpmon.errors import (
-    CtcpmonError,
-    EngineMissingError,
-    FixError,
-    InputError,
-    OutputClosedError,
-    PartMissingError,
-    SettingsError,
-)
+from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 
 if TYPE_CHECKING:
@@ -37,13 +29,6 @@ __all__ = ["cli", "main"]
 Output = Literal["jsonl", "table"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
-    (EngineMissingError, ExitCode.PART_MISSING),
-    (PartMissingError, ExitCode.PART_MISSING),
-    (InputError, ExitCode.INPUT),
-    (SettingsError, ExitCode.USAGE),
-    (FixError, ExitCode.USAGE),
-)
 _FULL_FIXES = 4
 """Fixes printed in full for one incident: guess, about the four fixes of the Cisco note."""
 _EXIT_HELP = "Exit codes:\n\n\b\n" + "\n".join(f"{code.value:>4}  {text}" for code, text in MEANINGS.items())
@@ -58,22 +43,11 @@ class _Cli(click.Group):
             sys.stdout.flush()
         except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
             raise
-        except (OutputClosedError, BrokenPipeError):
-            _drop_stdout()
-            ctx.exit(ExitCode.OK)
-        except KeyboardInterrupt:
-            ctx.exit(ExitCode.INTERRUPTED)
-        except CtcpmonError as error:
-            _say(str(error))
-            codes = (code for kind, code in _ERROR_CODES if isinstance(error, kind))
-            ctx.exit(next(codes, ExitCode.BUG))
-        except OSError as error:
-            _say(f"output: {error.strerror or error}")
-            ctx.exit(ExitCode.OUTPUT)
         # BaseException: a panic of the engine does not derive from Exception.
         except BaseException as error:  # noqa: BLE001
-            _report_bug(error)
-            ctx.exit(ExitCode.BUG)
+            from ctcpmon.failures import told
+
+            ctx.exit(told(error))
         return result
 
 
@@ -468,17 +442,9 @@ def completion(shell: str) -> None:
 
 
 def _settings(config: str | None, max_flow_mib: int | None = None, *, show_groups: bool = False) -> Settings:
-    import msgspec
+    from ctcpmon.config import settings_with
 
-    from ctcpmon.config import load_settings
-
-    settings = load_settings(config)
-    if show_groups:
-        settings = msgspec.structs.replace(settings, show_groups=True)
-    if max_flow_mib is None:
-        return settings
-    limits = msgspec.structs.replace(settings.limits, max_flow_mib=max_flow_mib)
-    return msgspec.structs.replace(settings, limits=limits)
+    return settings_with(config, max_flow_mib=max_flow_mib, show_groups=show_groups)
 
 
 def _detector_info(detector: str) -> DetectorInfo | None:
@@ -551,26 +517,7 @@ def _say(text: str) -> None:
     say(text)
 
 
-def _report_bug(error: BaseException) -> None:
-    import traceback
-
-    _say("this is a bug in ctcpmon; please report these lines")
-    for block in traceback.format_exception(error):
-        for line in block.rstrip().split("\n"):
-            _say(line)
-
-
-def _drop_stdout() -> None:
-    """Points stdout to nowhere, so that the flush at exit cannot fail on the closed pipe."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError):
-        return
-
-
 def main() -> NoReturn:
-    """Entry point of the ``ctcpmon`` command."""
+    """Runs the command of ``sys.argv``; ``start`` is the way in."""
     cli(prog_name="ctcpmon")
     raise SystemExit(ExitCode.OK)

@@ -6,19 +6,20 @@ threshold lives here, those belong to the engine.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from ctcpmon.errors import SettingsError
 from ctcpmon.platforms import PLATFORMS, family_of, nearest_platform
-from ctcpmon.strict_toml import StrictTomlError, parse
 from ctcpmon.text import clean
 
-__all__ = ["Firewall", "Headend", "Limits", "Settings", "Site", "load_settings"]
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+    from pathlib import Path
+
+__all__ = ["Firewall", "Headend", "Limits", "Settings", "Site", "load_settings", "settings_with"]
 
 Tag = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -67,6 +68,8 @@ class Firewall(_Part, frozen=True):
 
     def stands_before(self, client: IPv4Network | IPv6Network) -> bool:
         """True when ``client`` (an address or a network of clients) is in one of ``inside``."""
+        from ipaddress import ip_network
+
         insides = (ip_network(one) for one in self.inside)
         return any(one.version == client.version and one.overlaps(client) for one in insides)
 
@@ -85,6 +88,8 @@ class Headend(_Part, frozen=True):
     def __post_init__(self) -> None:
         if self.platform is not None:
             _need_platform(self.platform)
+        from ipaddress import ip_address
+
         try:
             ip_address(self.address)
         except ValueError as error:
@@ -106,6 +111,8 @@ def _need_platform(name: str) -> None:
 
 
 def _need_network(text: str) -> None:
+    from ipaddress import ip_network
+
     try:
         ip_network(text)
     except ValueError as error:
@@ -156,6 +163,10 @@ def load_settings(path: str | Path | None) -> Settings:
     """Reads a configuration file; None gives the defaults. Raises ``SettingsError``."""
     if path is None:
         return Settings()
+    from pathlib import Path
+
+    from ctcpmon.strict_toml import StrictTomlError, parse
+
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -166,3 +177,16 @@ def load_settings(path: str | Path | None) -> Settings:
         return parse(text, Settings, str(path))
     except StrictTomlError as error:
         raise SettingsError(str(error)) from error
+
+
+def settings_with(
+    path: str | Path | None, *, max_flow_mib: int | None = None, show_groups: bool = False
+) -> Settings:
+    """The settings of ``path`` with what the command line says on top. Raises ``SettingsError``."""
+    settings = load_settings(path)
+    if show_groups:
+        settings = msgspec.structs.replace(settings, show_groups=True)
+    if max_flow_mib is None:
+        return settings
+    limits = msgspec.structs.replace(settings.limits, max_flow_mib=max_flow_mib)
+    return msgspec.structs.replace(settings, limits=limits)

@@ -1,21 +1,22 @@
 """The only importer of the native extension ``ctcpmon._ctcpmon``.
 
 Re-exports its typed names and adds the context manager ``open_replay``. Nothing else belongs
-here: no judgement, no wording. Importing this module without the built extension raises
+here: no judgement, no wording, and no import of typing or contextlib: a run waits for this module before
+its engine starts. Importing this module without the built extension raises
 ``EngineMissingError`` with the line to type; modules that only need the types import them
 under ``TYPE_CHECKING``.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 from ctcpmon.errors import EngineMissingError, InputError
 from ctcpmon.text import clean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from types import TracebackType
 
 try:
     from ctcpmon._ctcpmon import (
@@ -70,7 +71,34 @@ __all__ = [
 ]
 
 
-@contextmanager
+class _Opening:
+    """Starts a replay on entering and stops its reading thread on leaving."""
+
+    def __init__(self, start: Callable[[], Replay]) -> None:
+        self._start = start
+        self._replay: Replay | None = None
+
+    def __enter__(self) -> Replay:
+        try:
+            self._replay = self._start()
+        except CaptureError as error:
+            raise _input_error(error) from error
+        return self._replay
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._replay is not None:
+            self._replay.stop()
+            self._replay = None
+        if isinstance(error, CaptureError):
+            raise _input_error(error) from error
+
+
+def _input_error(error: BaseException) -> InputError:
+    return InputError(clean(str(error), 400))
+
+
 def open_replay(
     paths: Sequence[str],
     *,
@@ -80,7 +108,7 @@ def open_replay(
     max_pending: int = 10_000,
     speed: float = 0.0,
     taps: Sequence[str] | None = None,
-) -> Iterator[Replay]:
+) -> AbstractContextManager[Replay]:
     """Opens captures and stops the reading thread on leaving.
 
     ``max_flow_mib`` bounds what is kept of flows and sessions (MiB); ``batch_frames`` (frames per step, 0 is the
@@ -89,8 +117,8 @@ def open_replay(
     ``headend``: then packets are matched across the device. Raises ``InputError`` if nothing can be
     read, also while polling.
     """
-    try:
-        replay = Replay(
+    return _Opening(
+        lambda: Replay(
             list(paths),
             max_flow_mib=max_flow_mib,
             max_sessions=max_sessions,
@@ -99,9 +127,4 @@ def open_replay(
             speed=speed,
             taps=None if taps is None else list(taps),
         )
-        try:
-            yield replay
-        finally:
-            replay.stop()
-    except CaptureError as error:
-        raise InputError(clean(str(error), 400)) from error
+    )

@@ -35,6 +35,8 @@ _VERDICT_SEVERITIES: dict[str, Severity] = {
     "suspect": "warning",
 }
 _MOST = events.MAX_SAFE_INTEGER
+_STATES = get_args(events.State)
+_STOPPED_SIDES, _LOSS_SIDES = frozenset(get_args(events.StoppedSide)), frozenset(get_args(events.LossSide))
 _EventT = TypeVar("_EventT", bound=events.Event)
 
 
@@ -189,25 +191,28 @@ class EventFactory:
         network = _network(session)
         stalled_at = session.stalled_at_ns
         severity = _VERDICT_SEVERITIES.get(session.worst_state, "info")
+        first_ns, last_ns = session.first_ns, session.last_ns
+        end = rfc3339(last_ns)
+        to_headend, to_client = session.to_headend, session.to_client
         return events.SessionEvent(
             specversion="1.0",
             id="",
             source=self._source,
             dataschema="ctcpmon/session/v1",
-            time=rfc3339(session.last_ns),
+            time=end,
             subject=network.community_id,
             data=events.SessionData(
                 event=events.EventInfo(
                     kind="event",
                     category=("network",),
                     severity=_SEVERITY_NUMBERS[severity],
-                    start=rfc3339(session.first_ns),
-                    end=rfc3339(session.last_ns),
+                    start=rfc3339(first_ns),
+                    end=end,
                 ),
                 observer=self._seen_by(tap_of(session)),
                 network=network,
-                source=_peer(session.client_ip, session.client_port, session.to_headend),
-                destination=_peer(session.headend_ip, session.headend_port, session.to_client),
+                source=_peer(session.client_ip, session.client_port, to_headend),
+                destination=_peer(session.headend_ip, session.headend_port, to_client),
                 ctcp=events.CtcpSession(
                     session=clean(session.id, 32),
                     generation=_count(session.generation),
@@ -215,14 +220,14 @@ class EventFactory:
                     worst_state=_state(session.worst_state),
                     end_reason=clean(session.end_reason, 32),
                     certainty=clean(session.certainty, 32),
-                    duration_ms=_count((session.last_ns - session.first_ns) // 1_000_000),
+                    duration_ms=_count((last_ns - first_ns) // 1_000_000),
                     roles_known=session.roles_known,
                     is_one_sided=session.is_one_sided,
                     is_midstream=session.is_midstream,
                     is_cut=session.is_cut,
                     ike_messages=_count(session.ike_messages),
-                    to_headend=_direction(session.to_headend),
-                    to_client=_direction(session.to_client),
+                    to_headend=_direction(to_headend),
+                    to_client=_direction(to_client),
                     stalled_at=rfc3339(stalled_at) if stalled_at is not None else None,
                     signature=_words(session.signature),
                     stopped_side=_stopped_side(session.stopped_side),
@@ -271,7 +276,7 @@ class EventFactory:
                 counters={clean(name, 64): _count(value) for name, value in stats.counters.items()},
                 diagnosis={name: _count(value) for name, value in diagnosis.items()},
                 events=dict(sorted(self._written.items())),
-                sessions={name: self._sessions[name] for name in get_args(events.State)},
+                sessions={name: self._sessions[name] for name in _STATES},
                 tap_gap_ratio=_ratio(stats.tap_gap_ratio),
                 matching=None
                 if stats.matching is None
@@ -282,7 +287,8 @@ class EventFactory:
 
 def tap_of(session: Session) -> int | None:
     """The observation point that saw a session; None when it was more than one."""
-    return session.taps[0] if len(session.taps) == 1 else None
+    taps = session.taps
+    return taps[0] if len(taps) == 1 else None
 
 
 def _rule(detector: str) -> events.Rule:
@@ -384,7 +390,7 @@ def _count(value: int) -> int:
 
 
 def _maybe(value: int | None) -> int | None:
-    return None if value is None else _count(value)
+    return value if value is None or 0 <= value <= _MOST else _count(value)
 
 
 def _maybe_time(time_ns: int | None) -> str | None:
@@ -399,7 +405,7 @@ def _ratio(value: float | None) -> float | None:
     """Six decimals are more than any estimate holds; NaN and infinities are not known."""
     if value is None or not math.isfinite(value):
         return None
-    return round(max(0.0, min(value, 1.0)), 6)
+    return round(value, 6) if 0.0 < value < 1.0 else 1.0 if value > 0.0 else 0.0
 
 
 def _number(value: float) -> int | float | None:
@@ -413,16 +419,16 @@ def _words(value: str | None) -> str | None:
 
 
 def _state(value: str) -> events.State:
-    return cast("events.State", value) if value in get_args(events.State) else "unknown"
+    return cast("events.State", value) if value in _STATES else "unknown"
 
 
 def _stopped_side(value: str | None) -> events.StoppedSide | None:
-    known = value in get_args(events.StoppedSide)
+    known = value in _STOPPED_SIDES
     return cast("events.StoppedSide", value) if known else None
 
 
 def _loss_side(value: str | None) -> events.LossSide | None:
-    known = value in get_args(events.LossSide)
+    known = value in _LOSS_SIDES
     return cast("events.LossSide", value) if known else None
 
 

@@ -8,6 +8,7 @@ Building events from engine objects is ``envelopes``; nothing here reads an engi
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -65,8 +66,13 @@ DeviceVerdict = Literal[
 Microseconds = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A field without a default is always written; None, the only default, is never written."""
+class _Part(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False
+):
+    """A field without a default is always written; None, the only default, is never written.
+
+    No part can hold itself, so the collector of cycles need not look at the thousands that are made.
+    """
 
 
 class EventInfo(_Part, frozen=True):
@@ -478,7 +484,6 @@ class StatsEvent(_Envelope, frozen=True, kw_only=True, tag="ctcpmon.stats.v1"):
 Event = FindingEvent | IncidentEvent | SessionEvent | DeviceEvent | StatsEvent
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def encode(event: Event) -> bytes:
@@ -488,7 +493,13 @@ def encode(event: Event) -> bytes:
 
 def decode(line: bytes | str) -> Event:
     """Reads one line back and checks it against the types. Raises ``msgspec.ValidationError``."""
-    return _DECODER.decode(line)
+    return _decoder().decode(line)
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[Event]:
+    """Made on first use: a run only writes, and checking all types takes longer than importing them."""
+    return msgspec.json.Decoder(Event)
 
 
 def schema() -> str:

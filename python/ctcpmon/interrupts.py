@@ -2,40 +2,44 @@
 
 The first sets ``is_requested`` and lets the running write finish; the run then stops the
 engine, writes what was found and returns 130. The second raises, so a stuck reader cannot
-hold us.
+hold us. Held from the start of the engine on, also over the imports that follow: an import may
+swallow a KeyboardInterrupt. So nothing slow is imported here.
 """
 
 from __future__ import annotations
 
 import signal
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+    from typing import Self
 
 __all__ = ["Interrupts"]
 
 
 class Interrupts:
-    """Installs the SIGINT handler for the time of ``active``; does nothing outside the main thread."""
+    """Holds the SIGINT handler while entered; does nothing outside the main thread."""
 
     def __init__(self) -> None:
         self.is_requested = False
+        self._undo: Callable[[], object] | None = None
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        """Holds the handler."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGINT, self._handle)
+    def __enter__(self) -> Self:
         try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+            before = signal.signal(signal.SIGINT, self._handle)
+        except ValueError:
+            # Only the main thread gets signals.
+            return self
+        self._undo = lambda: signal.signal(signal.SIGINT, before)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._undo is not None:
+            self._undo()
 
     def _handle(self, _signal: int, _frame: FrameType | None) -> None:
         if self.is_requested:

@@ -12,12 +12,13 @@ counted twice would make an incident look twice its size.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from ctcpmon.diagnosis import Incident, IncidentBook
 from ctcpmon.envelopes import EventFactory, tap_of
-from ctcpmon.fixes import fixes_for
+from ctcpmon.fixes.choose import fix_ids_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +43,7 @@ class Source(Protocol):
         """Counters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """An event and the object it was made from, when it is still at hand."""
 
     event: events.Event
@@ -57,8 +57,7 @@ def new_book(settings: Settings) -> IncidentBook:
     """An incident book that knows the fixes for the site."""
 
     def choose(finding: Finding, /, *, is_headend_outage: bool) -> tuple[str, ...]:
-        chosen = fixes_for(finding, settings.site, is_headend_outage=is_headend_outage)
-        return tuple(recipe.id for recipe in chosen)
+        return fix_ids_for(finding, settings.site, is_headend_outage=is_headend_outage)
 
     return IncidentBook(settings.limits, choose)
 
@@ -122,12 +121,11 @@ class Pipeline:
             book = self._books.get(tap, self.book)
             before = book.incident_of(finding.session)
             changed = book.add(finding)
-            fixes = tuple(recipe.id for recipe in fixes_for(finding, self._settings.site))
             event = self._factory.finding(
                 finding,
                 # A finding that clears the last session belongs to the incident it closes.
                 incident=book.incident_of(finding.session) or before,
-                fixes=() if finding.verdict == "healthy" else fixes,
+                fixes=() if finding.verdict == "healthy" else fix_ids_for(finding, self._settings.site),
             )
             yield Item(self._factory.number(event), finding=finding)
             for incident in changed:

@@ -5,8 +5,6 @@ A site file and ``--platform`` name a family; every family has at least one reci
 
 from __future__ import annotations
 
-import difflib
-
 __all__ = ["PLATFORMS", "family_of", "nearest_platform"]
 
 PLATFORMS: dict[str, str] = {
@@ -56,6 +54,8 @@ def family_of(name: str) -> str | None:
 
 def nearest_platform(name: str) -> str | None:
     """The known name that looks most like ``name``."""
+    import difflib
+
     known = sorted({*PLATFORMS, *_OTHER_NAMES})
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
     inside = [one for one in known if len(one) > 2 and one in name.lower()]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ctcpmon.events import TapSide
     from ctcpmon.sinks import Sink
 
-__all__ = ["ReplayRequest", "run"]
+__all__ = ["FailOn", "ReplayRequest", "follow", "run"]
 
 FailOn = Literal["warn", "crit"]
 _FAIL_RANKS: dict[FailOn, int] = {
@@ -31,8 +32,7 @@ _NOTHING_IN_COMMON = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayRequest:
+class ReplayRequest(msgspec.Struct, frozen=True):
     """What the user asked for."""
 
     paths: tuple[str, ...]
@@ -54,7 +54,6 @@ def run(request: ReplayRequest, sink: Sink) -> ExitCode:
     from ctcpmon import engine
 
     limits = request.settings.limits
-    narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
     opened = engine.open_replay(
         request.paths,
         max_flow_mib=limits.max_flow_mib,
@@ -64,36 +63,42 @@ def run(request: ReplayRequest, sink: Sink) -> ExitCode:
         speed=request.speed,
         taps=request.taps,
     )
+    with opened as replay, Interrupts() as interrupts:
+        return follow(request, replay, sink, interrupts)
+
+
+def follow(request: ReplayRequest, replay: Replay, sink: Sink, interrupts: Interrupts) -> ExitCode:
+    """The same for a replay that runs already; ``interrupts`` is entered."""
+    narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
     try:
-        with opened as replay:
-            pipeline = Pipeline(
-                replay, request.settings, version=engine.__version__, has_two_taps=request.taps is not None
-            )
-            return _drive(request, replay, pipeline, sink, narrator)
+        return _drive(request, replay, sink, narrator, interrupts)
     finally:
         narrator.clear()
 
 
 def _drive(
-    request: ReplayRequest, replay: Replay, pipeline: Pipeline, sink: Sink, narrator: Narrator
+    request: ReplayRequest, replay: Replay, sink: Sink, narrator: Narrator, interrupts: Interrupts
 ) -> ExitCode:
+    from ctcpmon import engine
+
+    pipeline = Pipeline(
+        replay, request.settings, version=engine.__version__, has_two_taps=request.taps is not None
+    )
     worst = SEVERITY_RANK["info"]
-    interrupts = Interrupts()
-    with interrupts.active():
-        for items in pipeline.batches(_POLL_MS):
-            for item in items:
-                if item.incident is not None:
-                    worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
-            if items:
-                narrator.clear()
-                sink.write([item.event for item in items])
-            if interrupts.is_requested:
-                # The engine then hands over what it has; the loop ends by itself.
-                replay.stop()
-            if narrator.wants_progress:
-                narrator.progress(replay.stats())
-        narrator.clear()
-        sink.close()
+    for items in pipeline.batches(_POLL_MS):
+        for item in items:
+            if item.incident is not None:
+                worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
+        if items:
+            narrator.clear()
+            sink.write([item.event for item in items])
+        if interrupts.is_requested:
+            # The engine then hands over what it has; the loop ends by itself.
+            replay.stop()
+        if narrator.wants_progress:
+            narrator.progress(replay.stats())
+    narrator.clear()
+    sink.close()
     stats = replay.stats()
     narrator.close(stats)
     if stats.matching is not None and stats.matching["pairs"] == 0:

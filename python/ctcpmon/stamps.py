@@ -12,6 +12,7 @@ _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
+@lru_cache(maxsize=1_024)
 def rfc3339(time_ns: int) -> str:
     """RFC 3339 UTC with exactly six decimals; nanoseconds are cut, not rounded.
 

@@ -20,6 +20,7 @@ from ctcpmon.fixes import (
     render,
     render_for_incident,
 )
+from ctcpmon.fixes.ranks import RANKS
 from ctcpmon.platforms import PLATFORMS, family_of
 
 from tests.fake_engine import finding, stalled
@@ -48,6 +49,13 @@ def test_every_device_of_the_field_notes_has_a_recipe(device: str) -> None:
     assert ours, device
     treated = {treats.detector for recipe in ours for treats in recipe.treats}
     assert treated & {"ctcp.stateful_drop", "ctcp.proxy_ack_freeze"}
+
+
+def test_the_ranks_are_those_of_the_recipes() -> None:
+    assert [entry.id for entry in RANKS] == [recipe.id for recipe in RECIPES], "run tools/fix_ranks.py"
+    for entry, recipe in zip(RANKS, RECIPES, strict=True):
+        for name in entry.__struct_fields__:
+            assert getattr(entry, name) == getattr(recipe, name), "run tools/fix_ranks.py"
 
 
 def test_every_platform_has_a_recipe_and_every_recipe_a_platform() -> None:

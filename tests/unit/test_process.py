@@ -21,14 +21,14 @@ from tests import fake_engine as fake
 fake.install()
 fake.scenario.items = {items}
 fake.scenario.polls_before_done = {polls}
-from ctcpmon.cli import main
+from ctcpmon.start import main
 sys.argv[0] = "ctcpmon"
 main()
 """
 WITHOUT_ENGINE = """
 import sys
 sys.modules["ctcpmon._ctcpmon"] = None
-from ctcpmon.cli import main
+from ctcpmon.start import main
 main()
 """
 
@@ -114,7 +114,7 @@ def test_ctrl_c_ends_with_130_and_whole_lines() -> None:
 )
 def test_a_terminal_gets_the_screen_or_a_table(prepare: str, expected: bytes, code: int) -> None:
     ours, theirs = pty.openpty()
-    source = fake("fake.textbook()").replace("from ctcpmon.cli", f"{prepare}\nfrom ctcpmon.cli")
+    source = fake("fake.textbook()").replace("from ctcpmon.start", f"{prepare}\nfrom ctcpmon.start")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), str(ROOT)])}
     process = subprocess.Popen(
         [sys.executable, "-c", source, "replay", "x"],
@@ -169,3 +169,27 @@ def test_imports_stay_small(code: str, forbidden: list[str]) -> None:
     out, errors = start(check).communicate(timeout=20)
     assert errors == b""
     assert out.strip() == b"[]"
+
+
+@pytest.mark.parametrize("delay_s", [0.03, 0.06, 0.1])
+def test_ctrl_c_while_modules_are_imported_is_not_lost(delay_s: float) -> None:
+    # An import that takes long and swallows everything, as some libraries' attempts at optional parts do.
+    slow = (
+        "import sys, time, types\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'ctcpmon.replaying':\n"
+        "            sys.stderr.write('importing\\n')\n"
+        "            try:\n"
+        "                for _ in range(30): time.sleep(0.01)\n"
+        "            except BaseException: pass\n"
+        "sys.meta_path.insert(0, Slow())\n"
+    )
+    process = start(slow + fake("fake.textbook()", polls=1_000), "replay", "x")
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"importing\n"
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (130, b"")
+    assert json.loads(out.splitlines()[-1])["type"] == "ctcpmon.stats.v1"

@@ -8,8 +8,9 @@ so the delay there says how fast the sender was, not which timer ran.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from ctcpmon.diagnosis.wording import duration
 
@@ -44,8 +45,7 @@ _QUEUES = ((3, 0, "an ASA"), (16, 1, "IOS"), (64, 1, "Palo Alto"))
 Kind = Literal["delay", "window", "segments", "at_hole"]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceTimer:
+class DeviceTimer(msgspec.Struct, frozen=True):
     """What the stops have in common."""
 
     kind: Kind
@@ -61,13 +61,12 @@ class DeviceTimer:
     """Time from the loss to the stop, the middle of those that agree."""
 
 
-@dataclass(slots=True)
-class StopMeter:
+class StopMeter(msgspec.Struct):
     """Collects how the sessions of one incident stopped. Bounded: ``MAX_SAMPLES`` of each kind."""
 
     left_out: int = 0
-    _delays: list[float] = field(default_factory=list)
-    _segments: list[int] = field(default_factory=list)
+    _delays: list[float] = msgspec.field(default_factory=list)
+    _segments: list[int] = msgspec.field(default_factory=list)
     _at_limit: int = 0
     _limit_seen: int = 0
     _limit_known: int = 0

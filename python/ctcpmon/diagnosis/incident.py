@@ -5,8 +5,9 @@ This is what the screen, the table, the Python interface and ``ctcpmon.incident.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
 
 from ctcpmon.diagnosis.wording import duration, loss_words, silence_words, stopped_words
 from ctcpmon.text import clean
@@ -38,8 +39,7 @@ class Remark(NamedTuple):
     """The same in at most 66 cells, what a screen of 80 has room for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(msgspec.Struct, frozen=True):
     """State of one incident at one moment. Counts are sessions, times are packet times."""
 
     id: str

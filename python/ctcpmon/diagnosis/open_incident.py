@@ -7,12 +7,12 @@ Ended sessions leave the table of members and stay as numbers, so a long inciden
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, NamedTuple
 
-from ctcpmon.addresses import parsed
+import msgspec
+
+from ctcpmon.addresses import ip_version
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.device_timer import StopMeter
 from ctcpmon.diagnosis.incident import Incident
@@ -56,12 +56,14 @@ CLEARED_AFTER_NS = 6 * 10**9
 @lru_cache(maxsize=4_096)
 def client_net(ip: str) -> str:
     """The client side of a path: the /24 of an IPv4, the /64 of an IPv6 address."""
-    address = parsed(ip)
-    if address is None:
+    version = ip_version(ip)
+    if version is None:
         return clean(ip, 45)
-    if address.version == 4:
-        return str(address).rpartition(".")[0] + ".0/24"
-    return str(ip_network((address, 64), strict=False))
+    if version == "ipv4":
+        return ip.rpartition(".")[0] + ".0/24"
+    from ipaddress import ip_network
+
+    return str(ip_network((ip, 64), strict=False))
 
 
 def rank_of(verdict: str) -> int:
@@ -87,11 +89,10 @@ class Key(NamedTuple):
         return self._replace(client_net="", rank=rank)
 
 
-@dataclass(slots=True)
-class Member:
+class Member(msgspec.Struct):
     """One session in one incident: the detectors that hold a verdict on it."""
 
-    verdicts: dict[str, str] = field(default_factory=dict)
+    verdicts: dict[str, str] = msgspec.field(default_factory=dict)
     was_stalled: bool = False
     row: Row | None = None
     """Stalled connections of the same client, once this one stalled."""
@@ -119,8 +120,7 @@ class Member:
         self.was_stalled |= finding.verdict == "stalled"
 
 
-@dataclass(slots=True)
-class OpenIncident:
+class OpenIncident(msgspec.Struct):
     """An open incident. ``counts[rank]`` is the number of members of that rank."""
 
     key: Key
@@ -129,25 +129,25 @@ class OpenIncident:
     since_ns: int
     last_ns: int
     lead_rank: int = -1
-    members: dict[SessionKey, Member] = field(default_factory=dict)
-    counts: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    members: dict[SessionKey, Member] = msgspec.field(default_factory=dict)
+    counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
     moved_and_ended: int = 0
     """Sessions that moved again before they ended."""
     gone: int = 0
     """Sessions that ended otherwise."""
     reconnected: int = 0
     """Of those, the ones whose client came back on another connection."""
-    missing: dict[Place, list[tuple[int, int]]] = field(default_factory=dict)
+    missing: dict[Place, list[tuple[int, int]]] = msgspec.field(default_factory=dict)
     """Sessions that are gone and whose client did not come back: rank and moment of the stall."""
-    missed: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    missed: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
     """``missing``, counted by rank."""
-    shown: dict[SessionKey, None] = field(default_factory=dict)
+    shown: dict[SessionKey, None] = msgspec.field(default_factory=dict)
     """The first sessions, in order of appearance."""
     moving_since_ns: int = 0
-    nets: dict[str, None] = field(default_factory=dict)
-    rows: dict[int, Row] = field(default_factory=dict)
-    stops: StopMeter = field(default_factory=StopMeter)
-    protocols: dict[str, None] = field(default_factory=dict)
+    nets: dict[str, None] = msgspec.field(default_factory=dict)
+    rows: dict[int, Row] = msgspec.field(default_factory=dict)
+    stops: StopMeter = msgspec.field(default_factory=StopMeter)
+    protocols: dict[str, None] = msgspec.field(default_factory=dict)
     rebindings: int = 0
     is_refuted: bool = False
     """An outage that turned out not to be headend-wide."""

@@ -10,8 +10,9 @@ Bounded: rows by address, oldest address out first; what is forgotten is counted
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from ctcpmon.diagnosis.wording import duration
 
@@ -49,8 +50,7 @@ def had_loss(finding: Finding) -> bool:
     return any(item.name in _LOSS and item.value > 0 for item in finding.evidence)
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """Connections of one client that stalled one after the other."""
 
     session_id: str
@@ -58,13 +58,12 @@ class Row:
     stalled_ns: int
     spis: frozenset[int]
     connections: int = 1
-    lifetimes_ms: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_LIVES))
+    lifetimes_ms: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=MAX_LIVES))
     losses: int = 0
     """Connections that stalled after a loss."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cycle:
+class Cycle(msgspec.Struct, frozen=True):
     """Reconnect cycles in one incident."""
 
     clients: int

@@ -59,6 +59,9 @@ TEMPLATES: dict[str, str] = {
     "untrailed_segments": "{v} without a trailer: the stream was cut anew",
 }
 
+_PARTS = {
+    name: template.partition("{v}" if "{v}" in template else "{n}") for name, template in TEMPLATES.items()
+}
 _IN_MS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 _RATIOS = {"ratio": 1.0, "pct": 0.01}
 _UNIT_WORDS = {
@@ -132,10 +135,11 @@ def _plain(value: float) -> str:
 def evidence_words(evidence: Evidence) -> str:
     """One piece of evidence as a phrase."""
     value = quantity(evidence.value, evidence.unit)
-    template = TEMPLATES.get(evidence.name)
-    if template is None:
+    parts = _PARTS.get(evidence.name)
+    if parts is None:
         return f"{clean(evidence.name, 40)}: {value}"
-    return template.format(v=value, n=_plain(evidence.value))
+    before, place, after = parts
+    return before + (value if place == "{v}" else _plain(evidence.value)) + after
 
 
 def loss_words(loss_side: str | None) -> str:

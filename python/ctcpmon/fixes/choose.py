@@ -1,4 +1,4 @@
-"""Which fixes fit a finding, best first. Predicates and ranks are data of the recipes; this reads them.
+"""Which fixes fit a finding, best first. Predicates and ranks are data of the recipes, read as ``RANKS``.
 
 Order: first what can be used at this place (fixes for any device, and those for the platforms that
 stand in front of the client), then platforms of the site whose place is not told, then those in
@@ -11,27 +11,29 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ctcpmon.fixes.place import Place, place_of
-from ctcpmon.fixes.recipe import Recipe, Treats, catalogue
+from ctcpmon.fixes.ranks import RANKS
 from ctcpmon.platforms import family_of
 
 if TYPE_CHECKING:
     from ctcpmon.config import Site
     from ctcpmon.engine import Finding
+    from ctcpmon.fixes.fitting import Ranks, Treats, When
+    from ctcpmon.fixes.recipe import Recipe
 
-__all__ = ["HEADEND_OUTAGE", "fixes_for", "fixes_for_detector"]
+__all__ = ["HEADEND_OUTAGE", "fix_ids_for", "fixes_for", "fixes_for_detector"]
 
 HEADEND_OUTAGE = "ctcp.headend_outage"
 """Ranks under this id hold when a whole headend is affected, not one stream."""
 
 
-def fixes_for(
+def fix_ids_for(
     finding: Finding,
     site: Site | None = None,
     platform: str | None = None,
     *,
     is_headend_outage: bool = False,
-) -> tuple[Recipe, ...]:
-    """Recipes for one finding, best first.
+) -> tuple[str, ...]:
+    """Ids of the recipes for one finding, best first; no recipe's text is read.
 
     ``platform`` keeps the recipes for that platform and those for any. After a stall the cause of
     the first stall decides, as it does for the incident; ``is_headend_outage`` (several clients of
@@ -46,46 +48,70 @@ def fixes_for(
     evidence = {item.name: item.value for item in finding.evidence}
     place = place_of(site, session.client_ip, session.headend_ip, session.headend_port)
     return tuple(
-        recipe
-        for recipe in _ranked(detector, frozenset(evidence), place, platform)
-        if (not recipe.when.protocols or session.protocol in recipe.when.protocols)
-        and all(
-            wanted.name in evidence
-            and (wanted.at_least is None or evidence[wanted.name] >= wanted.at_least)
-            and (wanted.at_most is None or evidence[wanted.name] <= wanted.at_most)
-            for wanted in recipe.when.evidence
-        )
+        entry.id
+        for entry in _ranked(detector, frozenset(evidence), place, platform, session.protocol)
+        if not entry.when.evidence or _holds(entry.when, evidence)
     )
+
+
+def fixes_for(
+    finding: Finding,
+    site: Site | None = None,
+    platform: str | None = None,
+    *,
+    is_headend_outage: bool = False,
+) -> tuple[Recipe, ...]:
+    """The recipes that ``fix_ids_for`` names."""
+    return _recipes(fix_ids_for(finding, site, platform, is_headend_outage=is_headend_outage))
 
 
 def fixes_for_detector(
     detector: str, site: Site | None = None, platform: str | None = None
 ) -> tuple[Recipe, ...]:
     """Recipes that treat a detector's findings, best first, without looking at a session."""
-    return _ranked(detector, frozenset(), place_of(site, "", "", 0), platform)
+    entries = _ranked(detector, frozenset(), place_of(site, "", "", 0), platform, None)
+    return _recipes(tuple(entry.id for entry in entries))
+
+
+def _recipes(ids: tuple[str, ...]) -> tuple[Recipe, ...]:
+    from ctcpmon.fixes.recipe import catalogue
+
+    recipes = catalogue()
+    return tuple(recipes[one] for one in ids)
+
+
+def _holds(when: When, evidence: dict[str, float]) -> bool:
+    return all(
+        wanted.name in evidence
+        and (wanted.at_least is None or evidence[wanted.name] >= wanted.at_least)
+        and (wanted.at_most is None or evidence[wanted.name] <= wanted.at_most)
+        for wanted in when.evidence
+    )
 
 
 @lru_cache(maxsize=1_024)
 def _ranked(
-    detector: str, evidence: frozenset[str], place: Place, platform: str | None
-) -> tuple[Recipe, ...]:
+    detector: str, evidence: frozenset[str], place: Place, platform: str | None, protocol: str | None
+) -> tuple[Ranks, ...]:
+    """``protocol`` None: of any."""
     wanted = {family_of(platform) or platform, "any"} if platform is not None else None
-    ranked: list[tuple[int, int, str, Recipe]] = []
-    for recipe, entries in _treating(detector):
-        rank = _rank(entries, evidence, place)
-        if rank is not None and (wanted is None or recipe.platform in wanted):
-            ranked.append((_tier(recipe, place), rank, recipe.id, recipe))
-    return tuple(recipe for *_, recipe in sorted(ranked, key=lambda entry: entry[:3]))
+    ranked: list[tuple[int, int, str, Ranks]] = []
+    for entry, treating in _treating(detector):
+        if protocol is not None and entry.when.protocols and protocol not in entry.when.protocols:
+            continue
+        rank = _rank(treating, evidence, place)
+        if rank is not None and (wanted is None or entry.platform in wanted):
+            ranked.append((_tier(entry, place), rank, entry.id, entry))
+    return tuple(entry for *_, entry in sorted(ranked, key=lambda one: one[:3]))
 
 
 @lru_cache(maxsize=64)
-def _treating(detector: str) -> tuple[tuple[Recipe, tuple[Treats, ...]], ...]:
-    """Recipes for a detector with their entries for it."""
+def _treating(detector: str) -> tuple[tuple[Ranks, tuple[Treats, ...]], ...]:
+    """Recipes for a detector with what they say of it."""
     found = (
-        (recipe, tuple(treats for treats in recipe.treats if treats.detector == detector))
-        for recipe in catalogue().values()
+        (entry, tuple(treats for treats in entry.treats if treats.detector == detector)) for entry in RANKS
     )
-    return tuple((recipe, entries) for recipe, entries in found if entries)
+    return tuple((entry, treating) for entry, treating in found if treating)
 
 
 def _rank(entries: tuple[Treats, ...], evidence: frozenset[str], place: Place) -> int | None:
@@ -99,10 +125,10 @@ def _rank(entries: tuple[Treats, ...], evidence: frozenset[str], place: Place) -
     return min(conditional or [treats.rank for treats in holding], default=None)
 
 
-def _tier(recipe: Recipe, place: Place) -> int:
-    if recipe.platform == "any":
+def _tier(entry: Ranks, place: Place) -> int:
+    if entry.platform == "any":
         return 0
-    match place.standing(recipe.platform):
+    match place.standing(entry.platform):
         case "on_path":
             return 0
         case "in_site":
@@ -112,4 +138,4 @@ def _tier(recipe: Recipe, place: Place) -> int:
         case "foreign":
             return 3
         case "unknown":
-            return 0 if recipe.is_common else 1
+            return 0 if entry.is_common else 1

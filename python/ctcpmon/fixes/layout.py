@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from ctcpmon.fixes.recipe import Recipe
-    from ctcpmon.fixes.render import RenderedFix
+    from ctcpmon.fixes.rendering import RenderedFix
 
 __all__ = ["NOTICE", "fix_lines", "listing"]
 

@@ -5,14 +5,15 @@ Reads ``config.Site`` only; no rank, no wording of fixes.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from ctcpmon.config import Site
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
     from ctcpmon.config import Firewall, Headend
 
 __all__ = ["Place", "fits_release", "place_of"]
@@ -20,11 +21,9 @@ __all__ = ["Place", "fits_release", "place_of"]
 Standing = Literal["on_path", "in_site", "elsewhere", "foreign", "unknown"]
 """Of a platform: in front of this client; in the site, place not told; in front of other clients
 only; not in the site; no firewall of the site is known."""
-_NUMBER = re.compile(r"[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """The site as seen from one stream. ``client`` and ``headend`` None: not known."""
 
     site: Site
@@ -75,6 +74,8 @@ def place_of(site: Site | None, client: str, headend_ip: str, headend_port: int)
     if not (site.firewall or site.headend):
         # Nothing is known of any path: one place for all streams.
         return Place(site, None, None, ())
+    from ipaddress import ip_address, ip_network
+
     try:
         net = ip_network(client)
         server = ip_address(headend_ip)
@@ -104,7 +105,9 @@ def fits_release(release: str | None, *, since: str = "", before: str = "") -> b
 
 
 def _numbers(release: str) -> tuple[int, ...]:
-    return tuple(map(int, _NUMBER.findall(release)))
+    import re
+
+    return tuple(map(int, re.findall(r"[0-9]+", release)))
 
 
 def _is_before(release: tuple[int, ...], bound: tuple[int, ...]) -> bool:

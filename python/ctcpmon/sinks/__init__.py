@@ -1,7 +1,16 @@
-"""Outputs: one file each behind the ``Sink`` protocol."""
+"""Outputs: one file each behind the ``Sink`` protocol. Names are loaded on first use."""
 
-from ctcpmon.sinks.jsonl import JsonLinesSink
-from ctcpmon.sinks.sink import Sink
-from ctcpmon.sinks.table import TableSink
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ctcpmon.lazily import from_homes
+
+if TYPE_CHECKING:
+    from ctcpmon.sinks.jsonl import JsonLinesSink
+    from ctcpmon.sinks.sink import Sink
+    from ctcpmon.sinks.table import TableSink
 
 __all__ = ["JsonLinesSink", "Sink", "TableSink"]
+
+__getattr__ = from_homes(__name__, {"JsonLinesSink": "jsonl", "Sink": "sink", "TableSink": "table"})

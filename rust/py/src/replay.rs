@@ -13,40 +13,20 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::CaptureError;
-use crate::device::{self, DevicePair};
-use crate::rows::{self, Finding, Session};
+use crate::device;
+use crate::rows::{self, Session};
 use crate::stats::{self, Stats};
 
 /// Signals are looked at this often while waiting.
 const SIGNAL_SLICE: Duration = Duration::from_millis(100);
 
-#[pyclass(frozen, module = "ctcpmon._ctcpmon")]
+#[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
 pub struct Batch {
-    findings: Vec<Finding>,
-    sessions: Vec<Session>,
-    devices: Vec<DevicePair>,
-    #[pyo3(get)]
+    findings: Py<PyTuple>,
+    sessions: Py<PyTuple>,
+    devices: Py<PyTuple>,
     more: bool,
-    #[pyo3(get)]
     done: bool,
-}
-
-#[pymethods]
-impl Batch {
-    #[getter]
-    fn findings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.findings.clone())
-    }
-
-    #[getter]
-    fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.sessions.clone())
-    }
-
-    #[getter]
-    fn devices<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.devices.clone())
-    }
 }
 
 #[pyclass(frozen, module = "ctcpmon._ctcpmon")]
@@ -162,23 +142,23 @@ impl Replay {
                     CaptureError::new_err(error)
                 });
             }
-            let mut batch = Batch {
-                findings: vec![],
-                sessions: vec![],
-                devices: vec![],
-                more: polled.more,
-                done: polled.done,
-            };
+            let (mut findings, mut sessions, mut devices) = (vec![], vec![], vec![]);
             for event in &polled.events {
                 match event {
-                    News::Engine(Event::Finding(f)) => batch.findings.push(rows::finding(f)),
+                    News::Engine(Event::Finding(f)) => findings.push(rows::finding(py, f)?),
                     News::Engine(Event::Ended(s, why)) => {
-                        batch.sessions.push(rows::session(s, why.name()));
+                        sessions.push(rows::session(py, s, why.name())?);
                     }
-                    News::Device(p) => batch.devices.push(device::pair(p)),
+                    News::Device(p) => devices.push(device::pair(p)),
                 }
             }
-            return Ok(batch);
+            return Ok(Batch {
+                findings: PyTuple::new(py, findings)?.unbind(),
+                sessions: PyTuple::new(py, sessions)?.unbind(),
+                devices: PyTuple::new(py, devices)?.unbind(),
+                more: polled.more,
+                done: polled.done,
+            });
         }
     }
 
@@ -202,19 +182,24 @@ impl Replay {
             "key" => Order::Key,
             other => return Err(PyValueError::new_err(format!("no such order: {other:?}"))),
         };
-        let rows: Vec<Session> = py.detach(|| {
-            let sessions = self
-                .running
-                .snapshot(limit.min(100_000), offset, state, order);
-            sessions.iter().map(|s| rows::session(s, "")).collect()
+        let sessions = py.detach(|| {
+            self.running
+                .snapshot(limit.min(100_000), offset, state, order)
         });
+        let rows: Vec<_> = sessions
+            .iter()
+            .map(|s| rows::session(py, s, ""))
+            .collect::<PyResult<_>>()?;
         PyTuple::new(py, rows)
     }
 
-    fn session(&self, py: Python<'_>, session_id: &str) -> Option<Session> {
-        let id = u64::from_str_radix(session_id, 16).ok()?;
+    fn session(&self, py: Python<'_>, session_id: &str) -> PyResult<Option<Py<Session>>> {
+        let Ok(id) = u64::from_str_radix(session_id, 16) else {
+            return Ok(None);
+        };
         py.detach(|| self.running.session(id))
-            .map(|s| rows::session(&s, ""))
+            .map(|s| rows::session(py, &s, ""))
+            .transpose()
     }
 
     fn set_speed(&self, speed: f64) {

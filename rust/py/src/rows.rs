@@ -1,25 +1,26 @@
 //! Frozen rows: sessions, directions, findings, evidence.
+//!
+//! What Python reads again and again (addresses, evidence, the session of a finding) is made as a
+//! Python object once, here; reading it then only counts a reference.
 
 use ctcpmon_core::ctcp::ike::{DpdMeter, exchange_name};
-use ctcpmon_core::detect::{DETECTORS, session_state, worst_state};
+use ctcpmon_core::detect::{DETECTORS, LossSide, Side, session_state, worst_state};
 use ctcpmon_core::engine::Finding as CoreFinding;
 use ctcpmon_core::flow::candidate::Recognised;
 use ctcpmon_core::session::{Session as CoreSession, TO_CLIENT, TO_HEADEND, certainty};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 
 #[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
-#[derive(Clone)]
 pub struct Evidence {
-    name: String,
+    name: &'static str,
     value: f64,
-    unit: String,
+    unit: &'static str,
     ts_ns: Option<i64>,
     packet: Option<u64>,
 }
 
 #[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
-#[derive(Clone)]
 pub struct Direction {
     packets: u64,
     payload_bytes: u64,
@@ -51,40 +52,39 @@ pub struct Direction {
 }
 
 #[pyclass(frozen, module = "ctcpmon._ctcpmon")]
-#[derive(Clone)]
 pub struct Session {
     #[pyo3(get)]
-    id: String,
+    id: Py<PyString>,
     #[pyo3(get)]
     generation: u32,
     #[pyo3(get)]
-    protocol: String,
+    protocol: &'static str,
     #[pyo3(get)]
-    product: Option<String>,
+    product: Option<&'static str>,
     #[pyo3(get)]
-    certainty: String,
+    certainty: &'static str,
     #[pyo3(get)]
-    client_ip: String,
+    client_ip: Py<PyString>,
     #[pyo3(get)]
     client_port: u16,
     #[pyo3(get)]
-    headend_ip: String,
+    headend_ip: Py<PyString>,
     #[pyo3(get)]
     headend_port: u16,
     #[pyo3(get)]
     roles_known: bool,
     #[pyo3(get)]
-    state: String,
+    state: &'static str,
     #[pyo3(get)]
-    worst_state: String,
+    worst_state: &'static str,
     #[pyo3(get)]
     stalled_at_ns: Option<i64>,
     #[pyo3(get)]
-    signature: Option<String>,
+    signature: Option<&'static str>,
     #[pyo3(get)]
-    stopped_side: Option<String>,
+    stopped_side: Option<&'static str>,
     #[pyo3(get)]
-    loss_side: Option<String>,
+    loss_side: Option<&'static str>,
     #[pyo3(get)]
     confidence: Option<f64>,
     #[pyo3(get)]
@@ -92,7 +92,7 @@ pub struct Session {
     #[pyo3(get)]
     last_ns: i64,
     #[pyo3(get)]
-    end_reason: String,
+    end_reason: &'static str,
     #[pyo3(get)]
     is_one_sided: bool,
     #[pyo3(get)]
@@ -100,15 +100,15 @@ pub struct Session {
     #[pyo3(get)]
     is_cut: bool,
     #[pyo3(get)]
-    to_headend: Direction,
+    to_headend: Py<Direction>,
     #[pyo3(get)]
-    to_client: Direction,
+    to_client: Py<Direction>,
     #[pyo3(get)]
     initiator_cookie: Option<String>,
     #[pyo3(get)]
     responder_cookie: Option<String>,
     #[pyo3(get)]
-    ike_exchange: Option<String>,
+    ike_exchange: Option<&'static str>,
     #[pyo3(get)]
     ike_messages: u32,
     #[pyo3(get)]
@@ -129,53 +129,29 @@ pub struct Session {
 impl Session {
     #[getter]
     fn vendors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.vendors.clone())
+        PyTuple::new(py, &self.vendors)
     }
 
     #[getter]
     fn taps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.taps.clone())
+        PyTuple::new(py, &self.taps)
     }
 }
 
-#[pyclass(frozen, module = "ctcpmon._ctcpmon")]
-#[derive(Clone)]
+#[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
 pub struct Finding {
-    #[pyo3(get)]
     seq: u64,
-    #[pyo3(get)]
     ts_ns: i64,
-    #[pyo3(get)]
     since_ns: i64,
-    #[pyo3(get)]
-    detector: String,
-    #[pyo3(get)]
-    verdict: String,
-    #[pyo3(get)]
+    detector: &'static str,
+    verdict: &'static str,
     confidence: f64,
-    #[pyo3(get)]
-    stopped_side: Option<String>,
-    #[pyo3(get)]
-    loss_side: Option<String>,
-    evidence: Vec<Evidence>,
-    ruled_out: Vec<String>,
-    #[pyo3(get)]
-    session: Session,
-    #[pyo3(get)]
+    stopped_side: Option<&'static str>,
+    loss_side: Option<&'static str>,
+    evidence: Py<PyTuple>,
+    ruled_out: Py<PyTuple>,
+    session: Py<Session>,
     tap_gap_ratio: Option<f64>,
-}
-
-#[pymethods]
-impl Finding {
-    #[getter]
-    fn evidence<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.evidence.clone())
-    }
-
-    #[getter]
-    fn ruled_out<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.ruled_out.clone())
-    }
 }
 
 /// The id of a session in outputs.
@@ -233,7 +209,11 @@ fn direction(s: &CoreSession, dir: usize) -> Direction {
 }
 
 /// Converts a session; `end_reason` is empty while it lives.
-pub(crate) fn session(s: &CoreSession, end_reason: &str) -> Session {
+pub(crate) fn session(
+    py: Python<'_>,
+    s: &CoreSession,
+    end_reason: &'static str,
+) -> PyResult<Py<Session>> {
     let (client, server) = (s.client(), s.server());
     let (protocol, product) = match s.kind {
         Recognised::Ctcp(_) => ("ctcp", None),
@@ -243,35 +223,35 @@ pub(crate) fn session(s: &CoreSession, end_reason: &str) -> Session {
     };
     let stall = s.detectors.stall;
     let cookie = |c: u64| (c != 0).then(|| format!("{c:016x}"));
-    Session {
-        id: session_id(s.id),
+    let row = Session {
+        id: text(py, &session_id(s.id)),
         generation: s.generation,
-        protocol: protocol.into(),
-        product: product.map(Into::into),
-        certainty: certainty(s.kind).name().into(),
-        client_ip: client.addr.to_ip().to_string(),
+        protocol,
+        product,
+        certainty: certainty(s.kind).name(),
+        client_ip: text(py, &client.addr.to_ip().to_string()),
         client_port: client.port,
-        headend_ip: server.addr.to_ip().to_string(),
+        headend_ip: text(py, &server.addr.to_ip().to_string()),
         headend_port: server.port,
         roles_known: s.roles_known,
-        state: session_state(s).name().into(),
-        worst_state: worst_state(s).name().into(),
+        state: session_state(s).name(),
+        worst_state: worst_state(s).name(),
         stalled_at_ns: stall.map(|x| x.at.0),
-        signature: stall.map(|x| DETECTORS[usize::from(x.detector)].id.into()),
-        stopped_side: stall.and_then(|x| x.stopped).map(|x| x.name().into()),
-        loss_side: stall.and_then(|x| x.loss).map(|x| x.name().into()),
+        signature: stall.map(|x| DETECTORS[usize::from(x.detector)].id),
+        stopped_side: stall.and_then(|x| x.stopped).map(Side::name),
+        loss_side: stall.and_then(|x| x.loss).map(LossSide::name),
         confidence: stall.map(|x| confidence(x.confidence)),
         first_ns: s.first.0,
         last_ns: s.last.0,
-        end_reason: end_reason.into(),
+        end_reason,
         is_one_sided: s.is_one_sided(),
         is_midstream: s.is_midstream,
         is_cut: s.is_cut,
-        to_headend: direction(s, TO_HEADEND),
-        to_client: direction(s, TO_CLIENT),
+        to_headend: Py::new(py, direction(s, TO_HEADEND))?,
+        to_client: Py::new(py, direction(s, TO_CLIENT))?,
         initiator_cookie: cookie(s.ike.initiator),
         responder_cookie: cookie(s.ike.responder),
-        ike_exchange: exchange_name(s.ike.exchange).map(Into::into),
+        ike_exchange: exchange_name(s.ike.exchange),
         ike_messages: s.ike.messages.iter().sum(),
         keepalive_ms: s
             .half
@@ -294,36 +274,44 @@ pub(crate) fn session(s: &CoreSession, end_reason: &str) -> Session {
         linked_session: s.linked.map(session_id),
         tunnel_id: s.tunnel,
         taps: (0..16).filter(|bit| s.taps >> bit & 1 == 1).collect(),
-    }
+    };
+    Py::new(py, row)
+}
+
+fn text(py: Python<'_>, text: &str) -> Py<PyString> {
+    PyString::new(py, text).unbind()
 }
 
 /// Converts a finding.
-pub(crate) fn finding(f: &CoreFinding) -> Finding {
+pub(crate) fn finding(py: Python<'_>, f: &CoreFinding) -> PyResult<Py<Finding>> {
     let j = &f.judgement;
-    Finding {
+    let evidence: Vec<_> = j
+        .evidence()
+        .map(|e| {
+            let info = e.name.info();
+            Evidence {
+                name: info.name,
+                value: e.value,
+                unit: info.unit,
+                ts_ns: e.at.map(|t| t.0),
+                packet: None,
+            }
+        })
+        .collect();
+    let ruled_out: Vec<_> = j.ruled_out().collect();
+    let row = Finding {
         seq: f.seq,
         ts_ns: f.at.0,
         since_ns: if j.since.0 == 0 { f.at.0 } else { j.since.0 },
-        detector: DETECTORS[f.detector].id.into(),
-        verdict: j.verdict.name().into(),
+        detector: DETECTORS[f.detector].id,
+        verdict: j.verdict.name(),
         confidence: confidence(j.confidence),
-        stopped_side: j.stopped.map(|x| x.name().into()),
-        loss_side: j.loss.map(|x| x.name().into()),
-        evidence: j
-            .evidence()
-            .map(|e| {
-                let info = e.name.info();
-                Evidence {
-                    name: info.name.into(),
-                    value: e.value,
-                    unit: info.unit.into(),
-                    ts_ns: e.at.map(|t| t.0),
-                    packet: None,
-                }
-            })
-            .collect(),
-        ruled_out: j.ruled_out().map(Into::into).collect(),
-        session: session(&f.session, ""),
+        stopped_side: j.stopped.map(Side::name),
+        loss_side: j.loss.map(LossSide::name),
+        evidence: PyTuple::new(py, evidence)?.unbind(),
+        ruled_out: PyTuple::new(py, ruled_out)?.unbind(),
+        session: session(py, &f.session, "")?,
         tap_gap_ratio: f.tap_gap_ratio,
-    }
+    };
+    Py::new(py, row)
 }

@@ -1,0 +1,70 @@
+"""What goes wrong in a command: one line on stderr and an exit code. Decides nothing else.
+
+Shared by the two ways into a command, ``start`` and ``cli``; so it knows no option parser.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ctcpmon.errors import (
+    CtcpmonError,
+    EngineMissingError,
+    FixError,
+    InputError,
+    OutputClosedError,
+    PartMissingError,
+    SettingsError,
+)
+from ctcpmon.exits import ExitCode
+from ctcpmon.narration import say
+
+__all__ = ["told"]
+
+_ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
+    (EngineMissingError, ExitCode.PART_MISSING),
+    (PartMissingError, ExitCode.PART_MISSING),
+    (InputError, ExitCode.INPUT),
+    (SettingsError, ExitCode.USAGE),
+    (FixError, ExitCode.USAGE),
+)
+
+
+def told(error: BaseException) -> ExitCode:
+    """Says what there is to say about ``error`` and gives the exit code."""
+    match error:
+        case OutputClosedError() | BrokenPipeError():
+            _drop_stdout()
+            return ExitCode.OK
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case CtcpmonError():
+            say(str(error))
+            codes = (code for kind, code in _ERROR_CODES if isinstance(error, kind))
+            return next(codes, ExitCode.BUG)
+        case OSError():
+            say(f"output: {error.strerror or error}")
+            return ExitCode.OUTPUT
+        case _:
+            _report_bug(error)
+            return ExitCode.BUG
+
+
+def _report_bug(error: BaseException) -> None:
+    import traceback
+
+    say("this is a bug in ctcpmon; please report these lines")
+    for block in traceback.format_exception(error):
+        for line in block.rstrip().split("\n"):
+            say(line)
+
+
+def _drop_stdout() -> None:
+    """Points stdout to nowhere, so that the flush at exit cannot fail on the closed pipe."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return
