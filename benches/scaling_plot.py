@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 380, 280
-LEFT, TOP, RIGHT, BOTTOM = 52, 34, 14, 44
+LEFT, TOP, RIGHT, BOTTOM = 52, 44, 14, 44
 COLOURS = ("#1f6feb", "#d1570a")
 
 
@@ -64,15 +64,15 @@ def panel(offset: int, title: str, x: Axis, y: Axis, series: list[Series]) -> li
         at, _ = place(value, y.low)
         out.append(f'<text x="{at:.1f}" y="{bottom + 16}" class="m">{escape(word)}</text>')
     out.append(f'<text x="{left + wide / 2}" y="{bottom + 34}" class="m">{escape(x.title)}</text>')
-    out.append(f'<text x="{left}" y="{TOP - 6}">{escape(y.title)}</text>')
-    for n, (line, colour) in enumerate(zip(series, COLOURS, strict=False)):
+    out.append(f'<text x="{left}" y="{TOP - 10}">{escape(y.title)}</text>')
+    for line, colour in zip(series, COLOURS, strict=False):
         points = [place(*point) for point in line.points]
         path = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         out += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{colour}"/>' for px, py in points]
-        key = bottom - 12 - 16 * (len(series) - 1 - n)
+        last_x, last_y = points[-1]
         words = f'class="r" style="fill:{colour}">{escape(line.label)}'
-        out.append(f'<text x="{left + wide - 8}" y="{key}" {words}</text>')
+        out.append(f'<text x="{last_x:.1f}" y="{last_y - 8:.1f}" {words}</text>')
     return out
 
 
