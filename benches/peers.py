@@ -1,15 +1,18 @@
 """Times ctcpmon beside its peers on the same captures, in one run; prints medians and ratios.
 
-    python benches/peers.py [--runs 5] [--walker PATH] [--json FILE] [--markdown FILE] CAPTURE...
+    python benches/peers.py [--runs 5] [--walker PATH] [--tools NAME,...]
+                            [--json FILE] [--markdown FILE] CAPTURE...
 
 Each round runs every tool once, in turn, so that a slow minute of the machine meets all of them; ratios are
 taken round by round and their median is printed. A ratio above 1 means that ctcpmon is faster. Tools that are
-not installed are named. ``--walker`` is the reference walker, which marks what the machine allows.
+not installed are named. ``--walker`` is the reference walker: what the machine allows. ``--tools`` chooses
+by the first word of a name; ctcpmon always runs, for the ratio.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import re
@@ -22,8 +25,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SLOW = {"tshark": 60 << 20}
-"""Largest capture, bytes, for tools that take microseconds a packet."""
+SLOW = {"tshark": 300 << 20, "nfstream": 300 << 20}
+"""Largest capture, bytes, for tools that take microseconds a packet, by the first word of their names."""
+
+NFSTREAM = """
+import sys
+from nfstream import NFStreamer
+if __name__ == "__main__":
+    print(sum(1 for _ in NFStreamer(source=sys.argv[1], n_dissections=0)))
+"""
+"""Flows alone, without looking into payloads: the fastest that it does."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,10 @@ class Tool:
     name: str
     command: tuple[str, ...]
     one_core: bool = False
+
+    def kind(self) -> str:
+        """First word of its name: the program."""
+        return re.split("[ ,]", self.name)[0]
 
     def run(self, capture: Path, folder: Path) -> tuple[float, int]:
         """Wall time, s, and peak memory of the process, KiB."""
@@ -61,8 +76,38 @@ class Times:
     memory_kib: int = 0
 
 
-def tools(walker: Path | None) -> list[Tool]:
-    """Our own first; the order of the others is that of the table."""
+PEERS: dict[str, tuple[str, ...]] = {
+    "tcpdump -w /dev/null": ("tcpdump", "-r", "{capture}", "-w", "/dev/null"),
+    "tcptrace": ("tcptrace", "-n", "{capture}"),
+    "tstat": ("tstat", "-s", "{out}", "{capture}"),
+    "yaf": ("yaf", "--in", "{capture}", "--out", "{out}/yaf"),
+    "argus": ("argus", "-r", "{capture}", "-w", "{out}/argus"),
+    "softflowd": ("softflowd", "-r", "{capture}", "-m", "8000000", "-D"),
+    "nfpcapd": ("nfpcapd", "-r", "{capture}", "-w", "{out}", "-B", "8000000", "-e", "1800,600"),
+    "suricata": ("suricata", "-r", "{capture}", "-l", "{out}", "-k", "none"),
+    "nfstream": (sys.executable, "-c", NFSTREAM, "{capture}"),
+    "tshark -q -z conv,tcp": ("tshark", "-n", "-r", "{capture}", "-q", "-z", "conv,tcp"),
+    "tshark -Y tcp.analysis.retransmission": (
+        "tshark",
+        "-n",
+        "-r",
+        "{capture}",
+        "-Y",
+        "tcp.analysis.retransmission",
+    ),
+}
+"""Each with the options that make it follow every flow of a large capture. The order is that of the table."""
+
+
+def is_installed(name: str) -> bool:
+    """True when the program, or the module, of a peer is there."""
+    if name == "nfstream":
+        return importlib.util.find_spec("nfstream") is not None
+    return shutil.which(PEERS[name][0]) is not None
+
+
+def tools(walker: Path | None, wanted: set[str] | None) -> tuple[list[Tool], list[str]]:
+    """What can be timed, our own first, and the names of the peers that are not installed."""
     ours = (sys.executable, "-m", "ctcpmon", "replay", "-o", "jsonl", "--max-flow-mib", "1024", "{capture}")
     found = [Tool("ctcpmon", ours), Tool("ctcpmon, one core", ours, one_core=True)]
     if walker is not None:
@@ -70,22 +115,11 @@ def tools(walker: Path | None) -> list[Tool]:
         found.append(
             Tool("reference walker, two threads", (str(walker), "flow", "{capture}", "--threads", "2"))
         )
-    peers = {
-        "tcpdump -w /dev/null": ("tcpdump", "-r", "{capture}", "-w", "/dev/null"),
-        "tcptrace": ("tcptrace", "-n", "{capture}"),
-        "tstat": ("tstat", "-s", "{out}", "{capture}"),
-        "yaf": ("yaf", "--in", "{capture}", "--out", "{out}/yaf"),
-        "argus": ("argus", "-r", "{capture}", "-w", "{out}/argus"),
-        "softflowd": ("softflowd", "-r", "{capture}", "-m", "8000000", "-D"),
-        "suricata": ("suricata", "-r", "{capture}", "-l", "{out}", "-k", "none"),
-        "tshark": ("tshark", "-n", "-r", "{capture}", "-q", "-z", "conv,tcp"),
-    }
-    for name, command in peers.items():
-        if shutil.which(command[0]) is None:
-            print(f"not installed, not timed: {command[0]}", file=sys.stderr)
-        else:
-            found.append(Tool(name, command))
-    return found
+    found += [Tool(name, command) for name, command in PEERS.items() if is_installed(name)]
+    missing = sorted({name.split()[0] for name in PEERS if not is_installed(name)})
+    if wanted is not None:
+        found = [tool for tool in found if tool.kind() in wanted | {"ctcpmon"}]
+    return found, missing
 
 
 def measured(capture: Path, among: list[Tool], runs: int) -> dict[str, Times]:
@@ -93,7 +127,7 @@ def measured(capture: Path, among: list[Tool], runs: int) -> dict[str, Times]:
     with capture.open("rb") as file:
         while file.read(1 << 22):
             pass
-    times = {t.name: Times() for t in among if capture.stat().st_size <= SLOW.get(t.name, 1 << 62)}
+    times = {t.name: Times() for t in among if capture.stat().st_size <= SLOW.get(t.kind(), 1 << 62)}
     for _ in range(runs):
         for tool in among:
             if tool.name not in times:
@@ -130,8 +164,8 @@ def table(capture: Path, times: dict[str, Times]) -> list[dict[str, object]]:
     return rows
 
 
-def markdown(rows: list[dict[str, object]]) -> str:
-    """The rows as a table, one for each capture."""
+def markdown(rows: list[dict[str, object]], missing: list[str]) -> str:
+    """The rows as a table, one for each capture; which peers were not there."""
     out: list[str] = []
     for capture in dict.fromkeys(row["capture"] for row in rows):
         out += [f"\n### {capture}\n", "| | median s | peak MiB | time / ctcpmon |", "|---|---|---|---|"]
@@ -140,6 +174,8 @@ def markdown(rows: list[dict[str, object]]) -> str:
             for r in rows
             if r["capture"] == capture
         ]
+    if missing:
+        out.append(f"\nNot installed, not timed: {', '.join(missing)}.")
     return "\n".join(out) + "\n"
 
 
@@ -149,15 +185,18 @@ def main() -> int:
     parser.add_argument("captures", nargs="+", type=Path, metavar="CAPTURE")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--walker", type=Path)
+    parser.add_argument("--tools", metavar="NAME,...")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     args = parser.parse_args()
-    among = tools(args.walker)
+    among, missing = tools(args.walker, set(args.tools.split(",")) if args.tools else None)
+    if missing:
+        print(f"not installed, not timed: {', '.join(missing)}", file=sys.stderr)
     rows = [row for c in args.captures for row in table(c, measured(c, among, args.runs))]
     if args.json is not None:
         args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     if args.markdown is not None:
-        args.markdown.write_text(markdown(rows), encoding="utf-8")
+        args.markdown.write_text(markdown(rows, missing), encoding="utf-8")
     return 0
 
 

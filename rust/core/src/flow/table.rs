@@ -279,6 +279,7 @@ impl FlowTable {
 
     /// One step of the incremental idle sweep: at most 1/256 of the slab.
     pub fn sweep(&mut self, now: Timestamp) {
+        self.index.move_more();
         let len = self.records.len();
         let steps = (len / 256 + 16).min(len);
         for _ in 0..steps {
