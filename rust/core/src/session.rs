@@ -183,7 +183,7 @@ impl Session {
     /// Reads from the cache lines that the next segment will need; see `Engine::push`.
     #[inline]
     pub fn touch(&self) -> u64 {
-        let meters = u64::from(self.flow) ^ self.first.0 as u64;
+        let meters = u64::from(self.flow) ^ self.first.0 as u64 ^ u64::from(self.headend);
         self.half.iter().fold(meters, |n, h| n ^ h.touch())
     }
 

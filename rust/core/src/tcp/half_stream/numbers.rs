@@ -127,10 +127,12 @@ impl Numbers {
         }
     }
 
-    /// Reads from its last cache line.
+    /// Reads from each of its cache lines.
     #[inline]
     pub(super) fn touch(&self) -> u64 {
-        self.tally(Tally::Packets) ^ self.sum(Number::AckRtt)
+        let [first, middle, last] = [Number::SndNxt, Number::NewestRemembered, Number::AckRtt]
+            .map(|n| self.near[n as usize].high);
+        u64::from(self.tallies[TALLIES - 1]) ^ u64::from(first ^ middle ^ last)
     }
 
     #[inline]

@@ -233,7 +233,7 @@ impl HalfStream {
     #[inline]
     pub fn touch(&self) -> u64 {
         let end = u64::from(self.last_window) ^ u64::from(self.copies.touch());
-        self.snd_nxt() ^ self.numbers.touch() ^ end
+        self.numbers.touch() ^ end
     }
 
     /// True when any packet of this side was seen.
