@@ -93,6 +93,10 @@ impl Copies {
     /// TTL of the packet that `packet` is a copy of, if it is one; `newer_ns` is its time
     /// after the newest packet remembered.
     pub(super) fn original_of(&self, packet: Fingerprint, newer_ns: i64) -> Option<u8> {
+        // Nearly always so, and tested for all at once.
+        if !self.digests.contains(&packet.digest) {
+            return None;
+        }
         let within = if packet.ip_id == 0 {
             SPAN_COPY_NO_ID_NS
         } else {
@@ -110,12 +114,13 @@ impl Copies {
 
     /// Remembers `packet`, which came `newer_ns` after the newest one.
     pub(super) fn remember(&mut self, packet: Fingerprint, newer_ns: i64) {
-        let step = i32::try_from(newer_ns).unwrap_or(OLD);
-        for age in &mut self.ages {
-            *age = match age.checked_add(step) {
-                Some(sum) if *age != OLD && step != OLD => sum,
-                _ => OLD,
-            };
+        if let Ok(step) = i32::try_from(newer_ns) {
+            for age in &mut self.ages {
+                let sum = age.saturating_add(step);
+                *age = if *age == OLD { OLD } else { sum };
+            }
+        } else {
+            self.ages = [OLD; REMEMBERED];
         }
         let at = usize::from(self.next) % REMEMBERED;
         self.digests[at] = packet.digest;
