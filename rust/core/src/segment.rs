@@ -140,19 +140,24 @@ impl Offer {
                 ..Self::NONE
             };
         }
-        Self::of(&crate::decode::tcp_options(list, len))
+        crate::decode::offer(list, len)
     }
 
-    fn of(options: &TcpOptions) -> Self {
-        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
-        Self {
-            mss: options.mss.unwrap_or(0),
-            scale: options.window_scale.unwrap_or(0),
-            bits: bit(options.window_scale.is_some(), Self::SCALE)
-                | bit(options.sack_permitted, Self::SACK_PERMITTED)
-                | bit(options.timestamps.is_some(), Self::TIMESTAMPS)
-                | bit(options.is_malformed, Self::MALFORMED),
-        }
+    pub(crate) fn set_window_scale(&mut self, shift: u8) {
+        self.scale = shift;
+        self.bits |= Self::SCALE;
+    }
+
+    pub(crate) fn set_sack_permitted(&mut self) {
+        self.bits |= Self::SACK_PERMITTED;
+    }
+
+    pub(crate) fn set_timestamps(&mut self) {
+        self.bits |= Self::TIMESTAMPS;
+    }
+
+    pub(crate) fn set_malformed(&mut self) {
+        self.bits |= Self::MALFORMED;
     }
 
     fn has(self, bit: u8) -> bool {

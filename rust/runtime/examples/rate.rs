@@ -1,11 +1,11 @@
 //! Time per frame of each stage on one thread: `rate FILE`. Reading alone, then with
-//! decoding, then with the whole engine; no Python, no other thread.
+//! preparing (decode and hash), then with the whole engine; no Python, no other thread.
 #![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::time::Instant;
 
 use ctcpmon_capture::{FrameBatch, Input, Options, Progress, open};
-use ctcpmon_core::decode::decode;
+use ctcpmon_core::flow::{Prepared, Preparer};
 use ctcpmon_core::{Config, Engine};
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -28,9 +28,11 @@ fn main() -> Result<(), String> {
     let path = std::env::args().nth(1).ok_or("usage: rate FILE")?;
     for _ in 0..3 {
         let read = each_batch(&path, |_| {})?;
-        let mut segments = 0_u64;
-        let decoded = each_batch(&path, |batch| {
-            segments += batch.iter().filter(|f| decode(f).is_ok()).count() as u64;
+        let preparer = Preparer::default();
+        let mut out = Vec::new();
+        let prepared = each_batch(&path, |batch| {
+            out.resize(batch.frames.len(), Prepared::NONE);
+            preparer.prepare_all(batch, &batch.frames, &mut out);
         })?;
         let mut engine = Engine::new(Config {
             max_flow_bytes: 2 << 30,
@@ -41,7 +43,7 @@ fn main() -> Result<(), String> {
             engine.drain_events();
         })?;
         println!(
-            "read {read:.1} ns, read and decode {decoded:.1} ns, whole {whole:.1} ns a frame; {segments} segments, {} flows",
+            "read {read:.1} ns, read and prepare {prepared:.1} ns, whole {whole:.1} ns a frame; {} flows",
             engine.flows()
         );
     }

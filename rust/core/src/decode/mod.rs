@@ -35,7 +35,7 @@ mod walk;
 
 pub use disposition::Disposition;
 pub use link::LINK_TYPES;
-pub(crate) use tcp_options::parse as tcp_options;
+pub(crate) use tcp_options::{offer, parse as tcp_options};
 
 use crate::frame::Frame;
 use crate::segment::Segment;

@@ -4,7 +4,7 @@
 //! length is stepped over, as Linux does; one whose length cannot be ends the
 //! list (bug class B8).
 
-use crate::segment::TcpOptions;
+use crate::segment::{Offer, TcpOptions};
 
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
@@ -38,12 +38,11 @@ pub(crate) const NONE: TcpOptions = TcpOptions {
 
 /// Reads `list`, the captured part of an option list that is `room` bytes long.
 /// Options that were cut off are absent, not malformed.
-pub(crate) fn parse(list: &[u8], mut room: usize) -> TcpOptions {
+pub(crate) fn parse(list: &[u8], room: usize) -> TcpOptions {
     let mut options = NONE;
-    let mut rest = list;
     // The usual list of an established connection (RFC 7323 appendix A): two
     // no-operations and timestamps, in one read.
-    if let [1, 1, TIMESTAMPS, 10, body @ ..] = rest
+    if let [1, 1, TIMESTAMPS, 10, body @ ..] = list
         && let Some(body) = body.first_chunk()
         && room == 12
     {
@@ -52,35 +51,64 @@ pub(crate) fn parse(list: &[u8], mut room: usize) -> TcpOptions {
         return options;
     }
     let mut count = 0;
+    let is_malformed = each(list, room, |kind, option| {
+        if let Some(slot) = options.layout.get_mut(count) {
+            *slot = kind;
+            count += 1;
+        }
+        apply(&mut options, option);
+    });
+    options.is_malformed = is_malformed;
+    options
+}
+
+/// Reads of `list` what a flow record keeps: as [`parse`], without the rest.
+#[inline]
+pub(crate) fn offer(list: &[u8], room: usize) -> Offer {
+    let mut offer = Offer::NONE;
+    let is_malformed = each(list, room, |_, option| match *option {
+        [MSS, 4, a, b] => offer.mss = u16::from_be_bytes([a, b]),
+        [WINDOW_SCALE, 3, shift] => offer.set_window_scale(shift.min(MAX_WINDOW_SCALE)),
+        [SACK_PERMITTED, 2] => offer.set_sack_permitted(),
+        [TIMESTAMPS, 10, ..] => offer.set_timestamps(),
+        _ => {}
+    });
+    if is_malformed {
+        offer.set_malformed();
+    }
+    offer
+}
+
+/// Hands every option of `list` to `take` with its kind, up to the end of the list or the
+/// first that cannot be; true when there is one.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "one loop for each use, without what it does not need"
+)]
+fn each(list: &[u8], mut room: usize, mut take: impl FnMut(u8, &[u8])) -> bool {
+    let mut rest = list;
     while let [kind, tail @ ..] = rest {
         let len = match (*kind, tail) {
             (END | NO_OPERATION, _) => 1,
             (_, [len, ..]) => usize::from(*len),
-            (_, []) => {
-                // The length byte is cut off, or there is no room for it.
-                options.is_malformed = room < 2;
-                break;
-            }
+            // The length byte is cut off, or there is no room for it.
+            (_, []) => return room < 2,
         };
         if len > room || (len < 2 && *kind > NO_OPERATION) {
-            options.is_malformed = true;
-            break;
+            return true;
         }
         let Some((option, after)) = rest.split_at_checked(len) else {
-            break;
+            return false;
         };
-        if let Some(slot) = options.layout.get_mut(count) {
-            *slot = *kind;
-            count += 1;
-        }
+        take(*kind, option);
         if *kind == END {
-            break;
+            return false;
         }
-        apply(&mut options, option);
         rest = after;
         room -= len;
     }
-    options
+    false
 }
 
 /// Takes one whole option. Where a kind is repeated the last one stands.
@@ -107,4 +135,33 @@ fn apply(options: &mut TcpOptions, option: &[u8]) {
 fn pair(bytes: [u8; 8]) -> (u32, u32) {
     let both = u64::from_be_bytes(bytes);
     ((both >> 32) as u32, both as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Both readers agree on every list, whole or cut.
+        #[test]
+        fn the_offer_is_what_the_options_say(
+            pieces in prop::collection::vec((0u8..10, 0u8..12, any::<[u8; 4]>()), 0..12),
+            cut in 0usize..41,
+        ) {
+            let mut list: Vec<u8> = pieces
+                .iter()
+                .flat_map(|(kind, len, body)| [*kind, *len].into_iter().chain(*body))
+                .collect();
+            list.truncate(40);
+            let room = list.len();
+            list.truncate(cut);
+            let (options, offer) = (parse(&list, room), offer(&list, room));
+            prop_assert_eq!(offer.mss, options.mss.unwrap_or(0));
+            prop_assert_eq!(offer.window_scale(), options.window_scale);
+            prop_assert_eq!(offer.sack_permitted(), options.sack_permitted);
+            prop_assert_eq!(offer.has_timestamps(), options.timestamps.is_some());
+            prop_assert_eq!(offer.is_malformed(), options.is_malformed);
+        }
+    }
 }

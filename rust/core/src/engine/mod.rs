@@ -351,8 +351,7 @@ impl Engine {
                 return;
             }
         };
-        let delta = self.table.measure(at, dir, &head);
-        let record = self.table.get_mut(at);
+        let (delta, record) = self.table.measure(at, dir, &head);
         c.conversations += u64::from(delta.is_reuse);
         c.retransmissions += u64::from(delta.is_retransmission);
         c.dup_acks += u64::from(delta.is_dup_ack);

@@ -40,16 +40,15 @@ impl FlowKey {
     }
 }
 
-/// A flow key in 16 bytes. IPv4 addresses stand in it as they are; of a pair of IPv6
-/// addresses a 64-bit keyed digest does. Two IPv6 conversations with the same ports are
-/// taken for one with a probability of 2^-64 a pair, and nobody can aim at it without
-/// the key. The addresses themselves come with every segment.
+/// A flow key in 16 bytes: the addresses in one word, the ports and the version in the
+/// other. IPv4 addresses stand in it as they are; of a pair of IPv6 addresses a 64-bit
+/// keyed digest does. Two IPv6 conversations with the same ports are taken for one with a
+/// probability of 2^-64 a pair, and nobody can aim at it without the key. The addresses
+/// themselves come with every segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CompactKey {
-    low: u32,
-    high: u32,
-    ports: u32,
-    is_ipv6: bool,
+    addresses: u64,
+    ports: u64,
 }
 
 const V4_PREFIX: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
@@ -62,11 +61,18 @@ fn v4(addr: &Addr) -> Option<u32> {
 impl CompactKey {
     /// No key: port 0 on both sides.
     pub const NONE: Self = Self {
-        low: 0,
-        high: 0,
+        addresses: 0,
         ports: 0,
-        is_ipv6: false,
     };
+
+    #[inline]
+    fn new(addresses: u64, low_port: u16, high_port: u16, is_ipv6: bool) -> Self {
+        let ports = u64::from(low_port) << 16 | u64::from(high_port);
+        Self {
+            addresses,
+            ports: ports << 1 | u64::from(is_ipv6),
+        }
+    }
 
     /// The compact form of the key of a segment from `src` to `dst` and the index of its
     /// sender, as [`FlowKey::of`] gives it; `digest` is the keyed digest of two addresses.
@@ -84,12 +90,7 @@ impl CompactKey {
         }
         let (low, high) = if src <= dst { (src, dst) } else { (dst, src) };
         let both = digest(&low.addr, &high.addr);
-        let key = Self {
-            low: (both >> 32) as u32,
-            high: both as u32,
-            ports: u32::from(low.port) << 16 | u32::from(high.port),
-            is_ipv6: true,
-        };
+        let key = Self::new(both, low.port, high.port, true);
         (key, usize::from(src > dst))
     }
 
@@ -97,21 +98,14 @@ impl CompactKey {
     #[inline]
     pub fn of_v4(src: u64, dst: u64) -> (Self, usize) {
         let (low, high) = (src.min(dst), src.max(dst));
-        let key = Self {
-            low: (low >> 16) as u32,
-            high: (high >> 16) as u32,
-            ports: (low as u32) << 16 | (high as u32 & 0xffff),
-            is_ipv6: false,
-        };
+        let addresses = low >> 16 << 32 | high >> 16;
+        let key = Self::new(addresses, low as u16, high as u16, false);
         (key, usize::from(src > dst))
     }
 
     /// Two words for hashing.
     #[inline]
     pub fn words(&self) -> (u64, u64) {
-        (
-            u64::from(self.low) << 32 | u64::from(self.high),
-            u64::from(self.ports) << 1 | u64::from(self.is_ipv6),
-        )
+        (self.addresses, self.ports)
     }
 }

@@ -4,10 +4,10 @@
 use ahash::RandomState;
 
 use super::key::CompactKey;
-use crate::decode::plain::{self, Ends, Plain};
+use crate::decode::plain::{self, Ends};
 use crate::decode::{Disposition, walk_frame};
 use crate::frame::{Frame, FrameBatch, FrameMeta};
-use crate::segment::{Addr, Content, Head, Offer, TcpFlags};
+use crate::segment::{Addr, Content, Endpoint, Head, Offer, TcpFlags};
 use crate::time::Timestamp;
 
 /// Fractional part of the golden ratio, an odd multiplier with well spread bits (Knuth 6.4).
@@ -119,31 +119,34 @@ impl Preparer {
     /// What is known of `frame`.
     #[inline]
     pub fn prepare(&self, frame: &Frame<'_>) -> Prepared {
-        match plain::read(frame) {
-            Some(Plain {
-                head,
-                ends,
-                payload_at,
-            }) => {
-                let keyed = match ends {
-                    Ends::V4(src, dst) => CompactKey::of_v4(src, dst),
-                    Ends::V6(src, dst) => {
-                        CompactKey::of(&src, &dst, |low, high| self.digest(low, high))
-                    }
-                };
-                self.with_key(keyed, payload_at, head)
-            }
-            None => match walk_frame(frame) {
-                Ok(s) => {
-                    let keyed = CompactKey::of(&s.src, &s.dst, |low, high| self.digest(low, high));
-                    self.with_key(keyed, WALKED, s.head)
-                }
-                Err(end) => Prepared::ended(end),
-            },
+        match plain::read_v4(frame) {
+            Some(v4) => self.with_key(CompactKey::of_v4(v4.src, v4.dst), v4.payload_at, v4.head),
+            None => self.prepare_other(frame),
         }
     }
 
-    #[inline]
+    /// The same for any other frame.
+    #[inline(never)]
+    fn prepare_other(&self, frame: &Frame<'_>) -> Prepared {
+        let keyed = |src: Endpoint, dst: Endpoint| {
+            CompactKey::of(&src, &dst, |low, high| self.digest(low, high))
+        };
+        if let Some(plain) = plain::read_v6(frame)
+            && let Ends::V6(src, dst) = plain.ends
+        {
+            return self.with_key(keyed(src, dst), plain.payload_at, plain.head);
+        }
+        match walk_frame(frame) {
+            Ok(s) => self.with_key(keyed(s.src, s.dst), WALKED, s.head),
+            Err(end) => Prepared::ended(end),
+        }
+    }
+
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "the parts are never a whole elsewhere"
+    )]
     fn with_key(
         &self,
         (key, sender): (CompactKey, usize),

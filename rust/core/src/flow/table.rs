@@ -166,10 +166,10 @@ impl FlowTable {
         }
     }
 
-    /// Measures one segment sent by side `dir` in the record at `at`; see
-    /// [`FlowRecord::on_segment`].
+    /// Measures one segment sent by side `dir` in the record at `at`, which is handed back;
+    /// see [`FlowRecord::on_segment`].
     #[inline]
-    pub fn measure(&mut self, at: u32, dir: usize, head: &Head) -> Delta {
+    pub fn measure(&mut self, at: u32, dir: usize, head: &Head) -> (Delta, &mut FlowRecord) {
         let record = self.records.get_mut(at);
         let was_half_open = record.is_half_open();
         let delta = record.on_segment(dir, head);
@@ -181,7 +181,7 @@ impl FlowTable {
                 self.half_open + 1
             };
         }
-        delta
+        (delta, record)
     }
 
     /// Starts a new conversation in the record at `at`; see [`FlowRecord::renew`].
