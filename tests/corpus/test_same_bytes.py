@@ -70,6 +70,19 @@ def in_process(path: Path, batch_frames: int) -> bytes:
         return b"".join(encode(event) + b"\n" for event in monitor.events())
 
 
+@pytest.mark.parametrize("name", ["demo", *LAB[:4]])
+def test_one_processor(name: str) -> None:
+    """With one processor the engine's thread reads the file itself."""
+    everywhere = os.sched_getaffinity(0)
+    whole = lines(path_of(name))
+    os.sched_setaffinity(0, {min(everywhere)})
+    try:
+        alone = lines(path_of(name))
+    finally:
+        os.sched_setaffinity(0, everywhere)
+    assert alone == whole
+
+
 @pytest.mark.parametrize("name", ["demo", *LAB])
 def test_batch_size(name: str) -> None:
     path = path_of(name)

@@ -72,10 +72,12 @@ impl Observers {
 
     pub(crate) fn push(&mut self, batch: &mut Batch) {
         let Batch { frames, prepared } = batch;
-        if let ([engine], None) = (self.engines.as_mut_slice(), &self.matcher) {
-            engine.push_prepared(frames, prepared);
-        } else {
-            frames.iter().for_each(|frame| self.push_frame(&frame));
+        match (self.engines.as_mut_slice(), &self.matcher) {
+            ([engine], None) if prepared.len() == frames.frames.len() => {
+                engine.push_prepared(frames, prepared);
+            }
+            ([engine], None) => engine.push(frames),
+            _ => frames.iter().for_each(|frame| self.push_frame(&frame)),
         }
     }
 

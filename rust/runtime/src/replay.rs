@@ -265,7 +265,7 @@ impl Drop for Replay {
 
 fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
     let observers = Observers::new(config.engine, config.has_two_taps);
-    let reader = Reader::start(&config.inputs, config.batch_frames, observers.preparer())
+    let mut reader = Reader::start(&config.inputs, config.batch_frames, observers.preparer())
         .map_err(|e| e.to_string())?;
     let mut driver = Driver {
         shared,
@@ -284,12 +284,11 @@ fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
     }
     driver.publish(None);
     let last = loop {
-        match reader.full.recv_timeout(SLICE) {
+        match reader.next(SLICE) {
             Ok(Read::Batch(mut batch, bytes_read)) => {
                 driver.bytes_read = bytes_read;
                 let goes_on = driver.take(&mut batch);
-                // The reader waits for its buffers back; a reader that is gone does not.
-                let _ = reader.empty.send(batch);
+                reader.give_back(batch);
                 if !goes_on {
                     break None;
                 }
