@@ -73,7 +73,7 @@ fn main() {
                 println!();
             }
             Event::Ended(s, why) => {
-                let stall = s.detectors.stall;
+                let stall = s.detectors().stall;
                 println!(
                     "S {}:{}>{}:{} {:?} state {} worst {} at {:?} by {:?} stopped {:?} loss {:?} end {} pk {}/{} holes {}/{} gaps {}/{} over {}/{} esp {:?} {:?}",
                     s.client().addr.to_ip(),
@@ -88,14 +88,14 @@ fn main() {
                     stall.and_then(|x| x.stopped),
                     stall.and_then(|x| x.loss),
                     why.name(),
-                    s.half[0].packets,
-                    s.half[1].packets,
-                    s.half[0].holes_total,
-                    s.half[1].holes_total,
-                    s.half[0].gaps_proven,
-                    s.half[1].gaps_proven,
-                    s.half[0].holes_stepped_over,
-                    s.half[1].holes_stepped_over,
+                    s.half[0].packets(),
+                    s.half[1].packets(),
+                    s.half[0].holes_total(),
+                    s.half[1].holes_total(),
+                    s.half[0].gaps_proven(),
+                    s.half[1].gaps_proven(),
+                    s.half[0].holes_stepped_over(),
+                    s.half[1].holes_stepped_over(),
                     s.esp[0].totals(),
                     s.esp[1].totals(),
                 );

@@ -28,3 +28,18 @@ pub(crate) fn prefetch<T>(place: &T) {
 pub(crate) fn prefetch<T: Copy>(place: &T) {
     core::hint::black_box(*place);
 }
+
+/// Asks for every cache line of `place`; for structures of a few hundred bytes.
+#[inline]
+pub(crate) fn prefetch_whole<T>(place: &T) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..size_of::<T>()).step_by(64) {
+        let at = core::ptr::from_ref(place).wrapping_byte_add(line);
+        // SAFETY: as above; the line lies inside `place`.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+        };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}

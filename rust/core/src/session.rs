@@ -3,15 +3,20 @@
 //!
 //! Directions are roles: index 0 is what the client sends (to the headend), index 1
 //! what the headend sends (to the client). A role that is only guessed says so.
+//!
+//! What only some sessions need is boxed and made when it is first needed.
 
+mod ends;
+
+use self::ends::Ends;
 use crate::ctcp::esp::{EspArrival, EspMeter};
-use crate::ctcp::identity::Identity;
-use crate::ctcp::ike::IkeMeter;
+use crate::ctcp::identity::{Identity, UNNAMED};
+use crate::ctcp::ike::{IkeMeter, IsakmpHeader, NO_IKE};
 use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classify, packets_in};
-use crate::detect::DetectorStates;
+use crate::detect::{ALL_HEALTHY, DetectorStates};
 use crate::flow::candidate::Recognised;
 use crate::flow::{FlowKey, FlowRecord};
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_whole;
 use crate::segment::{Endpoint, Head, Segment, TcpFlags};
 use crate::tcp::half_stream::{Arrival, HalfStream, Offer};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
@@ -37,8 +42,6 @@ pub struct Framing {
     pub without_trailer: u64,
     /// More than one tunnel packet in the segment.
     pub merged: u64,
-    /// Too much was cut off to tell.
-    pub cut: u64,
 }
 
 /// A SYN with another sequence number on a live connection. It takes over only
@@ -52,55 +55,63 @@ pub struct PendingSyn {
     pub offer: Offer,
 }
 
+/// IKE of one session.
+#[derive(Clone, Debug, Default)]
+struct Ike {
+    meter: IkeMeter,
+    identity: Identity,
+}
+
+/// What few sessions ever have.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    /// A SYN waiting for an answer.
+    pending_syn: Option<PendingSyn>,
+    /// Session this one continues.
+    linked: Option<u64>,
+    /// Data segments by direction since the other side sent RST or FIN.
+    data_after_close: [u32; 2],
+    /// By direction, see [`Framing`].
+    without_trailer: [u64; 2],
+    merged: [u64; 2],
+}
+
 /// One tunnel session.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Stable id: a digest of ends, first packet time and generation.
-    pub id: u64,
-    /// 1 for the first connection on this 4-tuple, 2 for the next, ...
-    pub generation: u32,
-    /// What it was recognised as.
-    pub kind: Recognised,
-    /// Both ends.
-    pub key: FlowKey,
-    /// Index of the flow record.
-    pub flow: u32,
-    /// Index in `key` of the headend.
-    pub headend: usize,
-    /// The SYN was seen, or a port names the headend.
-    pub roles_known: bool,
-    /// First packet.
-    pub first: Timestamp,
-    /// Last packet.
-    pub last: Timestamp,
-    /// The start of the connection was not captured.
-    pub is_midstream: bool,
-    /// Some payload was cut so that trailers could not be read.
-    pub is_cut: bool,
     /// What each side sent.
     pub half: [HalfStream; 2],
     /// ESP loss meter by direction.
     pub esp: [EspMeter; 2],
-    /// Framing by direction.
-    pub framing: [Framing; 2],
-    /// IKE messages.
-    pub ike: IkeMeter,
-    /// What the ends said of themselves in clear.
-    pub identity: Identity,
-    /// A SYN waiting for an answer.
-    pub pending_syn: Option<PendingSyn>,
-    /// Session this one continues (same SPI or cookies).
-    pub linked: Option<u64>,
-    /// A later session continues this one.
-    pub is_continued: bool,
-    /// Data segments by direction since the other side sent RST or FIN.
-    pub data_after_close: [u32; 2],
-    /// Observation points that saw it, one bit each.
-    pub taps: u16,
+    /// Made with the first IKE message.
+    ike: Option<Box<Ike>>,
+    rare: Option<Box<Rare>>,
+    /// Made with the first verdict that is not *healthy*.
+    detectors: Option<Box<DetectorStates>>,
+    /// Stable id: a digest of ends, first packet time and generation.
+    pub id: u64,
+    /// First packet.
+    pub first: Timestamp,
+    /// Last packet.
+    pub last: Timestamp,
+    ends: Ends,
+    /// Index of the flow record.
+    pub flow: u32,
     /// Tunnel id of the SPAN transport.
     pub tunnel: u32,
-    /// State of every detector.
-    pub detectors: DetectorStates,
+    /// 1 for the first connection on this 4-tuple, 2 for the next, ...
+    pub generation: u16,
+    /// Observation points that saw it, one bit each.
+    pub taps: u16,
+    /// What it was recognised as.
+    pub kind: Recognised,
+    headend: u8,
+    /// The SYN was seen, or a port names the headend.
+    pub roles_known: bool,
+    /// The start of the connection was not captured.
+    pub is_midstream: bool,
+    /// Some payload was cut so that trailers could not be read.
+    pub is_cut: bool,
 }
 
 /// What one segment meant to its session.
@@ -125,10 +136,10 @@ impl Session {
         key: FlowKey,
         flow: u32,
         kind: Recognised,
-        generation: u32,
+        generation: u16,
     ) -> Self {
         let (headend, roles_known) = headend_of(record, &key);
-        let mut half = [HalfStream::new(), HalfStream::new()];
+        let mut half = [(); 2].map(|()| HalfStream::new(record.first));
         for (role, h) in half.iter_mut().enumerate() {
             let index = if role == TO_HEADEND {
                 1 - headend
@@ -138,71 +149,124 @@ impl Session {
             let lite = &record.halves[index];
             h.peer_window_first = record.halves[1 - index].last_window();
             h.peer_window_max = h.peer_window_first;
-            h.packets = u64::from(lite.packets);
+            h.seen_before(lite.packets, record.first);
             if lite.has_syn() {
-                let at = record
-                    .first
-                    .plus(i64::from(lite.syn_offset_ms) * NANOS_PER_MILLI);
-                h.offer = Offer {
-                    seen: true,
+                h.set_offer(&Offer {
                     iss: lite.base,
                     window_scale: lite.window_scale(),
-                    sack_permitted: lite.sack_permitted(),
-                    mss: (lite.mss != 0).then_some(lite.mss),
-                    layout: [0xff; 8],
-                    at,
-                };
+                    at: record.first,
+                });
                 h.ttl.handshake = lite.ttl;
-            }
-            if lite.packets > 0 {
-                h.first_ts = Some(record.first);
             }
         }
         Self {
-            id: session_id(record.first, &key, generation),
-            generation,
-            kind,
-            key,
-            flow,
-            headend,
-            roles_known,
+            half,
+            esp: Default::default(),
+            ike: None,
+            rare: None,
+            detectors: None,
+            id: session_id(record.first, &key, u32::from(generation)),
             first: record.first,
             last: record.last(),
+            ends: Ends::of(&key),
+            flow,
+            tunnel: 0,
+            generation,
+            taps: 0,
+            kind,
+            headend: headend as u8,
+            roles_known,
             is_midstream: !record.halves.iter().any(super::flow::record::Half::has_syn),
             is_cut: false,
-            half,
-            esp: [EspMeter::default(); 2],
-            framing: [Framing::default(); 2],
-            ike: IkeMeter::default(),
-            identity: Identity::default(),
-            pending_syn: None,
-            linked: None,
-            is_continued: false,
-            data_after_close: [0; 2],
-            taps: 0,
-            tunnel: 0,
-            detectors: DetectorStates::default(),
         }
     }
 
     /// Asks for the cache lines that the next segment will need; see `Engine::push`.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        for half in &self.half {
-            prefetch(&half.snd_nxt);
-            prefetch(&half.packets);
-            prefetch(&half.reordered);
-        }
+        prefetch_whole(self);
+    }
+
+    /// Both ends.
+    pub fn key(&self) -> FlowKey {
+        self.ends.key()
+    }
+
+    /// Index in the key of the headend.
+    #[inline]
+    pub fn headend(&self) -> usize {
+        usize::from(self.headend)
     }
 
     /// Client end.
     pub fn client(&self) -> Endpoint {
-        self.key.end(1 - self.headend)
+        self.key().end(1 - self.headend())
     }
 
     /// Headend end.
     pub fn server(&self) -> Endpoint {
-        self.key.end(self.headend)
+        self.key().end(self.headend())
+    }
+
+    /// IKE messages.
+    pub fn ike(&self) -> &IkeMeter {
+        self.ike.as_ref().map_or(&NO_IKE, |ike| &ike.meter)
+    }
+
+    /// What the ends said of themselves in clear.
+    pub fn identity(&self) -> &Identity {
+        self.ike.as_ref().map_or(&UNNAMED, |ike| &ike.identity)
+    }
+
+    /// State of every detector.
+    pub fn detectors(&self) -> &DetectorStates {
+        self.detectors.as_deref().unwrap_or(&ALL_HEALTHY)
+    }
+
+    /// The same, to change it.
+    pub fn detectors_mut(&mut self) -> &mut DetectorStates {
+        self.detectors.get_or_insert_default()
+    }
+
+    /// True when no detector ever said anything.
+    pub fn was_always_healthy(&self) -> bool {
+        self.detectors.is_none()
+    }
+
+    /// Session this one continues (same SPI or cookies).
+    pub fn linked(&self) -> Option<u64> {
+        self.rare.as_ref()?.linked
+    }
+
+    /// Notes that this session continues session `id`; the first one noted stays.
+    pub fn link_to(&mut self, id: u64) {
+        self.rare_mut().linked.get_or_insert(id);
+    }
+
+    /// A SYN waiting for an answer.
+    pub fn pending_syn(&self) -> Option<PendingSyn> {
+        self.rare.as_ref()?.pending_syn
+    }
+
+    /// Data segments in direction `dir` since the other side sent RST or FIN.
+    pub fn data_after_close(&self, dir: usize) -> u32 {
+        self.rare
+            .as_ref()
+            .map_or(0, |rare| rare.data_after_close[dir])
+    }
+
+    /// Segments in direction `dir` by framing.
+    pub fn framing(&self, dir: usize) -> Framing {
+        let rare = self.rare.as_ref();
+        Framing {
+            with_trailer: self.half[dir].trailers(),
+            without_trailer: rare.map_or(0, |rare| rare.without_trailer[dir]),
+            merged: rare.map_or(0, |rare| rare.merged[dir]),
+        }
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// True when only one side was ever seen.
@@ -216,9 +280,9 @@ impl Session {
     /// obeyed by the end that got it.
     pub fn close_in_force(&self, closer: usize) -> Option<Timestamp> {
         let h = &self.half[closer];
-        let at = h.rst.map(|(at, _, _)| at).or(h.fin)?;
+        let at = h.rst().map(|(at, _)| at).or(h.fin())?;
         let went_on = |h: &HalfStream| {
-            h.last_data_ts
+            h.last_data_ts()
                 .is_some_and(|t| t.since(at) > IGNORED_CLOSE_NS)
         };
         (!self.half.iter().all(went_on)).then_some(at)
@@ -237,7 +301,7 @@ impl Session {
     /// Takes one segment sent by end `index` of the key. `is_promotion` is true for
     /// the segment that made this session: the flow record has counted it already.
     pub fn on_segment(&mut self, index: usize, s: &Segment<'_>, is_promotion: bool) -> Effect {
-        let dir = usize::from(index == self.headend);
+        let dir = usize::from(index == self.headend());
         if self.half[dir].is_copy(s) {
             self.last = self.last.max(s.ts);
             return Effect::SpanCopy;
@@ -249,17 +313,17 @@ impl Session {
         self.taps |= 1 << (s.tap & 15);
         self.tunnel = s.tunnel;
         if is_promotion {
-            self.half[dir].packets = self.half[dir].packets.saturating_sub(1);
+            self.half[dir].is_measured_after_all();
         }
-        let usual = self.half[dir].spacing.mean_gap_ns;
+        let usual = self.half[dir].mean_gap_ns();
         let arrival = self.half[dir].on_sent(s);
         self.half[1 - dir].on_acked(s, usual);
         if s.payload_len == 0 {
             return Effect::Measured;
         }
-        let closed = &self.half[1 - dir];
-        if closed.rst.is_some() || closed.fin.is_some() {
-            self.data_after_close[dir] = self.data_after_close[dir].saturating_add(1);
+        if self.half[1 - dir].sent_close() {
+            let after = &mut self.rare_mut().data_after_close[dir];
+            *after = after.saturating_add(1);
         }
         self.is_cut |= s.is_cut();
         self.on_payload(dir, s, arrival)
@@ -268,9 +332,7 @@ impl Session {
     /// Takes the payload of one segment: one tunnel packet as the endpoints send it, or
     /// several (or parts) when an offload or a proxy re-cut the stream.
     fn on_payload(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
-        let framing = &self.framing[dir];
-        let may_be_merged =
-            s.payload_len > ONE_FRAME_BYTES || framing.without_trailer > 0 || framing.merged > 0;
+        let may_be_merged = s.payload_len > ONE_FRAME_BYTES || self.is_recut(dir);
         if !may_be_merged || s.is_cut() {
             return self.on_tunnel_packet(dir, s, arrival);
         }
@@ -291,8 +353,17 @@ impl Session {
                 other => effect = other,
             }
         }
-        self.framing[dir].merged += u64::from(packets > 1);
+        if packets > 1 {
+            self.rare_mut().merged[dir] += 1;
+        }
         effect
+    }
+
+    /// True when a segment of direction `dir` was not one whole tunnel packet.
+    fn is_recut(&self, dir: usize) -> bool {
+        self.rare
+            .as_ref()
+            .is_some_and(|rare| rare.without_trailer[dir] > 0 || rare.merged[dir] > 0)
     }
 
     fn on_tunnel_packet(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
@@ -301,19 +372,13 @@ impl Session {
             Arrival::Retransmission | Arrival::NetworkDuplicate | Arrival::Keepalive
         );
         let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
-        let framing = &mut self.framing[dir];
         let (spi, seq) = match classify(s.payload, s.payload_len, on_port) {
             Payload::Ctcp(packet, _) => {
-                framing.with_trailer += 1;
+                self.half[dir].count_trailer();
                 match packet {
                     TunnelPacket::Ike(header) => {
                         if !repeated {
-                            if let Some(h) = &header {
-                                let message = s.payload.get(8..).unwrap_or_default();
-                                self.identity.on_message(h, message, dir == TO_HEADEND);
-                            }
-                            let beyond = self.half[dir].unacked_bytes().unwrap_or(0);
-                            self.ike.on_message(dir, header.as_ref(), s.ts, beyond);
+                            self.on_ike(dir, header.as_ref(), s);
                         }
                         return header.map_or(Effect::Measured, |h| Effect::Cookies(h.initiator));
                     }
@@ -322,33 +387,25 @@ impl Session {
                 }
             }
             Payload::LooseEsp { spi, seq, .. } => {
-                framing.with_trailer += 1;
+                self.half[dir].count_trailer();
                 (spi, seq)
             }
-            Payload::EspHead { spi, seq } => {
-                framing.cut += 1;
-                (spi, seq)
-            }
-            _ if s.is_cut() => {
-                framing.cut += 1;
-                return Effect::Measured;
-            }
+            Payload::EspHead { spi, seq } => (spi, seq),
+            _ if s.is_cut() => return Effect::Measured,
             _ => {
-                framing.without_trailer += 1;
+                self.rare_mut().without_trailer[dir] += 1;
                 return Effect::Measured;
             }
         };
         // A stream that a proxy re-cut starts segments anywhere: believe an unknown
         // SPI only when the segment is whole.
         let known = self.esp[dir].knows(spi);
-        if !known && self.framing[dir].without_trailer > 0 && self.esp[dir].current().is_some() {
+        if !known && self.framing(dir).without_trailer > 0 && self.esp[dir].current().is_some() {
             return Effect::Measured;
         }
         let esp = self.esp[dir].on_packet(spi, seq);
         if arrival == Arrival::Retransmission && matches!(esp, EspArrival::Forward { .. }) {
-            let h = &mut self.half[dir];
-            h.retransmissions = h.retransmissions.saturating_sub(1);
-            h.reused_sequence += 1;
+            self.half[dir].reused_sequence();
         }
         if esp == EspArrival::NewSa {
             Effect::NewSpi(dir, spi)
@@ -357,34 +414,36 @@ impl Session {
         }
     }
 
+    fn on_ike(&mut self, dir: usize, header: Option<&IsakmpHeader>, s: &Segment<'_>) {
+        let beyond = self.half[dir].unacked_bytes().unwrap_or(0);
+        let ike = self.ike.get_or_insert_default();
+        if let Some(h) = header {
+            let message = s.payload.get(8..).unwrap_or_default();
+            ike.identity.on_message(h, message, dir == TO_HEADEND);
+        }
+        ike.meter.on_message(dir, header, s.ts, beyond);
+    }
+
     /// Decides whether a segment belongs to a new connection on the same ends.
     fn generation_change(&mut self, dir: usize, s: &Segment<'_>) -> Option<Offer> {
         let flags = s.flags;
         if flags.any(TcpFlags::SYN) && !flags.any(TcpFlags::ACK) {
             let h = &self.half[dir];
-            let is_other = if h.offer.seen {
-                h.offer.iss != s.seq
-            } else {
-                h.data_segments > 0
+            let is_other = match h.iss() {
+                Some(iss) => iss != s.seq,
+                None => h.data_segments() > 0,
             };
             if is_other {
-                let options = s.options();
-                self.pending_syn = Some(PendingSyn {
-                    dir,
-                    offer: Offer {
-                        seen: true,
-                        iss: s.seq,
-                        window_scale: options.window_scale,
-                        sack_permitted: options.sack_permitted,
-                        mss: options.mss,
-                        layout: options.layout,
-                        at: s.ts,
-                    },
-                });
+                let offer = Offer {
+                    iss: s.seq,
+                    window_scale: s.options().window_scale,
+                    at: s.ts,
+                };
+                self.rare_mut().pending_syn = Some(PendingSyn { dir, offer });
             }
             return None;
         }
-        let pending = self.pending_syn?;
+        let pending = self.pending_syn()?;
         let answered = flags.any(TcpFlags::SYN)
             && pending.dir != dir
             && s.ack == pending.offer.iss.wrapping_add(1);
@@ -393,7 +452,7 @@ impl Session {
             && (1..65_536).contains(&s.seq.wrapping_sub(pending.offer.iss))
             && !(-65_536..262_144).contains(&crate::tcp::seq::distance(
                 s.seq,
-                self.half[dir].snd_nxt as u32,
+                self.half[dir].snd_nxt() as u32,
             ));
         (answered || followed).then_some(pending.offer)
     }
@@ -402,24 +461,10 @@ impl Session {
     /// no evidence, so every timer starts anew after it.
     pub fn on_capture_gap(&mut self, now: Timestamp) {
         for h in &mut self.half {
-            if h.unacked_since.is_some() {
-                h.unacked_since = Some(now);
-            }
-            h.segments_since_una = 0;
-            h.ack_repeats = 0;
-            h.bare_repeats = 0;
-            h.dup_ack_run = 0;
-            h.sack_run = 0;
-            h.spacing.opposite_run = 0;
-            if h.last_ts.is_some() {
-                h.last_ts = Some(now);
-            }
+            h.on_capture_gap(now);
         }
-        self.ike.unanswered = [0; 2];
-        self.ike.unanswered_since = [None; 2];
-        for dpd in &mut self.ike.dpd {
-            dpd.pending = 0;
-            dpd.pending_since = None;
+        if let Some(ike) = &mut self.ike {
+            ike.meter.on_capture_gap();
         }
     }
 }

@@ -29,6 +29,52 @@ impl Timestamp {
     }
 }
 
+/// A time that may be absent, in the eight bytes of a [`Timestamp`]. The lowest time of
+/// all stands for absent; a capture that states it is taken to mean the one after.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MaybeTime(i64);
+
+impl MaybeTime {
+    /// Absent.
+    pub const NONE: Self = Self(i64::MIN);
+
+    /// The time, if there is one.
+    #[inline]
+    pub const fn get(self) -> Option<Timestamp> {
+        if self.0 == i64::MIN {
+            None
+        } else {
+            Some(Timestamp(self.0))
+        }
+    }
+
+    /// Sets the time unless there is one.
+    pub fn set_if_absent(&mut self, ts: Timestamp) {
+        if *self == Self::NONE {
+            *self = ts.into();
+        }
+    }
+}
+
+impl From<Timestamp> for MaybeTime {
+    #[inline]
+    fn from(ts: Timestamp) -> Self {
+        Self(ts.0.max(i64::MIN + 1))
+    }
+}
+
+impl Default for MaybeTime {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl std::fmt::Debug for MaybeTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
 /// Nanoseconds in one second.
 pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// Nanoseconds in one millisecond.

@@ -258,7 +258,7 @@ fn run(batch: &FrameBatch, size: usize, config: Config) -> Result<Vec<Event>, Te
         prop_assert!(engine.sessions().count() <= config.max_sessions);
         prop_assert!(engine.flows() <= config.max_flow_bytes / size_of::<FlowRecord>());
         for half in engine.sessions().flat_map(|session| &session.half) {
-            prop_assert!(half.holes.len() <= MAX_HOLES);
+            prop_assert!(half.holes().len() <= MAX_HOLES);
         }
     }
     engine.finish();

@@ -3,7 +3,7 @@
 //! What Python reads again and again (addresses, evidence, the session of a finding) is made as a
 //! Python object once, here; reading it then only counts a reference.
 
-use ctcpmon_core::ctcp::ike::{DpdMeter, exchange_name};
+use ctcpmon_core::ctcp::ike::exchange_name;
 use ctcpmon_core::detect::{DETECTORS, LossSide, Side, session_state, worst_state};
 use ctcpmon_core::engine::Finding as CoreFinding;
 use ctcpmon_core::flow::candidate::Recognised;
@@ -175,33 +175,37 @@ fn direction(s: &CoreSession, dir: usize) -> Direction {
     let (spi, seq) = s.esp[dir].current().unzip();
     let ttl = |t: u8| (t != 0).then_some(t);
     Direction {
-        packets: h.packets,
-        payload_bytes: h.payload_bytes,
-        data_segments: h.data_segments,
-        open_holes: h.holes.iter().filter(|x| x.is_counted && !x.is_gap).count() as u64,
-        holes_total: h.holes_total,
-        hole_bytes_total: h.hole_bytes_total,
+        packets: h.packets(),
+        payload_bytes: h.payload_bytes(),
+        data_segments: h.data_segments(),
+        open_holes: h
+            .holes()
+            .iter()
+            .filter(|x| x.is_counted && !x.is_gap)
+            .count() as u64,
+        holes_total: h.holes_total(),
+        hole_bytes_total: h.hole_bytes_total(),
         esp_received_pkts: received,
         esp_missing_pkts: missing,
         esp_spi: spi,
         esp_seq: seq,
-        retransmissions: h.retransmissions,
-        reordered: h.reordered,
-        network_duplicates: h.network_duplicates,
-        span_duplicates: h.span_duplicates,
-        dup_acks: h.dup_acks,
-        sack_segments: h.sack_segments,
-        zero_windows: h.zero_windows,
+        retransmissions: h.retransmissions(),
+        reordered: h.reordered(),
+        network_duplicates: h.network_duplicates(),
+        span_duplicates: h.span_duplicates(),
+        dup_acks: h.dup_acks(),
+        sack_segments: h.sack_segments(),
+        zero_windows: h.zero_windows(),
         unacked_bytes: h.unacked_bytes(),
-        window_bytes: h.window_bytes(s.half[1 - dir].offer.window_scale),
+        window_bytes: h.window_bytes(s.half[1 - dir].window_scale()),
         ack_frozen_since_ns: h
-            .unacked_since
+            .unacked_since()
             .filter(|_| h.segments_since_una > 0)
             .map(|t| t.0),
-        ack_rtt_us: (h.ack_rtt_ns > 0).then_some((h.ack_rtt_ns / 1000) as u64),
-        first_ns: h.first_ts.map(|t| t.0),
-        last_ns: h.last_ts.map(|t| t.0),
-        last_data_ns: h.last_data_ts.map(|t| t.0),
+        ack_rtt_us: (h.ack_rtt_ns() > 0).then_some((h.ack_rtt_ns() / 1000) as u64),
+        first_ns: h.first_ts().map(|t| t.0),
+        last_ns: h.last_ts().map(|t| t.0),
+        last_data_ns: h.last_data_ts().map(|t| t.0),
         ttl_data: ttl(h.ttl.data),
         ttl_pure_ack: ttl(h.ttl.pure_ack),
         ttl_handshake: ttl(h.ttl.handshake),
@@ -221,11 +225,11 @@ pub(crate) fn session(
         Recognised::IkeTcp => ("iketcp", None),
         Recognised::PlainIke => ("ike_tcp", None),
     };
-    let stall = s.detectors.stall;
+    let stall = s.detectors().stall;
     let cookie = |c: u64| (c != 0).then(|| format!("{c:016x}"));
     let row = Session {
         id: text(py, &session_id(s.id)),
-        generation: s.generation,
+        generation: u32::from(s.generation),
         protocol,
         product,
         certainty: certainty(s.kind).name(),
@@ -249,29 +253,26 @@ pub(crate) fn session(
         is_cut: s.is_cut,
         to_headend: Py::new(py, direction(s, TO_HEADEND))?,
         to_client: Py::new(py, direction(s, TO_CLIENT))?,
-        initiator_cookie: cookie(s.ike.initiator),
-        responder_cookie: cookie(s.ike.responder),
-        ike_exchange: exchange_name(s.ike.exchange),
-        ike_messages: s.ike.messages.iter().sum(),
+        initiator_cookie: cookie(s.ike().initiator),
+        responder_cookie: cookie(s.ike().responder),
+        ike_exchange: exchange_name(s.ike().exchange),
+        ike_messages: s.ike().messages.iter().sum(),
         keepalive_ms: s
             .half
             .iter()
-            .filter(|h| h.spacing.packets > 10 && h.spacing.is_steady())
-            .map(|h| ms(h.spacing.mean_gap_ns))
+            .filter(|h| h.spacing().packets > 10 && h.spacing().is_steady())
+            .map(|h| ms(h.spacing().mean_gap_ns))
             .min(),
-        dpd_ms: s
-            .ike
-            .dpd
-            .iter()
-            .filter_map(DpdMeter::every_ns)
+        dpd_ms: (0..2)
+            .filter_map(|dir| s.ike().dpd(dir).every_ns())
             .map(ms)
             .min(),
         vpn_group: s
-            .identity
+            .identity()
             .group()
             .map(|g| String::from_utf8_lossy(g).into_owned()),
-        vendors: s.identity.vendors().collect(),
-        linked_session: s.linked.map(session_id),
+        vendors: s.identity().vendors().collect(),
+        linked_session: s.linked().map(session_id),
         tunnel_id: s.tunnel,
         taps: (0..16).filter(|bit| s.taps >> bit & 1 == 1).collect(),
     };

@@ -14,8 +14,9 @@ struct Sa {
     spi: u32,
     first: u32,
     highest: u32,
-    received: u64,
-    /// Bit n: `highest - n` was received.
+    /// Packets received besides the first; never more than numbers there are.
+    more: u32,
+    /// Bit n: `highest - n` was received; 0 only where there is no SA.
     window: u64,
 }
 
@@ -25,13 +26,27 @@ impl Sa {
             spi,
             first: seq,
             highest: seq,
-            received: 1,
+            more: 0,
             window: 1,
         }
     }
 
-    fn missing(&self) -> u64 {
-        (u64::from(self.highest) - u64::from(self.first) + 1).saturating_sub(self.received)
+    fn is_seen(&self) -> bool {
+        self.window != 0
+    }
+
+    fn is(&self, spi: u32) -> bool {
+        self.is_seen() && self.spi == spi
+    }
+
+    /// Packets received and missing.
+    fn totals(&self) -> (u64, u64) {
+        if !self.is_seen() {
+            return (0, 0);
+        }
+        let received = u64::from(self.more) + 1;
+        let numbers = u64::from(self.highest) - u64::from(self.first) + 1;
+        (received, numbers.saturating_sub(received))
     }
 }
 
@@ -53,42 +68,40 @@ pub enum EspArrival {
     Doubtful,
 }
 
-/// ESP meter of one direction: the current SA, the one before it (both live for
-/// a while around a rekey), and what older ones summed up to.
+/// SAs before the current one.
 #[derive(Clone, Copy, Debug, Default)]
+struct Older {
+    /// The one just before; both live for a while around a rekey.
+    previous: Sa,
+    /// Received and missing in those before that.
+    retired: (u64, u64),
+}
+
+/// ESP meter of one direction: the current SA, the one before it, and what older ones
+/// summed up to.
+#[derive(Clone, Debug, Default)]
 pub struct EspMeter {
-    current: Option<Sa>,
-    previous: Option<Sa>,
-    retired_received: u64,
-    retired_missing: u64,
-    /// Packets seen twice.
-    pub duplicates: u64,
-    /// Packets outside any plausible range.
-    pub doubtful: u64,
-    /// SAs seen.
-    pub sas: u32,
+    current: Sa,
+    /// Made at the first rekey.
+    older: Option<Box<Older>>,
 }
 
 impl EspMeter {
     /// Takes one ESP packet.
     pub fn on_packet(&mut self, spi: u32, seq: u32) -> EspArrival {
-        let slot = match (&mut self.current, &mut self.previous) {
-            (Some(sa), _) | (_, Some(sa)) if sa.spi == spi => sa,
-            _ => {
-                if let Some(old) = self.previous {
-                    self.retired_received += old.received;
-                    self.retired_missing += old.missing();
-                }
-                self.previous = self.current;
-                self.current = Some(Sa::new(spi, seq));
-                self.sas = self.sas.saturating_add(1);
-                return EspArrival::NewSa;
-            }
+        let slot = if self.current.is(spi) {
+            &mut self.current
+        } else if let Some(older) = &mut self.older
+            && older.previous.is(spi)
+        {
+            &mut older.previous
+        } else {
+            self.begin(Sa::new(spi, seq));
+            return EspArrival::NewSa;
         };
         if seq > slot.highest {
             let jump = seq - slot.highest;
             if jump > MAX_JUMP {
-                self.doubtful += 1;
                 return EspArrival::Doubtful;
             }
             slot.window = if jump < 64 {
@@ -97,42 +110,57 @@ impl EspMeter {
                 1
             };
             slot.highest = seq;
-            slot.received += 1;
+            slot.more = slot.more.saturating_add(1);
             return EspArrival::Forward { skipped: jump - 1 };
         }
         let back = slot.highest - seq;
         if back >= 64 || seq < slot.first {
-            self.doubtful += 1;
             return EspArrival::Doubtful;
         }
         if slot.window >> back & 1 == 1 {
-            self.duplicates += 1;
             return EspArrival::Duplicate;
         }
         slot.window |= 1 << back;
-        slot.received += 1;
+        slot.more = slot.more.saturating_add(1);
         EspArrival::Late
+    }
+
+    fn begin(&mut self, sa: Sa) {
+        if self.current.is_seen() {
+            let older = self.older.get_or_insert_default();
+            let (received, missing) = older.previous.totals();
+            older.retired.0 += received;
+            older.retired.1 += missing;
+            older.previous = self.current;
+        }
+        self.current = sa;
+    }
+
+    fn previous(&self) -> Option<&Sa> {
+        self.older.as_ref().map(|older| &older.previous)
     }
 
     /// Packets received and missing, over all SAs of this direction.
     pub fn totals(&self) -> (u64, u64) {
-        [self.current, self.previous].iter().flatten().fold(
-            (self.retired_received, self.retired_missing),
-            |(received, missing), sa| (received + sa.received, missing + sa.missing()),
-        )
+        let retired = self.older.as_ref().map_or((0, 0), |older| older.retired);
+        [Some(&self.current), self.previous()]
+            .into_iter()
+            .flatten()
+            .map(Sa::totals)
+            .fold(retired, |(received, missing), (r, m)| {
+                (received + r, missing + m)
+            })
     }
 
     /// Current SPI and its highest sequence number.
     pub fn current(&self) -> Option<(u32, u32)> {
-        self.current.map(|sa| (sa.spi, sa.highest))
+        let sa = &self.current;
+        sa.is_seen().then_some((sa.spi, sa.highest))
     }
 
     /// True when `spi` is the current or the previous SA.
     pub fn knows(&self, spi: u32) -> bool {
-        [self.current, self.previous]
-            .iter()
-            .flatten()
-            .any(|sa| sa.spi == spi)
+        self.current.is(spi) || self.previous().is_some_and(|sa| sa.is(spi))
     }
 }
 
@@ -159,7 +187,7 @@ mod tests {
         m.on_packet(0x1000, 901);
         m.on_packet(0x2000, 2);
         assert_eq!(m.totals(), (4, 0));
-        assert_eq!(m.sas, 2);
+        assert_eq!(m.current(), Some((0x2000, 2)));
     }
 
     #[test]

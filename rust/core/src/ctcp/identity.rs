@@ -63,6 +63,12 @@ pub struct Identity {
     vendors: u8,
 }
 
+/// Nothing was said.
+pub static UNNAMED: Identity = Identity {
+    group: None,
+    vendors: 0,
+};
+
 impl Identity {
     /// The VPN group that the client named, as raw bytes from the wire: clean before use.
     pub fn group(&self) -> Option<&[u8]> {

@@ -3,7 +3,7 @@
 //! Only header fields are read: cookies, exchange, length. Nonces, hashes and
 //! key material are never copied out of a packet.
 
-use crate::time::{NANOS_PER_MILLI, Timestamp};
+use crate::time::{MaybeTime, NANOS_PER_MILLI, Timestamp};
 
 /// Length of the ISAKMP header in bytes.
 pub const HEADER_LEN: usize = 28;
@@ -106,7 +106,7 @@ pub struct DpdMeter {
     /// Requests since the last answer.
     pub pending: u32,
     /// First of them.
-    pub pending_since: Option<Timestamp>,
+    pub pending_since: MaybeTime,
     /// First request of all.
     pub first_asked: Timestamp,
     /// Last request.
@@ -114,11 +114,25 @@ pub struct DpdMeter {
     /// Longest time to an answer, ns.
     pub rtt_max_ns: i64,
     /// When the last request that was answered was sent: it arrived.
-    pub arrived: Option<Timestamp>,
+    pub arrived: MaybeTime,
     /// Most bytes beyond the receiver's ACK at which a request was sent that was answered.
     pub arrived_beyond: u64,
     asked_beyond: u64,
 }
+
+/// No request was seen.
+static NO_DPD: DpdMeter = DpdMeter {
+    asked: 0,
+    answered: 0,
+    pending: 0,
+    pending_since: MaybeTime::NONE,
+    first_asked: Timestamp(0),
+    last_asked: Timestamp(0),
+    rtt_max_ns: 0,
+    arrived: MaybeTime::NONE,
+    arrived_beyond: 0,
+    asked_beyond: 0,
+};
 
 impl DpdMeter {
     /// True when requests of this direction used to be answered.
@@ -141,7 +155,7 @@ impl DpdMeter {
         }
         self.asked = self.asked.saturating_add(1);
         self.pending = self.pending.saturating_add(1);
-        self.pending_since.get_or_insert(ts);
+        self.pending_since.set_if_absent(ts);
         self.last_asked = ts;
         self.asked_beyond = beyond;
     }
@@ -154,9 +168,9 @@ impl DpdMeter {
         }
         self.answered = self.answered.saturating_add(1);
         self.pending = 0;
-        self.pending_since = None;
+        self.pending_since = MaybeTime::NONE;
         self.rtt_max_ns = self.rtt_max_ns.max(rtt);
-        self.arrived = Some(self.last_asked);
+        self.arrived = self.last_asked.into();
         self.arrived_beyond = self.arrived_beyond.max(self.asked_beyond);
         true
     }
@@ -166,16 +180,16 @@ impl DpdMeter {
 ///
 /// `DPD` in IKEv1 uses two informational messages with different message ids
 /// (RFC 3706 section 5.3), so answers are paired by order and time, not by id.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct IkeMeter {
     /// Messages by direction: to the headend, to the client.
     pub messages: [u32; 2],
     /// Messages of this direction since the other side last sent one.
     pub unanswered: [u32; 2],
     /// First message of that run.
-    pub unanswered_since: [Option<Timestamp>; 2],
+    pub unanswered_since: [MaybeTime; 2],
     /// Last message by direction.
-    pub last: [Option<Timestamp>; 2],
+    pub last: [MaybeTime; 2],
     /// How often a message of this direction was answered.
     pub answered: [u32; 2],
     /// Smallest time from a message to the other side's next, ns; 0: none yet.
@@ -187,12 +201,41 @@ pub struct IkeMeter {
     /// Exchange of the latest message.
     pub exchange: u8,
     /// Last encrypted informational of DPD or delete size, by direction.
-    pub last_informational: [Option<Timestamp>; 2],
-    /// Informational exchanges as questions and answers, by direction of the question.
-    pub dpd: [DpdMeter; 2],
+    pub last_informational: [MaybeTime; 2],
+    dpd: [Option<Box<DpdMeter>>; 2],
 }
 
+/// No message was seen.
+pub static NO_IKE: IkeMeter = IkeMeter {
+    messages: [0; 2],
+    unanswered: [0; 2],
+    unanswered_since: [MaybeTime::NONE; 2],
+    last: [MaybeTime::NONE; 2],
+    answered: [0; 2],
+    rtt_min_ns: [0; 2],
+    initiator: 0,
+    responder: 0,
+    exchange: 0,
+    last_informational: [MaybeTime::NONE; 2],
+    dpd: [None, None],
+};
+
 impl IkeMeter {
+    /// Informational exchanges as questions and answers, by direction of the question.
+    pub fn dpd(&self, dir: usize) -> &DpdMeter {
+        self.dpd[dir].as_deref().unwrap_or(&NO_DPD)
+    }
+
+    /// A gap in the capture: what waits for an answer may have had it.
+    pub fn on_capture_gap(&mut self) {
+        self.unanswered = [0; 2];
+        self.unanswered_since = [MaybeTime::NONE; 2];
+        for dpd in self.dpd.iter_mut().flatten() {
+            dpd.pending = 0;
+            dpd.pending_since = MaybeTime::NONE;
+        }
+    }
+
     /// Takes one message sent in direction `dir` (0 to the headend, 1 to the client),
     /// `beyond` bytes beyond the last ACK that its sender got.
     pub fn on_message(
@@ -206,17 +249,17 @@ impl IkeMeter {
         self.messages[dir] = self.messages[dir].saturating_add(1);
         if self.unanswered[other] > 0 {
             self.answered[other] = self.answered[other].saturating_add(1);
-            if let Some(asked) = self.last[other] {
+            if let Some(asked) = self.last[other].get() {
                 let rtt = ts.since(asked).max(1);
                 let min = &mut self.rtt_min_ns[other];
                 *min = if *min == 0 { rtt } else { rtt.min(*min) };
             }
         }
         self.unanswered[other] = 0;
-        self.unanswered_since[other] = None;
+        self.unanswered_since[other] = MaybeTime::NONE;
         self.unanswered[dir] = self.unanswered[dir].saturating_add(1);
-        self.unanswered_since[dir].get_or_insert(ts);
-        self.last[dir] = Some(ts);
+        self.unanswered_since[dir].set_if_absent(ts);
+        self.last[dir] = ts.into();
         if let Some(h) = header {
             self.initiator = h.initiator;
             if h.responder != 0 {
@@ -224,10 +267,13 @@ impl IkeMeter {
             }
             self.exchange = h.exchange;
             if h.exchange == 5 {
-                self.last_informational[dir] = Some(ts);
+                self.last_informational[dir] = ts.into();
             }
-            if INFORMATIONAL.contains(&h.exchange) && !self.dpd[other].answer(ts) {
-                self.dpd[dir].ask(ts, beyond);
+            if INFORMATIONAL.contains(&h.exchange) {
+                let is_answer = self.dpd[other].as_mut().is_some_and(|dpd| dpd.answer(ts));
+                if !is_answer {
+                    self.dpd[dir].get_or_insert_default().ask(ts, beyond);
+                }
             }
         }
     }
@@ -265,7 +311,7 @@ mod tests {
             (m.answered[0], m.unanswered[0], m.rtt_min_ns[0]),
             (1, 2, 50)
         );
-        assert_eq!(m.unanswered_since[0], Some(Timestamp(100)));
+        assert_eq!(m.unanswered_since[0].get(), Some(Timestamp(100)));
     }
 
     #[test]
@@ -277,20 +323,20 @@ mod tests {
             m.on_message(0, h.as_ref(), s(t), 7);
             m.on_message(1, h.as_ref(), s(t).plus(40 * NANOS_PER_MILLI), 0);
         }
-        assert_eq!((m.dpd[0].asked, m.dpd[0].answered), (4, 4));
-        assert_eq!(m.dpd[1].asked, 0, "answers are no questions");
-        assert!(m.dpd[0].is_answered() && !m.dpd[1].is_answered());
+        assert_eq!((m.dpd(0).asked, m.dpd(0).answered), (4, 4));
+        assert_eq!(m.dpd(1).asked, 0, "answers are no questions");
+        assert!(m.dpd(0).is_answered() && !m.dpd(1).is_answered());
         assert_eq!(
-            (m.dpd[0].arrived, m.dpd[0].arrived_beyond),
+            (m.dpd(0).arrived.get(), m.dpd(0).arrived_beyond),
             (Some(s(30)), 7)
         );
         m.on_message(0, h.as_ref(), s(40), 900);
         m.on_message(1, h.as_ref(), s(45), 0);
         assert_eq!(
-            (m.dpd[0].pending, m.dpd[1].asked),
+            (m.dpd(0).pending, m.dpd(1).asked),
             (1, 1),
             "five seconds later is no answer"
         );
-        assert_eq!(m.dpd[0].arrived_beyond, 7);
+        assert_eq!(m.dpd(0).arrived_beyond, 7);
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn is_judged(session: &Session, f: &Frozen) -> bool {
     let h = &session.half[f.dir];
     // A few copies are no rule, but one since the ACK stood still shows that data pass.
     let passes =
-        h.forwarded_copies > 0 && h.last_copy > f.since && h.data_since_copy < MIN_SEGMENTS;
+        h.forwarded_copies() > 0 && h.last_copy() > f.since && h.data_since_copy() < MIN_SEGMENTS;
     f.segments >= MIN_SEGMENTS
         && !passes
         && signals::forwarded_copies(h).is_none()
@@ -39,13 +39,13 @@ pub(super) fn describe(
         .with(E::SegmentsAfterFreeze.is(f64::from(f.segments)))
         .with(E::Unacked.is(f.unacked as f64))
         .with(E::AckRepeats.is(f64::from(f.repeats)));
-    if let Some(window) = h.window_bytes(session.half[1 - f.dir].offer.window_scale) {
+    if let Some(window) = h.window_bytes(session.half[1 - f.dir].window_scale()) {
         j = j.with(E::Window.is(window as f64));
     }
     if let Some(allowance) = signals::allowance(session, f.dir) {
         j = j.with(E::Allowance.is(allowance as f64));
     }
-    if let Some(hole) = h.snd_una.and_then(|una| h.holes.at_or_from(una)) {
+    if let Some(hole) = h.snd_una().and_then(|una| h.holes().at_or_from(una)) {
         j = j.with(E::HoleBytes.is(hole.bytes() as f64).at(hole.opened));
     }
     j.not("slow_receiver: the sender did not stop")

@@ -59,16 +59,16 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
         || session
             .half
             .iter()
-            .any(|h| h.rst.is_some() || h.fin.is_some())
+            .any(|h| h.rst().is_some() || h.fin().is_some())
     {
         return Judgement::HEALTHY;
     }
-    let ike = &session.ike;
+    let ike = session.ike();
     for dir in 0..2 {
-        let Some(since) = ike.unanswered_since[dir] else {
+        let Some(since) = ike.unanswered_since[dir].get() else {
             continue;
         };
-        let waited = ike.last[dir].map_or(0, |last| last.since(since));
+        let waited = ike.last[dir].get().map_or(0, |last| last.since(since));
         if ike.unanswered[dir] >= MIN_MESSAGES
             && ike.answered[dir] >= 2
             && waited >= MIN_WAIT_NS

@@ -76,12 +76,12 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
 
 fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     let h = &session.half[f.dir];
-    let long = f.unproven_ns >= MIN_FREEZE_NS.max(h.ack_rtt_ns.saturating_mul(2));
+    let long = f.unproven_ns >= MIN_FREEZE_NS.max(h.ack_rtt_ns().saturating_mul(2));
     if f.repeats < 2 || f.segments < super::freeze::MIN_SEGMENTS || !long {
         return None;
     }
     if signals::dpd_unanswered_since(session, f.dir, f.since, ctx.now) {
-        let dpd = &session.ike.dpd[f.dir];
+        let dpd = &session.ike().dpd(f.dir);
         return Some(
             describe(session, f, Verdict::Stalled, 0.88)
                 .with(E::IkeRequests.is(f64::from(dpd.pending)))
@@ -94,7 +94,7 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     if signals::receiver_steps_over(session, f.dir, ctx) {
         return Some(
             describe(session, f, Verdict::Stalled, 0.9)
-                .with(E::ReceiverStepsOver.is(f64::from(h.holes_stepped_over)))
+                .with(E::ReceiverStepsOver.is(f64::from(h.holes_stepped_over())))
                 .not("frozen_ack_receiver: this receiver stepped over holes before"),
         );
     }

@@ -21,7 +21,7 @@ pub use evidence::{EVIDENCE, Evidence, EvidenceInfo, EvidenceName};
 pub use verdict::{Judgement, LossSide, Side, Verdict};
 
 use crate::session::Session;
-use crate::time::{NANOS_PER_SECOND, Timestamp};
+use crate::time::{MaybeTime, NANOS_PER_SECOND, Timestamp};
 
 /// What a detector may know besides the session.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +95,7 @@ pub struct DetectorState {
     /// Verdict in force.
     pub verdict: Verdict,
     /// Since when the verdict's condition is not met any more.
-    pub quiet_since: Option<Timestamp>,
+    pub quiet_since: MaybeTime,
 }
 
 /// The first stall of a session, kept for its record.
@@ -124,6 +124,16 @@ pub struct DetectorStates {
     pub stall: Option<FirstStall>,
 }
 
+/// Nothing found, ever.
+pub static ALL_HEALTHY: DetectorStates = DetectorStates {
+    states: [DetectorState {
+        verdict: Verdict::Healthy,
+        quiet_since: MaybeTime::NONE,
+    }; DETECTORS.len()],
+    worst: Verdict::Healthy,
+    stall: None,
+};
+
 impl DetectorStates {
     /// Worst verdict in force.
     pub fn current(&self) -> Verdict {
@@ -137,7 +147,7 @@ impl DetectorStates {
 
 /// State of a session in the words of the event contract.
 pub fn session_state(session: &Session) -> Verdict {
-    match session.detectors.current() {
+    match session.detectors().current() {
         Verdict::Healthy if session.is_one_sided() && session.never_retransmits() => {
             Verdict::Unknown
         }
@@ -147,5 +157,5 @@ pub fn session_state(session: &Session) -> Verdict {
 
 /// Worst state of a session.
 pub fn worst_state(session: &Session) -> Verdict {
-    session.detectors.worst.max(session_state(session))
+    session.detectors().worst.max(session_state(session))
 }

@@ -83,10 +83,13 @@ fn judge(session: &Session, f: &Frozen) -> Option<Judgement> {
     let h = &session.half[f.dir];
     let answers = &session.half[1 - f.dir];
     let tcp = signals::tcp_marks(session, 1 - f.dir);
-    let sacked = h.sack_run >= 1;
+    let sacked = h.sack_run() >= 1;
     let (_, widest) = h.peer_window_range;
-    let window = h.peer_window.unwrap_or(u16::MAX);
-    let average = h.payload_bytes.checked_div(h.data_segments).unwrap_or(0);
+    let window = h.peer_window().unwrap_or(u16::MAX);
+    let average = h
+        .payload_bytes()
+        .checked_div(h.data_segments())
+        .unwrap_or(0);
     let closed = u64::from(window) < average && window < widest / 4;
     let asks_each = signals::bare_acks(session, f) == BareAcks::ForEverySegment;
     let marks = [sacked, tcp.recut, tcp.resent, closed, asks_each]
@@ -101,18 +104,18 @@ fn judge(session: &Session, f: &Frozen) -> Option<Judgement> {
     let mut j = Judgement::new(Verdict::Stalled, confidence, f.since)
         .stopped(signals::side(f.dir))
         .lost(signals::loss_side(session, f.dir))
-        .with(E::DupAcks.is(f64::from(h.dup_ack_run)).at(h.ack_repeated))
+        .with(E::DupAcks.is(f64::from(h.dup_ack_run)).at(h.ack_repeated()))
         .with(E::AckFrozen.is(signals::ms(f.age_ns)).at(f.since))
         .with(E::SegmentsAfterFreeze.is(f64::from(f.segments)))
         .with(E::Unacked.is(f.unacked as f64));
     if sacked {
-        j = j.with(E::SackSegments.is(f64::from(h.sack_run)));
+        j = j.with(E::SackSegments.is(f64::from(h.sack_run())));
     }
     if tcp.resent {
-        j = j.with(E::RetransmissionsByDevice.is(answers.retransmissions as f64));
+        j = j.with(E::RetransmissionsByDevice.is(answers.retransmissions() as f64));
     }
     if tcp.recut {
-        j = j.with(E::UntrailedSegments.is(session.framing[1 - f.dir].without_trailer as f64));
+        j = j.with(E::UntrailedSegments.is(session.framing(1 - f.dir).without_trailer as f64));
     }
     if closed {
         j = j.with(E::WindowRemainder.is(f64::from(window)));
@@ -132,13 +135,13 @@ fn behind(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
         return None;
     }
     let h = &session.half[dir];
-    let last = h.last_data_ts?;
+    let last = h.last_data_ts()?;
     let age = ctx.now.since(last);
-    let only_acks = h.data_segments >= MIN_DATA
-        && age >= ONLY_ACKS_NS.max(h.max_data_gap_ns.saturating_mul(signals::GAP_FACTOR))
+    let only_acks = h.data_segments() >= MIN_DATA
+        && age >= ONLY_ACKS_NS.max(h.max_data_gap_ns().saturating_mul(signals::GAP_FACTOR))
         && h.acks_since_data >= MIN_ACKS
         && h.opposite_since_data >= MIN_ACKS
-        && h.last_ts.is_some_and(|t| ctx.now.since(t) < age / 2);
+        && h.last_ts().is_some_and(|t| ctx.now.since(t) < age / 2);
     let j = if only_acks {
         Judgement::new(Verdict::Stalled, 0.7, last)
             .with(E::AckRepeats.is(f64::from(h.acks_since_data)))
@@ -153,12 +156,12 @@ fn behind(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
         .stopped(signals::side(dir))
         .lost(Some(signals::sender_side(dir)))
         .with(E::Silence.is(signals::ms(age)).at(last))
-        .with(E::UsualGap.is(signals::ms(h.max_data_gap_ns)));
+        .with(E::UsualGap.is(signals::ms(h.max_data_gap_ns())));
     if marks.recut {
-        j = j.with(E::UntrailedSegments.is(session.framing[dir].without_trailer as f64));
+        j = j.with(E::UntrailedSegments.is(session.framing(dir).without_trailer as f64));
     }
     if marks.resent {
-        j = j.with(E::RetransmissionsByDevice.is(h.retransmissions as f64));
+        j = j.with(E::RetransmissionsByDevice.is(h.retransmissions() as f64));
     }
     Some(j.not("one_way_user: this side sent data regularly before"))
 }

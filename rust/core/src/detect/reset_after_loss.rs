@@ -91,17 +91,18 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
     let least = if is_foreign { 0 } else { MIN_FREEZE_NS };
     let freeze = freeze_before(session, dir, at, least)
         .or_else(|| freeze_before(session, closer, at, least));
-    let after = session.data_after_close[dir];
+    let after = session.data_after_close(dir);
     // A close that both ends ignore is known for one only when its sender goes on.
-    let wait = CLOSE_WAIT_NS.max(session.half[closer].max_data_gap_ns.saturating_mul(2));
+    let wait = CLOSE_WAIT_NS.max(session.half[closer].max_data_gap_ns().saturating_mul(2));
     let goes_on = after >= DATA_AFTER
         && session.half[dir]
-            .last_data_ts
+            .last_data_ts()
             .is_some_and(|t| t.since(at) >= wait);
-    let deleted = session.ike.last_informational[closer]
+    let deleted = session.ike().last_informational[closer]
+        .get()
         .is_some_and(|t| (0..DELETE_BEFORE_NS).contains(&at.since(t)));
     let lossy = session.half.iter().any(|h| {
-        h.last_loss
+        h.last_loss()
             .is_some_and(|t| (0..TIE_NS).contains(&at.since(t)))
     });
     let (since, confidence) = match (freeze, goes_on) {
@@ -140,7 +141,7 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
 /// `least_ns` at least.
 fn freeze_before(session: &Session, dir: usize, at: Timestamp, least_ns: i64) -> Option<Timestamp> {
     let h = &session.half[dir];
-    let since = h.unacked_since?;
+    let since = h.unacked_since()?;
     let age = at.since(since);
     (h.segments_since_una >= MIN_SEGMENTS && age >= least_ns).then_some(since)
 }

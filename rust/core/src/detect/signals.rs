@@ -99,14 +99,20 @@ pub struct Frozen {
 /// The ACK for direction `dir`, if it stands still below at least one new segment.
 pub fn frozen(session: &Session, dir: usize, now: Timestamp) -> Option<Frozen> {
     let h = &session.half[dir];
-    let since = h.unacked_since?;
+    let since = h.unacked_since()?;
     if h.segments_since_una == 0 {
         return None;
     }
-    let arrived = session.ike.dpd[dir].arrived.unwrap_or(since).max(since);
+    let arrived = session
+        .ike()
+        .dpd(dir)
+        .arrived
+        .get()
+        .unwrap_or(since)
+        .max(since);
     let heard_since = |start: Timestamp| match h.ack_repeats {
         0 => 0,
-        _ => h.ack_repeated.since(start).max(0),
+        _ => h.ack_repeated().since(start).max(0),
     };
     Some(Frozen {
         dir,
@@ -182,18 +188,18 @@ impl TcpMarks {
 
 /// Marks on what side `role` sends.
 pub fn tcp_marks(session: &Session, role: usize) -> TcpMarks {
-    let frames = &session.framing[role];
+    let frames = &session.framing(role);
     let odd = frames.without_trailer + frames.merged;
     let (low, high) = session.half[1 - role].peer_window_range;
     let is_ctcp = matches!(session.kind, Recognised::Ctcp(_));
     // udp2raw goes back in sequence space itself and draws its window by chance.
     let goes_back = session.kind == Recognised::FakeTcp(Product::Udp2raw);
-    let is_mirrored = session.half[role].forwarded_copies > 0;
+    let is_mirrored = session.half[role].forwarded_copies() > 0;
     TcpMarks {
         // One in twenty, and more than one: a tap that cuts frames makes single ones.
         recut: is_ctcp && odd >= 2 && odd * 20 > frames.with_trailer,
         // A mirror of both ports shows what a queue held twice, too late for a copy.
-        resent: !goes_back && !is_mirrored && session.half[role].retransmissions >= 2,
+        resent: !goes_back && !is_mirrored && session.half[role].retransmissions() >= 2,
         window_moves: !goes_back && low < high,
     }
 }
@@ -214,17 +220,17 @@ pub fn dpd_unanswered_since(
     since: Timestamp,
     now: Timestamp,
 ) -> bool {
-    let dpd = &session.ike.dpd[dir];
+    let dpd = &session.ike().dpd(dir);
     dpd.is_answered()
         && dpd.pending >= DPD_PENDING
-        && dpd.pending_since.is_some_and(|t| t >= since)
+        && dpd.pending_since.get().is_some_and(|t| t >= since)
         && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(dpd.rtt_max_ns.saturating_mul(4))
 }
 
 /// True when the next word of DPD is worth waiting for: a request sent into the freeze was
 /// answered, so this receiver stands still while data arrive, and the next request is due.
 pub fn dpd_will_tell(session: &Session, f: &Frozen, now: Timestamp) -> bool {
-    let dpd = &session.ike.dpd[f.dir];
+    let dpd = &session.ike().dpd(f.dir);
     let was_answered = f.unproven_ns < f.heard_ns;
     let is_asked = dpd.pending > 0
         && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(dpd.rtt_max_ns.saturating_mul(4));
@@ -263,13 +269,13 @@ pub struct Silence {
 pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence> {
     let h = &session.half[dir];
     let other = &session.half[1 - dir];
-    let since = h.last_ts?;
-    let spacing = &h.spacing;
+    let since = h.last_ts()?;
+    let spacing = h.spacing();
     if spacing.packets < RHYTHM_PACKETS {
         return None;
     }
     let age_ns = now.since(since);
-    let talking = other.last_data_ts?;
+    let talking = other.last_data_ts()?;
     let opposite = spacing.opposite_run;
     // Keepalives and DPD keep a beat; the handshake before them is faster.
     let is_slow_clock = spacing.max_gap_ns >= MIN_SILENCE_NS / GAP_FACTOR && spacing.is_steady();
@@ -281,7 +287,7 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
     // A path that is out for as long as a release timer: the next packet comes within one
     // usual gap after that.
     let out_ns = MIN_SILENCE_NS + spacing.max_gap_ns;
-    let enough = age_ns >= out_ns.max(pause_limit_ns(spacing))
+    let enough = age_ns >= out_ns.max(pause_limit_ns(&spacing))
         && opposite >= need
         && talking.since(since) >= age_ns / 2;
     let spread = talking.since(spacing.opposite_since) / i64::from(opposite.max(2) - 1);
@@ -300,7 +306,7 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
 /// Bytes beyond the ACK that strict tracking lets pass in direction `dir`.
 pub fn allowance(session: &Session, dir: usize) -> Option<u64> {
     let h = &session.half[dir];
-    let scale = session.half[1 - dir].offer.window_scale;
+    let scale = session.half[1 - dir].window_scale();
     let window = h.window_bytes(scale)?;
     let most = h.max_window_bytes(scale);
     Some((window + most).min(TRACKING_ALLOWANCE_BYTES).max(window))
@@ -331,15 +337,15 @@ pub const LIMIT_PCT: core::ops::RangeInclusive<u64> = 90..=140;
 pub fn silent_at_limit(session: &Session, dir: usize, now: Timestamp) -> Option<LimitReached> {
     let h = &session.half[dir];
     let frozen = frozen(session, dir, now)?;
-    let since = h.last_ts?;
+    let since = h.last_ts()?;
     let silence_ns = now.since(since);
     let allowance = allowance(session, dir)?;
     let used = frozen.unacked * 100 / allowance.max(1);
-    let opposite = h.spacing.opposite_run;
-    (silence_ns >= LIMIT_SILENCE_NS.max(pause_limit_ns(&h.spacing))
+    let opposite = h.spacing().opposite_run;
+    (silence_ns >= LIMIT_SILENCE_NS.max(pause_limit_ns(&h.spacing()))
         && LIMIT_PCT.contains(&used)
-        && opposite >= MIN_OPPOSITE_STEADY.max(h.spacing.max_opposite_run.min(200) + 1)
-        && h.ack_repeated >= since)
+        && opposite >= MIN_OPPOSITE_STEADY.max(h.spacing().max_opposite_run.min(200) + 1)
+        && h.ack_repeated() >= since)
         .then_some(LimitReached {
             frozen,
             since,
@@ -391,8 +397,8 @@ pub fn tap_is_at_receiver(session: &Session, dir: usize) -> bool {
 /// on the way made it. Endpoints build RST and SYN alike (QuickSec: TTL 240 for both).
 pub fn reset_is_foreign(half: &HalfStream) -> bool {
     let known = [half.ttl.data, half.ttl.pure_ack, half.ttl.handshake];
-    half.rst.is_some_and(|(_, _, ttl)| {
-        half.ttl.data != 0 && half.data_segments >= 5 && !known.contains(&ttl)
+    half.rst().is_some_and(|(_, ttl)| {
+        half.ttl.data != 0 && half.data_segments() >= 5 && !known.contains(&ttl)
     })
 }
 
@@ -400,10 +406,10 @@ pub fn reset_is_foreign(half: &HalfStream) -> bool {
 /// TTL are the rule. Returns data segments since the last copy and its time.
 pub fn forwarded_copies(half: &HalfStream) -> Option<(u32, Timestamp)> {
     let originals = half
-        .data_segments
-        .saturating_sub(u64::from(half.data_since_copy));
-    (half.forwarded_copies >= 8 && half.forwarded_copies * 10 >= originals * 6)
-        .then_some((half.data_since_copy, half.last_copy))
+        .data_segments()
+        .saturating_sub(u64::from(half.data_since_copy()));
+    (half.forwarded_copies() >= 8 && half.forwarded_copies() * 10 >= originals * 6)
+        .then_some((half.data_since_copy(), half.last_copy()))
 }
 
 /// Holes a receiver must be seen to step over before that is its habit (guess: a tap
@@ -416,7 +422,7 @@ const STEPS_OVER: u32 = 3;
 /// A tap that loses packets makes any receiver look like that, so proven gaps of the
 /// tap, or ordinary TCP that misses segments, take the proof away.
 pub fn receiver_steps_over(session: &Session, dir: usize, ctx: &super::Context) -> bool {
-    session.half[dir].holes_stepped_over >= STEPS_OVER
+    session.half[dir].holes_stepped_over() >= STEPS_OVER
         && ctx.tunnel_gaps == 0
         && ctx.tap_gap_ratio.is_none_or(|r| r <= TAP_GAP_LIMIT)
 }
@@ -424,10 +430,10 @@ pub fn receiver_steps_over(session: &Session, dir: usize, ctx: &super::Context) 
 /// Where the loss that started a freeze in direction `dir` was.
 pub fn loss_side(session: &Session, dir: usize) -> Option<LossSide> {
     let h = &session.half[dir];
-    if h.hole_at_una() || h.holes.iter().any(|x| x.is_counted && !x.is_gap) {
+    if h.hole_at_una() || h.holes().iter().any(|x| x.is_counted && !x.is_gap) {
         return Some(sender_side(dir));
     }
-    if h.snd_una.is_some_and(|una| una >= h.snd_first) && h.unacked_since.is_some() {
+    if h.snd_una().is_some_and(|una| una >= h.snd_first()) && h.unacked_since().is_some() {
         // The tap saw every byte, the receiver acknowledged less: lost beyond the tap.
         // (An ACK below the first byte seen is older than the capture.)
         return Some(sender_side(1 - dir));

@@ -91,7 +91,7 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
 fn judge(session: &Session, s: &Silence) -> Judgement {
     let h = &session.half[s.dir];
     let after_loss = h
-        .last_loss
+        .last_loss()
         .is_some_and(|t| s.since.since(t) < RECENT_LOSS_NS);
     let other = &session.half[1 - s.dir];
     let other_frozen = other.unacked_bytes().unwrap_or(0);
@@ -102,9 +102,11 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
         } else {
             0.0
         };
-    let ike = &session.ike;
+    let ike = session.ike();
     let asks = ike.unanswered[1 - s.dir] >= 3
-        && ike.unanswered_since[1 - s.dir].is_some_and(|t| t > s.since);
+        && ike.unanswered_since[1 - s.dir]
+            .get()
+            .is_some_and(|t| t > s.since);
     let verdict = if s.is_trickle && !asks && !after_loss {
         Verdict::Suspect
     } else {
@@ -113,7 +115,7 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
     // A side that only answered has nothing to be cut off: the answers stopped because
     // what they answer does not arrive.
     let only_answered =
-        h.acks_since_data >= ONLY_ACKS && h.pure_acks > h.data_segments && !after_loss;
+        h.acks_since_data >= ONLY_ACKS && h.pure_acks() > h.data_segments() && !after_loss;
     let stopped = if only_answered { 1 - s.dir } else { s.dir };
     let mut j = Judgement::new(verdict, confidence, s.opposite_since)
         .stopped(signals::side(stopped))
@@ -123,8 +125,8 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
         .with(E::OppositeSegments.is(f64::from(s.opposite)))
         .with(E::Unacked.is(other_frozen as f64));
     if after_loss {
-        j = j.with(E::HolesTotal.is(h.holes_total as f64));
-        if let Some(lost) = h.last_loss {
+        j = j.with(E::HolesTotal.is(h.holes_total() as f64));
+        if let Some(lost) = h.last_loss() {
             j = j.with(E::HoleToStall.is(signals::ms(s.since.since(lost))));
         }
     }
@@ -137,26 +139,26 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
 /// A session that continues another one on new ports (NAT rebinding) and is never
 /// answered, while the tap did see the other direction of the old one.
 fn rebound(session: &Session, ctx: &Context) -> Judgement {
-    let Some(_) = session.linked else {
+    let Some(_) = session.linked() else {
         return Judgement::HEALTHY;
     };
     let Some(dir) = (0..2).find(|d| session.half[*d].is_seen()) else {
         return Judgement::HEALTHY;
     };
     let h = &session.half[dir];
-    let (Some(first), Some(last)) = (h.first_ts, h.last_data_ts) else {
+    let (Some(first), Some(last)) = (h.first_ts(), h.last_data_ts()) else {
         return Judgement::HEALTHY;
     };
     let age = ctx.now.since(first);
     if age < signals::MIN_SILENCE_NS
         || last.since(first) < signals::MIN_SILENCE_NS / 2
-        || h.data_segments < u64::from(signals::MIN_OPPOSITE)
+        || h.data_segments() < u64::from(signals::MIN_OPPOSITE)
     {
         return Judgement::HEALTHY;
     }
     Judgement::new(Verdict::Stalled, 0.75, first)
         .stopped(signals::side(dir))
         .with(E::Silence.is(signals::ms(age)).at(first))
-        .with(E::OppositeSegments.is(h.data_segments as f64))
+        .with(E::OppositeSegments.is(h.data_segments() as f64))
         .not("one_way_span: the tap saw the answers to this session on its old ports")
 }

@@ -98,7 +98,10 @@ fn copies_stopped(session: &Session, dir: usize, now: Timestamp) -> Option<Judge
     let (missed, last) = signals::forwarded_copies(&session.half[dir])?;
     let f = signals::frozen(session, dir, now)?;
     let h = &session.half[dir];
-    let average = h.payload_bytes.checked_div(h.data_segments).unwrap_or(0);
+    let average = h
+        .payload_bytes()
+        .checked_div(h.data_segments())
+        .unwrap_or(0);
     let passed = f.unacked.saturating_sub(average * u64::from(missed));
     let at_limit = signals::allowance(session, dir)
         .is_some_and(|a| signals::LIMIT_PCT.contains(&(passed * 100 / a.max(1))));
@@ -128,7 +131,7 @@ fn beyond_limit(session: &Session, dir: usize, ctx: &Context) -> Option<Judgemen
     if (f.unacked <= limit && !stuck_at_limit) || !is_judged(session, &f) {
         return None;
     }
-    if session.ike.dpd[dir].arrived_beyond > limit {
+    if session.ike().dpd(dir).arrived_beyond > limit {
         // A request sent beyond the limit was answered: nothing on this path enforces it.
         return None;
     }
@@ -137,7 +140,7 @@ fn beyond_limit(session: &Session, dir: usize, ctx: &Context) -> Option<Judgemen
     {
         return None;
     }
-    let rtt = session.half[dir].ack_rtt_ns;
+    let rtt = session.half[dir].ack_rtt_ns();
     (f.repeats >= 2 && f.unproven_ns >= signals::MIN_SILENCE_NS.max(rtt.saturating_mul(2))).then(
         || {
             let crossed = Frozen {

@@ -5,6 +5,7 @@ use super::signals;
 use super::verdict::LossSide;
 use super::{Context, Detector, Judgement, Threshold, Verdict};
 use crate::session::Session;
+use crate::tcp::half_stream::HalfStream;
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// How long a loss keeps a session at risk.
@@ -62,8 +63,12 @@ Find the loss.",
 };
 
 fn check(session: &Session, ctx: &Context) -> Judgement {
-    let holes: u64 = session.half.iter().map(|h| h.holes_total).sum();
-    let gaps: u64 = session.half.iter().map(|h| u64::from(h.gaps_proven)).sum();
+    let holes: u64 = session.half.iter().map(HalfStream::holes_total).sum();
+    let gaps: u64 = session
+        .half
+        .iter()
+        .map(|h| u64::from(h.gaps_proven()))
+        .sum();
     let tap_to_blame = gaps * GAPS_PER_HOLES >= holes.max(1)
         || ctx.tunnel_gaps * GAPS_PER_HOLES >= ctx.tunnel_holes.max(1)
         || ctx.tap_gap_ratio.is_some_and(|r| {
@@ -71,7 +76,7 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
         });
     for dir in 0..2 {
         let h = &session.half[dir];
-        let recent = h.last_loss.filter(|t| ctx.now.since(*t) < MEMORY_NS);
+        let recent = h.last_loss().filter(|t| ctx.now.since(*t) < MEMORY_NS);
         if let Some(since) = recent
             && !tap_to_blame
         {
@@ -90,22 +95,23 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
     }
     for dir in 0..2 {
         let h = &session.half[dir];
-        if let Some(since) = h.last_pause.filter(|t| ctx.now.since(*t) < MEMORY_NS) {
+        if let Some(since) = h.last_pause().filter(|t| ctx.now.since(*t) < MEMORY_NS) {
             return describe(session, dir, since, None);
         }
     }
     for dir in 0..2 {
         let (received, missing) = session.esp[dir].totals();
         let h = &session.half[dir];
-        if missing > 0 && received > 20 && h.holes_total == 0 && h.holes.is_empty() && gaps == 0 {
-            let since = h.last_data_ts.unwrap_or(session.last);
+        if missing > 0 && received > 20 && h.holes_total() == 0 && h.holes().is_empty() && gaps == 0
+        {
+            let since = h.last_data_ts().unwrap_or(session.last);
             return describe(session, dir, since, Some(LossSide::Sender));
         }
     }
     Judgement::HEALTHY
 }
 
-fn frozen_at_hole(h: &crate::tcp::half_stream::HalfStream) -> bool {
+fn frozen_at_hole(h: &HalfStream) -> bool {
     h.hole_at_una() && h.segments_since_una >= MIN_SEGMENTS
 }
 
@@ -114,9 +120,9 @@ fn describe(session: &Session, dir: usize, since: Timestamp, loss: Option<LossSi
     let (received, missing) = session.esp[dir].totals();
     let mut j = Judgement::new(Verdict::AtRisk, 0.7, since)
         .lost(loss)
-        .with(E::HolesTotal.is(h.holes_total as f64))
-        .with(E::OpenHoles.is(h.holes.len() as f64))
-        .with(E::HoleBytes.is(h.hole_bytes_total as f64))
+        .with(E::HolesTotal.is(h.holes_total() as f64))
+        .with(E::OpenHoles.is(h.holes().len() as f64))
+        .with(E::HoleBytes.is(h.hole_bytes_total() as f64))
         .with(E::EspMissing.is(missing as f64));
     if received > 0 {
         j = j.with(E::EspLoss.is(100.0 * missing as f64 / (received + missing) as f64));

@@ -52,10 +52,10 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
             continue;
         };
         let h = &session.half[dir];
-        let Some(window) = h.window_bytes(session.half[1 - dir].offer.window_scale) else {
+        let Some(window) = h.window_bytes(session.half[1 - dir].window_scale()) else {
             continue;
         };
-        if f.age_ns >= MIN_AGE_NS && f.unacked > window && h.rst.is_none() {
+        if f.age_ns >= MIN_AGE_NS && f.unacked > window && h.rst().is_none() {
             return Judgement::new(Verdict::AtRisk, 0.7, f.since)
                 .with(E::Unacked.is(f.unacked as f64))
                 .with(E::Window.is(window as f64))

@@ -10,7 +10,7 @@ use crate::detect::{
 };
 use crate::flow::Candidate;
 use crate::session::Session;
-use crate::time::Timestamp;
+use crate::time::{MaybeTime, Timestamp};
 
 impl Engine {
     /// One round of judgement at packet time `now`.
@@ -23,15 +23,15 @@ impl Engine {
             let Some(slot) = slots[*index as usize].as_mut() else {
                 return false;
             };
-            let is_due = slot.recheck.is_some_and(|t| t <= now);
+            let is_due = slot.recheck.get().is_some_and(|t| t <= now);
             if is_due {
-                slot.recheck = None;
+                slot.recheck = MaybeTime::NONE;
                 if !slot.is_dirty {
                     slot.is_dirty = true;
                     due.push(*index);
                 }
             }
-            !is_due && slot.recheck.is_some()
+            !is_due && slot.recheck != MaybeTime::NONE
         });
         // The order of judgement is part of the output: by session, not by arrival.
         due.sort_unstable_by_key(|i| self.slots[*i as usize].as_ref().map(|s| s.session.id));
@@ -54,14 +54,10 @@ impl Engine {
             return;
         }
         for half in &mut slot.session.half {
-            half.settle_holes(now);
+            let (holes, gaps) = half.settle_holes(now);
+            self.tunnel_holes += holes;
+            self.tunnel_gaps += gaps;
         }
-        let (holes, gaps) = slot.session.half.iter().fold((0, 0), |(holes, gaps), h| {
-            (holes + h.holes_total, gaps + u64::from(h.gaps_proven))
-        });
-        self.tunnel_holes += holes - slot.counted_holes;
-        self.tunnel_gaps += gaps - slot.counted_gaps;
-        (slot.counted_holes, slot.counted_gaps) = (holes, gaps);
     }
 
     fn judge(&mut self, index: u32, now: Timestamp) {
@@ -80,13 +76,13 @@ impl Engine {
             let judgements = DETECTORS.map(|detector| (detector.check)(session, &ctx));
             // Of several that explain one stall the first names it, and goes on to while it lasts.
             let mut is_named = session
-                .detectors
+                .detectors()
                 .states
                 .iter()
                 .any(|state| state.verdict == Verdict::Stalled);
             for (i, mut judgement) in judgements.into_iter().enumerate() {
                 if judgement.verdict >= Verdict::Suspect {
-                    let in_force = session.detectors.states[i].verdict >= Verdict::Suspect;
+                    let in_force = session.detectors().states[i].verdict >= Verdict::Suspect;
                     if is_named && !in_force && !DETECTORS[i].tells_the_end {
                         continue;
                     }
@@ -115,7 +111,7 @@ impl Engine {
         let is_closed = session.is_closed();
         let quiet = now.since(session.last);
         if (is_closed && quiet > LINGER_NS) || quiet > IDLE_NS {
-            let by_rst = session.half.iter().any(|h| h.rst.is_some());
+            let by_rst = session.half.iter().any(|h| h.rst().is_some());
             let reason = match (is_closed, by_rst) {
                 (true, true) => EndReason::Rst,
                 (true, false) => EndReason::Fin,
@@ -126,19 +122,19 @@ impl Engine {
             self.table.get_mut(flow).candidate = Candidate::default();
             return;
         }
-        let waits = is_closed || session.detectors.current() > Verdict::Healthy;
+        let waits = is_closed || session.detectors().current() > Verdict::Healthy;
         let in_us = if waits { RECHECK_NS } else { IDLE_NS };
-        if slot.recheck.is_none() {
+        if slot.recheck == MaybeTime::NONE {
             self.rechecks.push(index);
         }
-        slot.recheck = Some(now.plus(in_us));
+        slot.recheck = now.plus(in_us).into();
     }
 
     /// Ends the input: judges everything once more and ends every session.
     pub fn finish(&mut self) {
         let Some(now) = self.clock.now() else { return };
         for slot in self.slots.iter_mut().flatten() {
-            slot.recheck = Some(now);
+            slot.recheck = now.into();
         }
         self.rechecks = (0..self.slots.len() as u32)
             .filter(|i| self.slots[*i as usize].is_some())
@@ -167,22 +163,25 @@ fn soften(judgement: &mut Judgement, tap_gap_ratio: Option<f64>) {
 
 /// Applies one judgement with hysteresis; true when the verdict in force changed.
 fn apply(session: &mut Session, i: usize, j: &Judgement, now: Timestamp) -> bool {
-    let states = &mut session.detectors;
+    if j.verdict == Verdict::Healthy && session.was_always_healthy() {
+        return false;
+    }
+    let states = session.detectors_mut();
     let state = states.states[i];
     if j.verdict == state.verdict {
-        states.states[i].quiet_since = None;
+        states.states[i].quiet_since = MaybeTime::NONE;
         return false;
     }
     if j.verdict < state.verdict {
-        let since = state.quiet_since.unwrap_or(now);
+        let since = state.quiet_since.get().unwrap_or(now);
         if now.since(since) < CLEAR_AFTER_NS {
-            states.states[i].quiet_since = Some(since);
+            states.states[i].quiet_since = since.into();
             return false;
         }
     }
     states.states[i] = DetectorState {
         verdict: j.verdict,
-        quiet_since: None,
+        quiet_since: MaybeTime::NONE,
     };
     states.worst = states.worst.max(j.verdict);
     if j.verdict == Verdict::Stalled && states.stall.is_none() {

@@ -4,11 +4,10 @@
 //! packet time, before the first frame at or after that time, whatever the size of
 //! the batches. Nothing handed out depends on the keyed hash of the flow table.
 
+mod identities;
 mod judging;
 
-use ahash::RandomState;
-use hashbrown::HashMap;
-
+use self::identities::{Identities, Identity};
 use crate::clock::{PacketClock, Tick};
 use crate::decode::{self, Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
@@ -17,13 +16,13 @@ use crate::flow::record::NO_SESSION;
 use crate::flow::table::Entry;
 use crate::flow::{FlowKey, FlowTable, Prepared, Preparer};
 use crate::frame::{Frame, FrameBatch};
-use crate::segment::{Addr, Content, Head, Segment};
+use crate::segment::{Content, Head, Segment};
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
 use crate::tap::TapMeter;
 use crate::taps::{EspSighting, read_esp};
 use crate::tcp::half_stream::Offer;
-use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
+use crate::time::{MaybeTime, NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
 /// Packet time between two rounds of judgement.
 pub const TICK_NS: i64 = 250 * NANOS_PER_MILLI;
@@ -128,18 +127,8 @@ pub enum Order {
 #[derive(Debug)]
 struct Slot {
     session: Session,
+    recheck: MaybeTime,
     is_dirty: bool,
-    recheck: Option<Timestamp>,
-    /// Already in the totals of the tap.
-    counted_holes: u64,
-    counted_gaps: u64,
-}
-
-/// What makes two sessions one user's: an SPI at a headend, or IKE cookies.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Identity {
-    Spi(Addr, usize, u32),
-    Cookie(Addr, u64),
 }
 
 /// Frames prepared together (guide: batches of 16 to 256 serve alike; what is prepared
@@ -159,7 +148,7 @@ pub struct Engine {
     free: Vec<u32>,
     dirty: Vec<u32>,
     rechecks: Vec<u32>,
-    identities: HashMap<Identity, (u32, u64), RandomState>,
+    identities: Identities,
     tap: TapMeter,
     tunnel_holes: u64,
     tunnel_gaps: u64,
@@ -185,7 +174,7 @@ impl Engine {
             free: Vec::new(),
             dirty: Vec::new(),
             rechecks: Vec::new(),
-            identities: HashMap::with_hasher(RandomState::new()),
+            identities: Identities::default(),
             tap: TapMeter::default(),
             tunnel_holes: 0,
             tunnel_gaps: 0,
@@ -308,7 +297,7 @@ impl Engine {
                 self.next_tick = Some(first_tick_after(now));
                 for slot in self.slots.iter_mut().flatten() {
                     slot.session.on_capture_gap(now);
-                    slot.recheck = slot.recheck.map(|_| now);
+                    slot.recheck = slot.recheck.get().map_or(MaybeTime::NONE, |_| now.into());
                 }
             }
         }
@@ -417,13 +406,11 @@ impl Engine {
         self.stats.counters.sessions += 1;
         let record = self.table.get_mut(at);
         record.generation = record.generation.saturating_add(1);
-        let session = Session::new(record, key, at, kind, u32::from(record.generation));
+        let session = Session::new(record, key, at, kind, record.generation);
         let slot = Some(Box::new(Slot {
             session,
+            recheck: MaybeTime::NONE,
             is_dirty: false,
-            recheck: None,
-            counted_holes: 0,
-            counted_gaps: 0,
         }));
         let index = if let Some(index) = self.free.pop() {
             self.slots[index as usize] = slot;
@@ -472,24 +459,11 @@ impl Engine {
         let Some(id) = self.slots[index as usize].as_ref().map(|s| s.session.id) else {
             return;
         };
-        if self.identities.len() >= self.config.max_sessions.saturating_mul(4) {
-            self.identities.clear();
-        }
-        let Some((old, old_id)) = self.identities.insert(identity, (index, id)) else {
-            return;
-        };
-        if old_id == id {
-            return;
-        }
-        if let Some(slot) = self.slots[index as usize].as_mut()
-            && slot.session.linked.is_none()
+        let limit = self.config.max_sessions.saturating_mul(4);
+        if let Some(before) = self.identities.carried_by(&identity, id, limit)
+            && let Some(slot) = self.slots[index as usize].as_mut()
         {
-            slot.session.linked = Some(old_id);
-        }
-        if let Some(slot) = self.slots.get_mut(old as usize).and_then(Option::as_mut)
-            && slot.session.id == old_id
-        {
-            slot.session.is_continued = true;
+            slot.session.link_to(before);
         }
     }
 
@@ -499,12 +473,12 @@ impl Engine {
             return;
         };
         let old = &slot.session;
-        let (flow, key, kind) = (old.flow, old.key, old.kind);
-        let opener = old.pending_syn.map_or(TO_HEADEND, |p| p.dir);
+        let (flow, key, kind) = (old.flow, old.key(), old.kind);
+        let opener = old.pending_syn().map_or(TO_HEADEND, |p| p.dir);
         let opener_end = if opener == TO_HEADEND {
-            1 - old.headend
+            1 - old.headend()
         } else {
-            old.headend
+            old.headend()
         };
         self.end_session(index, EndReason::Reused);
         self.table.renew(flow, offer.at, opener_end as u8);
@@ -512,7 +486,7 @@ impl Engine {
         self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).session;
         if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
-            slot.session.half[TO_HEADEND].offer = offer;
+            slot.session.half[TO_HEADEND].set_offer(&offer);
             slot.session.is_midstream = false;
         }
     }
@@ -584,7 +558,7 @@ impl Engine {
                 Order::Worst => session_state(b)
                     .cmp(&session_state(a))
                     .then_with(|| {
-                        let at = |s: &Session| s.detectors.stall.map_or(i64::MAX, |x| x.at.0);
+                        let at = |s: &Session| s.detectors().stall.map_or(i64::MAX, |x| x.at.0);
                         at(a).cmp(&at(b))
                     })
                     .then(by_id),

@@ -38,7 +38,7 @@ pub fn read_esp(session: &Session, index: usize, s: &Segment<'_>, out: &mut Vec<
     if s.payload_len == 0 {
         return;
     }
-    let dir = usize::from(index == session.headend);
+    let dir = usize::from(index == session.headend());
     let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
     let mut take = |payload: &[u8], wire_len: u32| {
         let (Payload::Ctcp(TunnelPacket::Esp { spi, seq }, _)

@@ -54,6 +54,13 @@ pub struct HoleList {
 }
 
 impl HoleList {
+    /// Nothing missing.
+    pub const EMPTY: Self = Self {
+        holes: Vec::new(),
+        overflowed: 0,
+        forgotten_below: 0,
+    };
+
     /// Notes that `start..end` was skipped.
     pub fn open(&mut self, start: u64, end: u64, at: Timestamp) {
         if start >= end {

@@ -6,45 +6,19 @@ pub const fn distance(a: u32, b: u32) -> i32 {
     a.wrapping_sub(b) as i32
 }
 
-/// Unwraps 32-bit sequence numbers against the last one seen.
-///
-/// The first number maps to `ORIGIN` plus itself, so numbers somewhat below the
-/// first one stay positive.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unwrap {
-    reference: Option<u64>,
-}
-
 /// Offset of the first unwrapped number; leaves room for numbers before it.
 const ORIGIN: u64 = 1 << 32;
 
-impl Unwrap {
-    /// True until a reference number is known.
-    pub fn is_unset(&self) -> bool {
-        self.reference.is_none()
-    }
-
-    /// The 64-bit form of `seq` nearest to the reference; sets the reference
-    /// when there is none.
-    pub fn at(&mut self, seq: u32) -> u64 {
-        if let Some(reference) = self.reference {
-            return near(reference, seq);
-        }
-        let value = ORIGIN + u64::from(seq);
-        self.reference = Some(value);
-        value
-    }
-
-    /// Moves the reference forward to `value` (never back, so that one forged
-    /// old segment cannot re-anchor the stream).
-    pub fn advance(&mut self, value: u64) {
-        if self.reference.is_none_or(|r| value > r) {
-            self.reference = Some(value);
-        }
-    }
+/// The 64-bit form of the first number of a stream, so that numbers somewhat below it
+/// stay positive.
+pub(super) fn first_number(seq: u32) -> u64 {
+    ORIGIN + u64::from(seq)
 }
 
-fn near(reference: u64, seq: u32) -> u64 {
+/// The 64-bit form of `seq` nearest to `reference`, the highest number seen. The reference
+/// never moves back, so that one forged old segment cannot re-anchor the stream.
+#[inline]
+pub(super) fn near(reference: u64, seq: u32) -> u64 {
     let delta = i64::from(distance(seq, reference as u32));
     reference.saturating_add_signed(delta)
 }
@@ -55,12 +29,9 @@ mod tests {
 
     #[test]
     fn unwraps_across_the_edge_both_ways() {
-        let mut u = Unwrap::default();
-        let a = u.at(0xffff_ff00);
-        u.advance(a);
-        let b = u.at(0x0000_0100);
+        let a = first_number(0xffff_ff00);
+        let b = near(a, 0x0000_0100);
         assert_eq!(b - a, 0x200);
-        u.advance(b);
-        assert_eq!(u.at(0xffff_ff00), a);
+        assert_eq!(near(b, 0xffff_ff00), a);
     }
 }

@@ -238,6 +238,7 @@ impl Load {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ctcpmon_core::ctcp::esp::EspMeter;
     use ctcpmon_core::decode::decode;
     use ctcpmon_core::{Config, Engine};
 
@@ -289,7 +290,7 @@ mod tests {
         assert_eq!(engine.stats().counters.sessions, 50);
         let (received, missing) = engine
             .sessions()
-            .flat_map(|s| s.esp.map(|m| m.totals()))
+            .flat_map(|s| s.esp.each_ref().map(EspMeter::totals))
             .fold((0, 0), |sum, got| (sum.0 + got.0, sum.1 + got.1));
         let share = missing as f64 / (received + missing) as f64;
         assert!((0.005..0.015).contains(&share), "{share}");
@@ -311,11 +312,11 @@ mod tests {
             let engine = counted(&Plan::new(mix, 0, sessions));
             let holes: usize = engine
                 .sessions()
-                .flat_map(|s| s.half.each_ref().map(|h| h.holes.len()))
+                .flat_map(|s| s.half.each_ref().map(|h| h.holes().len()))
                 .sum();
             let forgotten: u32 = engine
                 .sessions()
-                .flat_map(|s| s.half.each_ref().map(|h| h.holes.overflowed))
+                .flat_map(|s| s.half.each_ref().map(|h| h.holes().overflowed))
                 .sum();
             assert_eq!(engine.sessions().count(), sessions as usize);
             assert_eq!(holes + forgotten as usize, PACKETS, "{mix:?}");

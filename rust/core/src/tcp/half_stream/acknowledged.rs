@@ -1,5 +1,7 @@
 //! What the other side's ACK and window fields say about this side's data.
 
+use super::numbers::{Number, Tally};
+use super::spacing::smoothed;
 use super::{HalfStream, PAUSE_NS, PAUSE_SEGMENTS};
 use crate::segment::{Segment, TcpFlags};
 use crate::time::Timestamp;
@@ -10,12 +12,11 @@ impl HalfStream {
     pub fn on_acked(&mut self, segment: &Segment<'_>, usual_ns: i64) {
         let ts = segment.ts;
         if segment.payload_len > 0 {
-            let spacing = &mut self.spacing;
-            if spacing.opposite_run == 0 {
-                spacing.opposite_since = ts;
-                spacing.opposite_usual_ns = usual_ns;
+            if self.opposite_run == 0 {
+                self.numbers.set_time(Number::OppositeSince, ts);
+                self.numbers.set(Number::OppositeUsual, usual_ns as u64);
             }
-            spacing.opposite_run = spacing.opposite_run.saturating_add(1);
+            self.opposite_run = self.opposite_run.saturating_add(1);
             self.opposite_since_data = self.opposite_since_data.saturating_add(1);
         }
         if !segment.flags.any(TcpFlags::ACK) || segment.flags.any(TcpFlags::RST) {
@@ -25,37 +26,34 @@ impl HalfStream {
         if segment.payload_len == 0 {
             answered = std::mem::take(&mut self.segments_since_bare);
         }
-        let last_window = self.peer_window.replace(segment.window);
+        let last_window = self.peer_window();
+        self.last_window = segment.window;
+        self.has_window = true;
         self.peer_window_max = self.peer_window_max.max(segment.window);
         if !segment.flags.any(TcpFlags::SYN) {
             let (low, high) = self.peer_window_range;
             self.peer_window_range = (low.min(segment.window), high.max(segment.window));
         }
-        if self.seq.is_unset() {
-            // Nothing sent yet at this tap: the ACK gives the reference.
-            let ack = self.seq.at(segment.ack);
-            self.snd_first = ack;
-            self.snd_nxt = ack;
-        }
-        let ack = self.seq.at(segment.ack);
-        let Some(una) = self.snd_una else {
-            self.snd_una = Some(ack);
-            self.una_moved = ts;
-            self.peer_window_at_una = segment.window;
-            self.acked_to(ack, ts);
+        // Where nothing was sent yet at this tap, the ACK gives the reference.
+        let (nxt, ack) = self.unwrap_from(segment.ack);
+        let Some(una) = self.snd_una() else {
+            self.numbers.set(Number::SndUna, ack);
+            self.acked_to(ack, nxt, ts);
             return;
         };
         if ack > una {
             self.take_rtt(ack, ts);
             // Those that repeated the last number answered segments too.
-            self.bare_acks += u64::from(self.bare_repeats) + u64::from(segment.payload_len == 0);
-            self.snd_una = Some(ack);
-            self.una_moved = ts;
-            self.peer_window_at_una = segment.window;
-            self.acked_to(ack, ts);
-        } else if ack == una && self.snd_nxt > una {
+            let is_bare = u32::from(segment.payload_len == 0);
+            if self.bare_repeats > 0 {
+                self.numbers.add(Tally::BareAcks, self.bare_repeats);
+            }
+            self.numbers.add(Tally::BareAcks, is_bare);
+            self.numbers.set(Number::SndUna, ack);
+            self.acked_to(ack, nxt, ts);
+        } else if ack == una && nxt > una {
             self.ack_repeats = self.ack_repeats.saturating_add(1);
-            self.ack_repeated = ts;
+            self.numbers.set_time(Number::AckRepeated, ts);
             self.bare_repeats = self
                 .bare_repeats
                 .saturating_add(u32::from(segment.payload_len == 0));
@@ -64,62 +62,70 @@ impl HalfStream {
                 && last_window == Some(segment.window);
             let is_sacked = segment.options().sack_len > 0;
             if is_sacked {
-                self.sack_run = self.sack_run.saturating_add(1);
-                self.sack_segments += 1;
+                let rare = self.rare_mut();
+                rare.sack_run = rare.sack_run.saturating_add(1);
+                rare.sack_segments += 1;
             }
             // A window that moves by an update is no duplicate (RFC 5681 section 2),
             // but with SACK blocks the ACK was sent because of a hole all the same.
             if is_dup || (segment.payload_len == 0 && is_sacked) {
                 self.dup_ack_run = self.dup_ack_run.saturating_add(1);
-                self.dup_acks += 1;
+                self.numbers.count(Tally::DupAcks);
             }
         } else if answered > 0 {
             // Data of its own, or a later ACK, told the same first: it answered all the same.
-            self.bare_acks += 1;
+            self.numbers.count(Tally::BareAcks);
         }
     }
 
-    fn acked_to(&mut self, ack: u64, ts: Timestamp) {
+    fn acked_to(&mut self, ack: u64, nxt: u64, ts: Timestamp) {
         if self.segments_since_una >= PAUSE_SEGMENTS
             && self.ack_repeats >= 2
             && self
-                .unacked_since
-                .is_some_and(|since| self.ack_repeated.since(since) >= PAUSE_NS)
+                .unacked_since()
+                .is_some_and(|since| self.ack_repeated().since(since) >= PAUSE_NS)
         {
-            self.last_pause = Some(ts);
+            self.rare_mut().last_pause = ts.into();
         }
-        let stepped = self
-            .holes
-            .iter()
-            .filter(|h| h.end < ack && !h.is_acked)
-            .count();
-        self.gaps_proven += self.holes.acked(ack);
-        self.holes_stepped_over = self.holes_stepped_over.saturating_add(stepped as u32);
-        self.settled_segments = self.data_segments;
+        if let Some(rare) = &mut self.rare {
+            let stepped = rare
+                .holes
+                .iter()
+                .filter(|h| h.end < ack && !h.is_acked)
+                .count();
+            rare.gaps_proven += rare.holes.acked(ack);
+            rare.holes_stepped_over = rare.holes_stepped_over.saturating_add(stepped as u32);
+            rare.sack_run = 0;
+        }
+        self.numbers.copy(Tally::DataSegments, Tally::Settled);
         self.segments_since_una = 0;
         self.ack_repeats = 0;
         self.bare_repeats = 0;
         self.dup_ack_run = 0;
-        self.sack_run = 0;
-        self.unacked_since = (ack < self.snd_nxt).then_some(ts);
+        if ack < nxt {
+            self.numbers.set_time(Number::UnackedSince, ts);
+        } else {
+            self.numbers.clear(Number::UnackedSince);
+        }
         // The tap may miss data that the receiver has: never run behind the ACK.
-        if self.timing.is_some_and(|(end, _)| end <= ack) {
-            self.timing = None;
+        if self
+            .numbers
+            .get(Number::TimedEnd)
+            .is_some_and(|end| end <= ack)
+        {
+            self.numbers.clear(Number::TimedEnd);
         }
     }
 
     fn take_rtt(&mut self, ack: u64, ts: Timestamp) {
-        if let Some((end, sent)) = self.timing
+        if let Some(end) = self.numbers.get(Number::TimedEnd)
             && ack >= end
+            && let Some(sent) = self.numbers.time(Number::TimedAt)
         {
             let sample = ts.since(sent).max(0);
-            self.ack_rtt_min_ns = self.ack_rtt_min_ns.min(sample);
-            self.ack_rtt_ns = if self.ack_rtt_ns == 0 {
-                sample
-            } else {
-                self.ack_rtt_ns + (sample - self.ack_rtt_ns) / 8
-            };
-            self.timing = None;
+            let rtt_ns = smoothed(self.ack_rtt_ns(), sample);
+            self.numbers.set(Number::AckRtt, rtt_ns as u64);
+            self.numbers.clear(Number::TimedEnd);
         }
     }
 }

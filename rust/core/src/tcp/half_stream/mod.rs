@@ -5,29 +5,31 @@
 //! highest byte *seen*, `snd_una` the highest ACK *seen* from the other side.
 //! For cTCP an ACK may step over a hole, so `snd_una` beyond a hole proves nothing
 //! about the hole (docs/decisions/0003-hole-and-gap.md).
+//!
+//! Everything that a stream always has lies in a few cache lines; what few streams ever
+//! have is boxed (`rare`), so a healthy one stays small (`rust/testkit/tests/session_memory.rs`).
 
 mod acknowledged;
+mod copies;
+mod numbers;
+mod rare;
+mod readings;
 mod spacing;
 
 pub use spacing::Spacing;
 
-use super::holes::HoleList;
-use super::seq::Unwrap;
+use self::copies::{Copies, Fingerprint};
+use self::numbers::{Number, Numbers, Tally};
+use self::rare::{NOTHING, Rare};
+use self::spacing::{GapClasses, smoothed};
+use super::seq::{first_number, near};
 use crate::segment::{Segment, TcpFlags};
-use crate::time::{NANOS_PER_MILLI, Timestamp};
+use crate::time::{MaybeTime, NANOS_PER_MILLI, Timestamp};
 
 /// A hole younger than this may still be closed by reordering. Origin: three
 /// milliseconds is Wireshark's out-of-order threshold, IPsec gateways with several
 /// cores reorder by a few positions; 200 ms also covers two taps with skew (guess).
 pub const REORDER_WINDOW_NS: i64 = 200 * NANOS_PER_MILLI;
-/// A copy with equal IP identification within this time is the same packet seen
-/// twice by a mirror, not a retransmission: kernels retransmit after at least
-/// 200 ms (RFC 6298 minimum as deployed) and with a new identification.
-const SPAN_COPY_NS: i64 = 150 * NANOS_PER_MILLI;
-/// The same without an identification to compare (0 with DF, or IPv6).
-const SPAN_COPY_NO_ID_NS: i64 = 5 * NANOS_PER_MILLI;
-/// Segments remembered for the copy test; a mirror's copies come close behind.
-const RECENT: usize = 12;
 
 /// An ACK that stands still this long below [`PAUSE_SEGMENTS`] new segments is a
 /// pause worth remembering: above every round trip, below every release timer.
@@ -38,6 +40,8 @@ pub const PAUSE_SEGMENTS: u32 = 3;
 /// Latest data segments whose times are kept (guess: enough for a rate, few enough to
 /// follow a back-off).
 const LATEST: usize = 4;
+/// Where their times are, oldest at `latest_at`.
+const DATA_TIMES: [Number; LATEST] = [Number::Data0, Number::Data1, Number::Data2, Number::Data3];
 
 /// What one data segment was, seen from the tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,15 +64,6 @@ pub enum Arrival {
     Keepalive,
 }
 
-/// Identity of one packet for the copy test.
-#[derive(Clone, Copy, Debug, Default)]
-struct Fingerprint {
-    ts: i64,
-    digest: u64,
-    ip_id: u16,
-    ttl: u8,
-}
-
 /// TTL or hop limit by kind of segment; 0 means not seen. Kinds are kept apart
 /// because endpoints build handshake and RST packets with another TTL than data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,266 +78,199 @@ pub struct TtlByKind {
     pub reset: u8,
 }
 
-/// What the SYN of this side offered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a SYN offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// The SYN was seen.
-    pub seen: bool,
     /// SYN sequence number.
     pub iss: u32,
     /// Window scale shift; `None`: no option.
     pub window_scale: Option<u8>,
-    /// SACK permitted.
-    pub sack_permitted: bool,
-    /// Maximum segment size.
-    pub mss: Option<u16>,
-    /// Option kinds in wire order, 0xff padded.
-    pub layout: [u8; 8],
     /// Time of the SYN.
     pub at: Timestamp,
 }
 
+/// Shift of a SYN without the option.
+const NO_SCALE: u8 = u8::MAX;
+
 /// One side's sending, and the other side's answer to it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct HalfStream {
-    seq: Unwrap,
-    /// Highest byte seen plus one, unwrapped; 0 before the first segment.
-    pub snd_nxt: u64,
-    /// First sequence number seen, unwrapped.
-    pub snd_first: u64,
-    /// Highest ACK seen from the other side, unwrapped; `None` before the first.
-    pub snd_una: Option<u64>,
-    /// When `snd_una` last moved.
-    pub una_moved: Timestamp,
-    /// Since when unacknowledged data waits without `snd_una` moving.
-    pub unacked_since: Option<Timestamp>,
+    /// Times, sequence numbers and sums.
+    numbers: Numbers,
+    /// What few streams have.
+    rare: Option<Box<Rare>>,
     /// New data segments since `unacked_since`.
     pub segments_since_una: u32,
     /// Packets of the other side that repeated `snd_una` while data waited.
     pub ack_repeats: u32,
-    /// Time of the last of them.
-    pub ack_repeated: Timestamp,
     /// Of those the ones without data.
     pub bare_repeats: u32,
-    /// Empty segments of the other side while data waited, up to the last move of `snd_una`.
-    pub bare_acks: u64,
-    /// Data segments up to the last move of `snd_una`.
-    pub settled_segments: u64,
     /// New data segments since the last empty segment of the other side.
     pub segments_since_bare: u32,
     /// Duplicate ACKs in a row at `snd_una`: the five conditions of RFC 5681 section 2.
     pub dup_ack_run: u32,
-    /// Duplicate ACKs in all.
-    pub dup_acks: u64,
-    /// Segments of the other side with SACK blocks since `snd_una` moved.
-    pub sack_run: u32,
-    /// Segments of the other side with SACK blocks in all.
-    pub sack_segments: u64,
-    /// Holes ever passed by an ACK in one jump (the receiver steps over holes).
-    pub holes_stepped_over: u32,
-    /// Holes an ACK proved to be the tap's own loss.
-    pub gaps_proven: u32,
-    /// Bytes not seen.
-    pub holes: HoleList,
-    /// Holes that outlived the reorder window.
-    pub holes_total: u64,
-    /// Bytes of those.
-    pub hole_bytes_total: u64,
-    /// When the last such hole opened.
-    pub last_loss: Option<Timestamp>,
-    /// Window the other side last offered, unscaled.
-    pub peer_window: Option<u16>,
-    /// Window the other side offered when `snd_una` last moved, unscaled.
-    pub peer_window_at_una: u16,
-    /// Largest and smallest window the other side offered on data or ACKs.
+    /// Empty ACKs since the last data segment.
+    pub acks_since_data: u32,
+    /// Data segments of the other side since the last data segment of this one.
+    pub opposite_since_data: u32,
+    /// Data segments of the other side since the last packet of this one.
+    opposite_run: u32,
+    /// SYN sequence number, where the SYN was seen.
+    iss: u32,
+    /// First sequence number seen.
+    first_seq: u32,
+    /// Gaps about as long as the longest one.
+    gaps: GapClasses,
+    /// Packets before there was a session.
+    before: u16,
+    /// Window the other side last offered, unscaled, where `has_window`.
+    last_window: u16,
+    /// Smallest and largest window the other side offered on data or ACKs.
     pub peer_window_range: (u16, u16),
     /// Largest window the other side ever offered, SYN included, unscaled.
     pub peer_window_max: u16,
     /// First window the other side offered, SYN included, unscaled; 0 when not known.
     pub peer_window_first: u16,
-    /// Smoothed data-to-ACK time, ns; 0 before the first sample.
-    pub ack_rtt_ns: i64,
-    /// Smallest data-to-ACK time, ns; `i64::MAX` before the first sample.
-    pub ack_rtt_min_ns: i64,
-    timing: Option<(u64, Timestamp)>,
-    /// Packets, payload bytes, segments with payload, in all.
-    pub packets: u64,
-    /// Payload bytes in all.
-    pub payload_bytes: u64,
-    /// Segments with payload.
-    pub data_segments: u64,
-    /// Empty segments with only ACK set.
-    pub pure_acks: u64,
-    /// Segments that repeated bytes already seen.
-    pub retransmissions: u64,
-    /// When the last of them (or a late fill) was seen.
-    pub last_retransmission: Option<Timestamp>,
-    /// Segments that filled a hole too late for reordering.
-    pub late_fills: u64,
-    /// Segments that used sequence space again with other bytes.
-    pub reused_sequence: u64,
-    /// Segments that closed a hole within the reorder window.
-    pub reordered: u64,
-    /// Packets delivered twice by the network.
-    pub network_duplicates: u64,
-    /// Packets the mirror delivered twice (dropped before analysis).
-    pub span_duplicates: u64,
-    /// Of those with a payload and a TTL one lower: seen again behind a router.
-    pub forwarded_copies: u64,
-    /// Data segments since the last forwarded copy.
-    pub data_since_copy: u32,
-    /// Time of the last forwarded copy.
-    pub last_copy: Timestamp,
-    /// Zero windows this side advertised.
-    pub zero_windows: u64,
-    /// Keepalive probes this side sent.
-    pub keepalives: u64,
-    /// First packet.
-    pub first_ts: Option<Timestamp>,
-    /// Last packet.
-    pub last_ts: Option<Timestamp>,
-    /// Last segment with payload.
-    pub last_data_ts: Option<Timestamp>,
-    /// Times of the last segments with payload, oldest at `data_times_at`.
-    data_times: [Timestamp; LATEST],
-    data_times_at: u8,
-    /// Spacing of packets.
-    pub spacing: Spacing,
     /// TTLs by kind.
     pub ttl: TtlByKind,
-    /// Longest time between two data segments, ns.
-    pub max_data_gap_ns: i64,
-    /// Empty ACKs since the last data segment.
-    pub acks_since_data: u32,
-    /// Data segments of the other side since the last data segment of this one.
-    pub opposite_since_data: u32,
-    /// The last time an ACK stood still for [`PAUSE_NS`] or more and then moved on.
-    pub last_pause: Option<Timestamp>,
-    /// The SYN of this side.
-    pub offer: Offer,
-    /// FIN seen at.
-    pub fin: Option<Timestamp>,
-    /// RST seen at, its sequence number and TTL.
-    pub rst: Option<(Timestamp, u32, u8)>,
-    recent: [Fingerprint; RECENT],
-    recent_at: u8,
+    /// Largest `opposite_run`, saturated: nobody asks beyond 200.
+    max_opposite_run: u8,
+    /// Shift that the SYN of this side offered, or [`NO_SCALE`].
+    window_scale: u8,
+    /// Which of [`DATA_TIMES`] is the oldest.
+    latest_at: u8,
+    has_window: bool,
+    /// The SYN of this side was seen.
+    has_offer: bool,
+    /// Its last packets.
+    copies: Copies,
 }
 
-/// FNV-1a over the fields that make two captures of one packet equal. Not keyed:
-/// it decides about one packet of one flow, it places nothing in a table.
-fn digest(segment: &Segment<'_>) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let mut h = 0xcbf2_9ce4_8422_2325_u64;
-    let mut mix = |v: u64| {
-        h = (h ^ v).wrapping_mul(PRIME);
-        h ^= h >> 29;
-    };
-    mix(u64::from(segment.seq) << 32 | u64::from(segment.ack));
-    mix(u64::from(segment.payload_len) << 32
-        | u64::from(segment.window) << 8
-        | u64::from(segment.flags.0));
-    for chunk in segment.payload.chunks(8).take(6) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        mix(u64::from_le_bytes(word));
-    }
-    h
+/// The rare part, made when it is first needed.
+#[cold]
+fn earned(rare: &mut Option<Box<Rare>>) -> &mut Rare {
+    rare.get_or_insert_with(|| Box::new(NOTHING.clone()))
 }
 
 impl HalfStream {
-    /// A half-stream with nothing seen.
-    pub fn new() -> Self {
+    /// A half-stream with nothing seen, of a flow that began at `first`.
+    pub fn new(first: Timestamp) -> Self {
         Self {
-            ack_rtt_min_ns: i64::MAX,
+            numbers: Numbers::new(first),
+            rare: None,
+            segments_since_una: 0,
+            ack_repeats: 0,
+            bare_repeats: 0,
+            segments_since_bare: 0,
+            dup_ack_run: 0,
+            acks_since_data: 0,
+            opposite_since_data: 0,
+            opposite_run: 0,
+            iss: 0,
+            first_seq: 0,
+            gaps: GapClasses::default(),
+            before: 0,
+            last_window: 0,
             peer_window_range: (u16::MAX, 0),
-            ..Self::default()
+            peer_window_max: 0,
+            peer_window_first: 0,
+            ttl: TtlByKind::default(),
+            max_opposite_run: 0,
+            window_scale: NO_SCALE,
+            latest_at: 0,
+            has_window: false,
+            has_offer: false,
+            copies: Copies::new(),
         }
     }
 
-    /// True when any packet of this side was seen.
-    pub fn is_seen(&self) -> bool {
-        self.first_ts.is_some()
-    }
-
-    /// Bytes sent and not acknowledged; `None` until both are known.
-    pub fn unacked_bytes(&self) -> Option<u64> {
-        self.snd_una
-            .map(|una| self.snd_nxt.saturating_sub(una.max(self.snd_first)))
-    }
-
-    /// Share of this side's segments that the other side used to answer with an empty
-    /// ACK while its ACK still moved; `None` before twenty segments were answered (guess:
-    /// an IKE handshake and as much again).
-    pub fn bare_ack_share(&self) -> Option<f64> {
-        // Not what came since: a reordered segment of a frozen stream is no settled one.
-        let settled = self.settled_segments;
-        (settled >= 20).then(|| self.bare_acks as f64 / settled as f64)
-    }
-
-    /// Mean time between data segments over the whole stream, and from the fourth last one
-    /// until `now`, ns; `None` before there were twice as many.
-    pub fn data_pace_ns(&self, now: Timestamp) -> Option<(i64, i64)> {
-        if self.data_segments < 2 * LATEST as u64 {
-            return None;
+    /// Takes over `packets` that were seen since `first`, before there was a session.
+    pub fn seen_before(&mut self, packets: u16, first: Timestamp) {
+        self.before = packets;
+        self.numbers.add(Tally::Packets, u32::from(packets));
+        if packets > 0 {
+            self.numbers.set_time(Number::FirstTs, first);
         }
-        let first = self.first_ts?;
-        let oldest = self.data_times[usize::from(self.data_times_at)];
-        let before = self.data_segments as i64 - LATEST as i64;
-        Some((
-            oldest.since(first) / before,
-            now.since(oldest) / LATEST as i64,
-        ))
     }
 
-    /// The hole at `snd_una`, if the other side's ACK stands at one.
-    pub fn hole_at_una(&self) -> bool {
-        self.snd_una
-            .is_some_and(|una| self.holes.at_or_from(una).is_some())
+    /// The last of the packets seen before is measured after all.
+    pub fn is_measured_after_all(&mut self) {
+        if let Some(before) = self.before.checked_sub(1) {
+            self.before = before;
+            self.numbers.recount(Tally::Packets, u32::from(before));
+        }
+    }
+
+    /// Keeps what the SYN of this side offered.
+    pub fn set_offer(&mut self, offer: &Offer) {
+        self.has_offer = true;
+        self.iss = offer.iss;
+        self.window_scale = offer.window_scale.unwrap_or(NO_SCALE);
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        earned(&mut self.rare)
+    }
+
+    /// Counts a tunnel packet that ends in a trailer.
+    pub fn count_trailer(&mut self) {
+        self.numbers.count(Tally::Trailers);
     }
 
     /// Tests whether a packet is a second sight of one of the last packets of
     /// this side; counts it when it is. A copy takes no further part.
     pub fn is_copy(&mut self, segment: &Segment<'_>) -> bool {
-        let now = segment.ts.0;
-        let ip_id = segment.ip_id.unwrap_or(0);
-        let digest = digest(segment);
-        let copy = self.recent.iter().find(|old| {
-            old.digest == digest
-                && old.ip_id == ip_id
-                && now.saturating_sub(old.ts).abs()
-                    <= if ip_id == 0 {
-                        SPAN_COPY_NO_ID_NS
-                    } else {
-                        SPAN_COPY_NS
-                    }
-        });
-        if let Some(old) = copy {
-            self.span_duplicates += 1;
-            if segment.payload_len > 0 && segment.ttl < old.ttl {
-                self.forwarded_copies += 1;
-                self.data_since_copy = 0;
-                self.last_copy = segment.ts;
+        let ts = segment.ts;
+        let newer_ns = self
+            .numbers
+            .time(Number::NewestRemembered)
+            .map_or(0, |newest| ts.since(newest));
+        let packet = Fingerprint::of(segment);
+        let nxt = self.snd_nxt();
+        let is_ahead = nxt != 0 && near(nxt, segment.seq) >= nxt;
+        if !copies::brings_new_bytes(segment, is_ahead)
+            && let Some(ttl) = self.copies.original_of(packet, newer_ns)
+        {
+            let rare = self.rare_mut();
+            rare.span_duplicates += 1;
+            if segment.payload_len > 0 && segment.ttl < ttl {
+                rare.forwarded_copies += 1;
+                rare.data_since_copy = 0;
+                rare.last_copy = ts.into();
             }
             return true;
         }
-        self.recent[usize::from(self.recent_at) % RECENT] = Fingerprint {
-            ts: now,
-            digest,
-            ip_id,
-            ttl: segment.ttl,
-        };
-        self.recent_at = self.recent_at.wrapping_add(1) % RECENT as u8;
+        self.copies.remember(packet, newer_ns);
+        self.numbers.set_time(Number::NewestRemembered, ts);
         false
     }
 
-    /// True when an older packet of this side with the same bytes is remembered.
-    fn saw_same_bytes(&self, segment: &Segment<'_>) -> bool {
-        let digest = digest(segment);
-        self.recent
-            .iter()
-            .filter(|old| old.digest == digest)
-            .count()
-            > 1
+    /// The bytes just taken for a retransmission were others: sequence space used twice.
+    pub fn reused_sequence(&mut self) {
+        let rare = self.rare_mut();
+        rare.retransmissions = rare.retransmissions.saturating_sub(1);
+    }
+
+    /// A gap in the capture: silence in it is no evidence, so every timer starts anew.
+    pub fn on_capture_gap(&mut self, now: Timestamp) {
+        if self.unacked_since().is_some() {
+            self.numbers.set_time(Number::UnackedSince, now);
+        }
+        self.segments_since_una = 0;
+        self.ack_repeats = 0;
+        self.bare_repeats = 0;
+        self.dup_ack_run = 0;
+        self.opposite_run = 0;
+        if let Some(rare) = &mut self.rare {
+            rare.sack_run = 0;
+        }
+        if self.last_ts().is_some() {
+            self.numbers.set_time(Number::LastTs, now);
+        }
     }
 
     /// Takes a segment this side sent.
@@ -351,188 +279,218 @@ impl HalfStream {
         self.count_packet(segment);
         let flags = segment.flags;
         if flags.any(TcpFlags::RST) {
-            self.rst = Some((ts, segment.seq, segment.ttl));
+            let rare = self.rare_mut();
+            rare.rst = ts.into();
+            rare.rst_ttl = segment.ttl;
             return Arrival::NoData;
         }
-        if flags.any(TcpFlags::SYN) && !self.offer.seen {
-            let options = segment.options();
-            self.offer = Offer {
-                seen: true,
+        if flags.any(TcpFlags::SYN) && !self.has_offer {
+            self.set_offer(&Offer {
                 iss: segment.seq,
-                window_scale: options.window_scale,
-                sack_permitted: options.sack_permitted,
-                mss: options.mss,
-                layout: options.layout,
+                window_scale: segment.options().window_scale,
                 at: ts,
-            };
+            });
         }
         if flags.any(TcpFlags::FIN) {
-            self.fin = Some(ts);
+            self.rare_mut().fin = ts.into();
         }
         if segment.window == 0 && !flags.any(TcpFlags::SYN) {
-            self.zero_windows += 1;
+            self.rare_mut().zero_windows += 1;
         }
-        let first = self.seq.is_unset();
-        let start = self.seq.at(segment.seq);
+        let (nxt, start) = self.unwrap_from(segment.seq);
         let len = u64::from(segment.seg_len());
         let end = start + len;
-        if first {
-            self.snd_first = start;
-            self.snd_nxt = start;
-        }
         if segment.payload_len <= 1
             && len <= 1
-            && !first
-            && start + 1 == self.snd_nxt
+            && start + 1 == nxt
             && !flags.any(TcpFlags::SYN | TcpFlags::FIN)
         {
-            self.keepalives += 1;
             return Arrival::Keepalive;
         }
         if len == 0 {
             return Arrival::NoData;
         }
-        self.place(segment, start, end)
+        self.place(segment, start, end, nxt)
+    }
+
+    /// The highest byte seen plus one, and `seq` unwrapped against it. The first number of
+    /// all becomes both.
+    fn unwrap_from(&mut self, seq: u32) -> (u64, u64) {
+        match self.snd_nxt() {
+            0 => {
+                self.first_seq = seq;
+                let first = first_number(seq);
+                self.numbers.set(Number::SndNxt, first);
+                (first, first)
+            }
+            nxt => (nxt, near(nxt, seq)),
+        }
     }
 
     fn count_packet(&mut self, segment: &Segment<'_>) {
         let ts = segment.ts;
-        self.packets += 1;
-        self.payload_bytes += u64::from(segment.payload_len);
-        if let Some(last) = self.last_ts {
-            self.spacing.on_gap(ts.since(last).max(0));
+        let numbers = &mut self.numbers;
+        numbers.count(Tally::Packets);
+        match numbers.time(Number::LastTs) {
+            None => numbers.set_time(Number::LastTs, ts),
+            Some(last) => {
+                let gap_ns = ts.since(last).max(0);
+                let longest_ns = numbers.ns(Number::MaxGap);
+                self.gaps.take(gap_ns, longest_ns);
+                if gap_ns > longest_ns {
+                    numbers.set(Number::MaxGap, gap_ns as u64);
+                }
+                let mean_ns = smoothed(numbers.ns(Number::MeanGap), gap_ns);
+                numbers.set(Number::MeanGap, mean_ns as u64);
+                if ts > last {
+                    numbers.set_time(Number::LastTs, ts);
+                }
+            }
         }
-        let run = self.spacing.opposite_run;
-        self.spacing.max_opposite_run = self.spacing.max_opposite_run.max(run);
-        self.spacing.opposite_run = 0;
-        self.spacing.packets = self.spacing.packets.saturating_add(1);
-        self.first_ts.get_or_insert(ts);
-        self.last_ts = Some(self.last_ts.map_or(ts, |last| last.max(ts)));
+        let run = u8::try_from(self.opposite_run).unwrap_or(u8::MAX);
+        self.max_opposite_run = self.max_opposite_run.max(run);
+        self.opposite_run = 0;
+        if numbers.get(Number::FirstTs).is_none() {
+            numbers.set_time(Number::FirstTs, ts);
+        }
         let ttl = if segment.flags.any(TcpFlags::RST) {
             &mut self.ttl.reset
         } else if segment.flags.any(TcpFlags::SYN) {
             &mut self.ttl.handshake
         } else if segment.payload_len > 0 {
-            self.data_segments += 1;
-            self.data_since_copy = self.data_since_copy.saturating_add(1);
-            if let Some(last) = self.last_data_ts {
-                self.max_data_gap_ns = self.max_data_gap_ns.max(ts.since(last));
-            }
-            self.last_data_ts = Some(ts);
-            self.data_times[usize::from(self.data_times_at)] = ts;
-            self.data_times_at = (self.data_times_at + 1) % LATEST as u8;
-            self.acks_since_data = 0;
-            self.opposite_since_data = 0;
+            self.count_data(ts);
             &mut self.ttl.data
         } else {
-            self.pure_acks += 1;
+            self.numbers.count(Tally::PureAcks);
             self.acks_since_data = self.acks_since_data.saturating_add(1);
             &mut self.ttl.pure_ack
         };
         *ttl = segment.ttl;
+        if segment.payload_len > 0 {
+            let bytes = self.payload_bytes() + u64::from(segment.payload_len);
+            self.numbers.set(Number::PayloadBytes, bytes);
+        }
     }
 
-    /// Places `start..end` in sequence space.
-    fn place(&mut self, segment: &Segment<'_>, start: u64, end: u64) -> Arrival {
-        let ts = segment.ts;
-        if start >= self.snd_nxt {
-            if start > self.snd_nxt {
-                self.holes.open(self.snd_nxt, start, ts);
-                if self.snd_una.is_some_and(|una| una >= start) {
-                    // The receiver acknowledged these bytes before anything beyond
-                    // them was sent: it has them, the tap does not.
-                    if let Some(hole) = self.holes.iter_mut().last() {
-                        hole.is_gap = true;
-                        hole.is_acked = true;
-                        self.gaps_proven += 1;
-                    }
-                }
+    fn count_data(&mut self, ts: Timestamp) {
+        self.numbers.count(Tally::DataSegments);
+        if let Some(rare) = &mut self.rare
+            && rare.forwarded_copies > 0
+        {
+            rare.data_since_copy = rare.data_since_copy.saturating_add(1);
+        }
+        if let Some(last) = self.last_data_ts() {
+            let gap_ns = ts.since(last);
+            if gap_ns > self.max_data_gap_ns() {
+                self.numbers.set(Number::MaxDataGap, gap_ns as u64);
             }
-            self.snd_nxt = end;
-            self.seq.advance(end);
-            if self.snd_una.is_none_or(|una| una < end) {
+        }
+        let at = usize::from(self.latest_at) % LATEST;
+        self.numbers.set_time(DATA_TIMES[at], ts);
+        self.latest_at = (self.latest_at + 1) % LATEST as u8;
+        self.acks_since_data = 0;
+        self.opposite_since_data = 0;
+    }
+
+    /// Places `start..end` in sequence space, of which `nxt` is the highest byte plus one.
+    fn place(&mut self, segment: &Segment<'_>, start: u64, end: u64, nxt: u64) -> Arrival {
+        let ts = segment.ts;
+        if start >= nxt {
+            let una = self.snd_una();
+            if start > nxt {
+                self.open_hole(nxt, start, ts, una);
+            }
+            self.numbers.set(Number::SndNxt, end);
+            if una.is_none_or(|una| una < end) {
                 self.segments_since_una = self.segments_since_una.saturating_add(1);
                 self.segments_since_bare = self.segments_since_bare.saturating_add(1);
-                if self.unacked_since.is_none() {
-                    self.unacked_since = Some(ts);
+                if self.numbers.get(Number::UnackedSince).is_none() {
+                    self.numbers.set_time(Number::UnackedSince, ts);
                 }
             }
-            if self.timing.is_none() && segment.payload_len > 0 {
-                self.timing = Some((end, ts));
+            if segment.payload_len > 0 && self.numbers.get(Number::TimedEnd).is_none() {
+                self.numbers.set(Number::TimedEnd, end);
+                self.numbers.set_time(Number::TimedAt, ts);
             }
             return Arrival::New;
         }
-        let filled = self.holes.fill(start, end.min(self.snd_nxt), ts);
-        if end > self.snd_nxt {
-            self.snd_nxt = end;
-            self.seq.advance(end);
+        if end > nxt {
+            self.numbers.set(Number::SndNxt, end);
         }
         // Karn: an ambiguous segment gives no RTT sample.
-        if self.timing.is_some_and(|(at, _)| start < at) {
-            self.timing = None;
+        if self
+            .numbers
+            .get(Number::TimedEnd)
+            .is_some_and(|at| start < at)
+        {
+            self.numbers.clear(Number::TimedEnd);
         }
-        match filled {
+        let snd_first = self.snd_first();
+        let (copies, rare) = (&self.copies, earned(&mut self.rare));
+        match rare.holes.fill(start, end.min(nxt), ts) {
             Some((_, age)) if age <= REORDER_WINDOW_NS => {
-                self.reordered += 1;
+                rare.reordered += 1;
                 Arrival::Reordered
             }
             Some(_) => {
-                self.late_fills += 1;
-                self.retransmissions += 1;
-                self.last_retransmission = Some(ts);
+                rare.retransmissions += 1;
                 Arrival::LateFill
             }
-            None if start < self.snd_first.max(self.holes.forgotten_below) => {
+            None if start < snd_first.max(rare.holes.forgotten_below) => {
                 // Older than anything seen: a mid-stream start met reordering. Or it may
                 // fill a hole that is not remembered: no proof that it was sent again.
-                self.reordered += 1;
+                rare.reordered += 1;
                 Arrival::Reordered
             }
-            None if self.saw_same_bytes(segment) => {
-                self.network_duplicates += 1;
+            None if copies.same_bytes(Fingerprint::of(segment)) > 1 => {
+                // An older packet with the same bytes is remembered beside this one.
+                rare.network_duplicates += 1;
                 Arrival::NetworkDuplicate
             }
             None => {
-                self.retransmissions += 1;
-                self.last_retransmission = Some(ts);
+                rare.retransmissions += 1;
                 Arrival::Retransmission
             }
         }
     }
 
-    /// Counts the holes that outlived the reorder window by `now`.
-    pub fn settle_holes(&mut self, now: Timestamp) {
-        let mut counted = 0;
-        let mut bytes = 0;
-        let mut last = self.last_loss;
-        for hole in self.holes.iter_mut() {
+    #[cold]
+    fn open_hole(&mut self, from: u64, to: u64, ts: Timestamp, una: Option<u64>) {
+        let rare = self.rare_mut();
+        rare.holes.open(from, to, ts);
+        if una.is_some_and(|una| una >= to) {
+            // The receiver acknowledged these bytes before anything beyond
+            // them was sent: it has them, the tap does not.
+            if let Some(hole) = rare.holes.iter_mut().last() {
+                hole.is_gap = true;
+                hole.is_acked = true;
+                rare.gaps_proven += 1;
+            }
+        }
+    }
+
+    /// Counts the holes that outlived the reorder window by `now`. Returns their number, and
+    /// that of the gaps proven since the last call.
+    pub fn settle_holes(&mut self, now: Timestamp) -> (u64, u64) {
+        let Some(rare) = &mut self.rare else {
+            return (0, 0);
+        };
+        let mut last = rare.last_loss.get();
+        let mut settled = 0;
+        for hole in rare.holes.iter_mut() {
             if !hole.is_counted && now.since(hole.opened) > REORDER_WINDOW_NS {
                 hole.is_counted = true;
                 if !hole.is_gap {
-                    counted += 1;
-                    bytes += hole.bytes();
+                    settled += 1;
+                    rare.hole_bytes_total += hole.bytes();
                     last = last.max(Some(hole.opened));
                 }
             }
         }
-        self.holes_total += counted;
-        self.hole_bytes_total += bytes;
-        self.last_loss = last;
-    }
-
-    /// The window the other side offers for this side's data, scaled when both
-    /// SYNs were seen with the option (`peer_scale` is the other side's offer).
-    pub fn window_bytes(&self, peer_scale: Option<u8>) -> Option<u64> {
-        self.peer_window.map(|w| self.scaled(w, peer_scale))
-    }
-
-    /// The largest window the other side ever offered, scaled in the same way.
-    pub fn max_window_bytes(&self, peer_scale: Option<u8>) -> u64 {
-        self.scaled(self.peer_window_max, peer_scale)
-    }
-
-    fn scaled(&self, window: u16, peer_scale: Option<u8>) -> u64 {
-        let both = self.offer.window_scale.and(peer_scale);
-        u64::from(window) << both.unwrap_or(0).min(14)
+        rare.holes_total += settled;
+        rare.last_loss = last.map_or(MaybeTime::NONE, Into::into);
+        let gaps = rare.gaps_proven - rare.gaps_told;
+        rare.gaps_told = rare.gaps_proven;
+        (settled, u64::from(gaps))
     }
 }

@@ -171,7 +171,11 @@ fn check(engine: &Engine, config: &Config, frames: u64) -> Result<(), String> {
         return Err("more flows than the limit".into());
     }
     for session in engine.sessions() {
-        if session.half.iter().any(|half| half.holes.len() > MAX_HOLES) {
+        if session
+            .half
+            .iter()
+            .any(|half| half.holes().len() > MAX_HOLES)
+        {
             return Err("more holes than the limit".into());
         }
     }

@@ -1,0 +1,76 @@
+//! What few half-streams ever have: holes, repeated bytes, copies of a mirror, a close.
+//! Boxed, so that a stream to which nothing happens does not pay for it.
+
+use crate::tcp::holes::HoleList;
+use crate::time::MaybeTime;
+
+/// The rare part of a half-stream.
+#[derive(Clone, Debug)]
+pub(super) struct Rare {
+    /// Bytes not seen.
+    pub(super) holes: HoleList,
+    /// Holes that outlived the reorder window.
+    pub(super) holes_total: u64,
+    /// Bytes of those.
+    pub(super) hole_bytes_total: u64,
+    /// When the last such hole opened.
+    pub(super) last_loss: MaybeTime,
+    /// Holes ever passed by an ACK in one jump (the receiver steps over holes).
+    pub(super) holes_stepped_over: u32,
+    /// Holes an ACK proved to be the tap's own loss.
+    pub(super) gaps_proven: u32,
+    /// Of those the ones that the totals of the tap have.
+    pub(super) gaps_told: u32,
+    /// Segments of the other side with SACK blocks since `snd_una` moved.
+    pub(super) sack_run: u32,
+    /// Data segments since the last forwarded copy; counted from the first one on.
+    pub(super) data_since_copy: u32,
+    /// Segments of the other side with SACK blocks in all.
+    pub(super) sack_segments: u64,
+    /// Segments that repeated bytes already seen.
+    pub(super) retransmissions: u64,
+    /// Segments that closed a hole within the reorder window.
+    pub(super) reordered: u64,
+    /// Packets delivered twice by the network.
+    pub(super) network_duplicates: u64,
+    /// Packets the mirror delivered twice (dropped before analysis).
+    pub(super) span_duplicates: u64,
+    /// Of those with a payload and a TTL one lower: seen again behind a router.
+    pub(super) forwarded_copies: u64,
+    /// Time of the last forwarded copy.
+    pub(super) last_copy: MaybeTime,
+    /// Zero windows this side advertised.
+    pub(super) zero_windows: u64,
+    /// The last time an ACK stood still for `PAUSE_NS` or more and then moved on.
+    pub(super) last_pause: MaybeTime,
+    /// FIN seen at.
+    pub(super) fin: MaybeTime,
+    /// RST seen at, its sequence number and TTL.
+    pub(super) rst: MaybeTime,
+    pub(super) rst_ttl: u8,
+}
+
+/// Nothing happened.
+pub(super) static NOTHING: Rare = Rare {
+    holes: HoleList::EMPTY,
+    holes_total: 0,
+    hole_bytes_total: 0,
+    last_loss: MaybeTime::NONE,
+    holes_stepped_over: 0,
+    gaps_proven: 0,
+    gaps_told: 0,
+    sack_run: 0,
+    data_since_copy: 0,
+    sack_segments: 0,
+    retransmissions: 0,
+    reordered: 0,
+    network_duplicates: 0,
+    span_duplicates: 0,
+    forwarded_copies: 0,
+    last_copy: MaybeTime::NONE,
+    zero_windows: 0,
+    last_pause: MaybeTime::NONE,
+    fin: MaybeTime::NONE,
+    rst: MaybeTime::NONE,
+    rst_ttl: 0,
+};

@@ -1,0 +1,110 @@
+//! What a healthy tunnel session holds, in the allocator's own bytes, and that a warm one
+//! allocates nothing. The flow record beside it (128 bytes and its index) is not in it: the
+//! table takes room for 16,384 of them at once.
+#![allow(
+    unsafe_code,
+    reason = "GlobalAlloc is an unsafe trait; every call is passed on"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use ctcpmon_core::session::Session;
+use ctcpmon_core::{Config, Engine};
+use ctcpmon_testkit::packet::Record;
+use ctcpmon_testkit::sim::EPOCH_NS;
+use ctcpmon_testkit::{Device, Profile, Scenario, Tap};
+
+/// Bytes of the part that every session has.
+const RESIDENT_BYTES: usize = 904;
+/// Bytes of a session with IKE, DPD, two SAs and its places in the tables of the engine.
+const SESSION_BYTES: usize = 1_280;
+
+thread_local! {
+    static HELD: Cell<usize> = const { Cell::new(0) };
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What an allocation takes in the heap of glibc: a word before it, rounded to two words.
+fn taken(layout: Layout) -> usize {
+    (layout.size() + 8).next_multiple_of(16).max(32)
+}
+
+fn add(bytes: usize) {
+    HELD.set(HELD.get().wrapping_add(bytes));
+    CALLS.set(CALLS.get() + 1);
+}
+
+// SAFETY: every call goes to the system allocator unchanged; the counters need no memory
+// of their own and take part in nothing that the trait promises. `realloc` is the trait's.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        add(taken(layout));
+        // SAFETY: the caller keeps the contract of the trait, and so of the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.set(HELD.get().wrapping_sub(taken(layout)));
+        // SAFETY: as above; the pointer came from the system allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+const SESSIONS: usize = 1_000;
+/// DPD has begun, tables have grown.
+const WARM_MS: i64 = 30_000;
+const END_MS: i64 = 60_000;
+
+/// Sessions from the handshake on, with traffic both ways and DPD. Their addresses and
+/// ports, and so their SPIs, are their own.
+fn healthy(first: usize, sessions: usize) -> Vec<Record> {
+    let mut records: Vec<Record> = (first..first + sessions)
+        .flat_map(|n| {
+            let profile = Profile {
+                client: ([10, 1, (n >> 8) as u8, n as u8], 2_000 + n as u16),
+                dpd_every_ms: 10_000,
+                ..Profile::new(0, n as i64 % 1_000, END_MS)
+            };
+            let scenario = Scenario {
+                sessions: vec![profile],
+                device: Device::None,
+                tap: Tap::ClientSide,
+            };
+            scenario.run()
+        })
+        .collect();
+    records.sort_by_key(|r| r.ts_ns);
+    records
+}
+
+#[test]
+fn a_healthy_session_is_small_and_allocates_once() {
+    assert!(size_of::<Session>() <= RESIDENT_BYTES);
+    let mut engine = Engine::new(Config::default());
+    let warm_ns = EPOCH_NS + WARM_MS * 1_000_000;
+    let (alone, records) = (healthy(0, 1), healthy(1, SESSIONS));
+    let mut push = |records: &[Record]| {
+        for r in records {
+            engine.push_frame(&r.captured());
+        }
+        (HELD.get(), CALLS.get())
+    };
+    // Its tables come with the first session.
+    let (before, _) = push(&alone[..20]);
+    let (cold, warm) = records.split_at(records.partition_point(|r| r.ts_ns < warm_ns));
+    let (_, calls_cold) = push(cold);
+    let (held, calls_warm) = push(warm);
+    assert_eq!(engine.sessions().count(), SESSIONS + 1);
+    assert!(!engine.has_events(), "healthy");
+    assert!(warm.len() > 100 * SESSIONS);
+    let calls = calls_warm - calls_cold;
+    assert_eq!(calls, 0, "allocations in {} packets", warm.len());
+    let each = (held - before) / SESSIONS;
+    assert!(each <= SESSION_BYTES, "{each} bytes a session");
+}
