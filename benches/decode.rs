@@ -1,10 +1,12 @@
-//! Decoding alone: plain frames, frames of a tunnel.
+//! Decoding alone: plain frames, frames of a tunnel; and preparing, which is decoding as far
+//! as the engine needs it, with key and hash.
 //!
 //! `cargo bench --bench decode`; figures per packet, in elements a second.
 #![allow(missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ctcpmon_core::decode::decode;
+use ctcpmon_core::flow::{Prepared, Preparer};
 use ctcpmon_core::frame::FrameBatch;
 use ctcpmon_testkit::load::{Load, Mix, Plan};
 use std::hint::black_box;
@@ -24,6 +26,11 @@ fn bench(c: &mut Criterion) {
                     let _ = black_box(decode(&frame));
                 }
             });
+        });
+        let preparer = Preparer::default();
+        let mut prepared = vec![Prepared::NONE; PACKETS];
+        group.bench_function(format!("{name}, prepared"), |b| {
+            b.iter(|| preparer.prepare_all(&batch, &batch.frames, black_box(&mut prepared)));
         });
     }
     group.finish();
