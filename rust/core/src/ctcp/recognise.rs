@@ -265,6 +265,11 @@ fn is_ndmp(payload: &[u8]) -> bool {
         && within(24, 0, 0x17)
 }
 
+/// The last eight bytes of a trailer: the constant, the protocol, which may be any, and
+/// the last two.
+const TAIL: u64 = u64::from_le_bytes([MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], MAGIC[4], 0, 1, 0]);
+const TAIL_MASK: u64 = u64::from_le_bytes([255, 255, 255, 255, 255, 0, 255, 255]);
+
 /// Splits a payload behind every trailer constant: the tunnel packets that an offload
 /// or a proxy merged into one segment. What follows the last trailer comes last.
 pub fn packets_in(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -275,7 +280,11 @@ pub fn packets_in(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
         }
         let end = rest
             .windows(8)
-            .position(|w| w.starts_with(&MAGIC) && w.ends_with(&[1, 0]))
+            .position(|w| {
+                // One comparison a byte: a merged segment is looked through whole.
+                w.first_chunk()
+                    .is_some_and(|w| u64::from_le_bytes(*w) & TAIL_MASK == TAIL)
+            })
             .map_or(rest.len(), |at| at + 8);
         let (packet, behind) = rest.split_at(end);
         rest = behind;

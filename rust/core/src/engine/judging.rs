@@ -6,7 +6,7 @@ use super::{
 };
 use crate::detect::signals::TAP_GAP_LIMIT;
 use crate::detect::{
-    CLEAR_AFTER_NS, Context, DETECTORS, DetectorState, FirstStall, Judgement, Verdict,
+    CLEAR_AFTER_NS, Context, DETECTORS, Detector, DetectorState, FirstStall, Judgement, Verdict,
 };
 use crate::flow::Candidate;
 use crate::session::Session;
@@ -28,17 +28,22 @@ impl Engine {
                 slot.recheck = MaybeTime::NONE;
                 if !slot.is_dirty {
                     slot.is_dirty = true;
-                    due.push(*index);
+                    due.push((slot.session.id, *index));
                 }
             }
             !is_due && slot.recheck != MaybeTime::NONE
         });
         // The order of judgement is part of the output: by session, not by arrival.
-        due.sort_unstable_by_key(|i| self.slots[*i as usize].as_ref().map(|s| s.session.id));
-        for index in &due {
+        due.sort_unstable();
+        // One that ended meanwhile may have left its slot to another.
+        due.retain(|(id, index)| {
+            let slot = self.slots[*index as usize].as_ref();
+            slot.is_some_and(|slot| slot.session.id == *id)
+        });
+        for (_, index) in &due {
             self.settle(*index, now);
         }
-        for index in &due {
+        for (_, index) in &due {
             self.judge(*index, now);
         }
         due.clear();
@@ -72,7 +77,15 @@ impl Engine {
         };
         slot.is_dirty = false;
         let session = &mut slot.session;
-        if session.never_retransmits() {
+        let is_healthy = |detector: &Detector| {
+            let judgement = (detector.check)(session, &ctx);
+            judgement.verdict == Verdict::Healthy
+        };
+        // Nearly every session is healthy and has always been: then no detector has a say,
+        // and eight judgements need not be kept beside each other.
+        let has_say = session.never_retransmits()
+            && !(session.was_always_healthy() && DETECTORS.iter().all(is_healthy));
+        if has_say {
             let judgements = DETECTORS.map(|detector| (detector.check)(session, &ctx));
             // Of several that explain one stall the first names it, and goes on to while it lasts.
             let mut is_named = session

@@ -146,7 +146,8 @@ pub struct Engine {
     table: FlowTable,
     slots: Vec<Option<Box<Slot>>>,
     free: Vec<u32>,
-    dirty: Vec<u32>,
+    /// Sessions to judge at the next tick, by id and slot.
+    dirty: Vec<(u64, u32)>,
     rechecks: Vec<u32>,
     identities: Identities,
     tap: TapMeter,
@@ -429,7 +430,7 @@ impl Engine {
         };
         if !slot.is_dirty {
             slot.is_dirty = true;
-            self.dirty.push(index);
+            self.dirty.push((slot.session.id, index));
         }
         let effect = slot.session.on_segment(dir, s, is_promotion);
         if let Some(noted) = &mut self.sightings

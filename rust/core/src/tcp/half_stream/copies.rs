@@ -40,9 +40,13 @@ fn digest(segment: &Segment<'_>) -> u64 {
     mix(u64::from(segment.payload_len) << 32
         | u64::from(segment.window) << 8
         | u64::from(segment.flags.0));
-    for chunk in segment.payload.chunks(8).take(6) {
+    let (words, tail) = segment.payload.as_chunks();
+    for word in words.iter().take(6) {
+        mix(u64::from_le_bytes(*word));
+    }
+    if words.len() < 6 && !tail.is_empty() {
         let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
+        word[..tail.len()].copy_from_slice(tail);
         mix(u64::from_le_bytes(word));
     }
     h
