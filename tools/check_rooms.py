@@ -11,7 +11,7 @@ MAX_LINES = 600
 """A file longer than this is rarely one thing."""
 
 ALLOWED = {
-    "core": {"ahash", "hashbrown"},
+    "core": {"ahash", "hashbrown", "memchr"},
     "capture": {"ctcpmon-core", "flate2", "lz4_flex", "thiserror", "zstd"},
     "runtime": {"ctcpmon-core", "ctcpmon-capture", "crossbeam-channel", "libc", "thiserror"},
     "py": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-runtime", "pyo3"},

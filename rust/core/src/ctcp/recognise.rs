@@ -265,10 +265,15 @@ fn is_ndmp(payload: &[u8]) -> bool {
         && within(24, 0, 0x17)
 }
 
-/// The last eight bytes of a trailer: the constant, the protocol, which may be any, and
-/// the last two.
-const TAIL: u64 = u64::from_le_bytes([MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], MAGIC[4], 0, 1, 0]);
-const TAIL_MASK: u64 = u64::from_le_bytes([255, 255, 255, 255, 255, 0, 255, 255]);
+/// Length of the constant, the protocol and the two bytes behind it.
+const TAIL: usize = 8;
+
+/// End of the first trailer in `bytes`.
+fn end_of_trailer(bytes: &[u8]) -> Option<usize> {
+    memchr::memmem::find_iter(bytes, &MAGIC)
+        .map(|at| at + TAIL)
+        .find(|end| bytes.get(end - 2..*end) == Some(&[1, 0]))
+}
 
 /// Splits a payload behind every trailer constant: the tunnel packets that an offload
 /// or a proxy merged into one segment. What follows the last trailer comes last.
@@ -278,14 +283,7 @@ pub fn packets_in(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
         if rest.is_empty() {
             return None;
         }
-        let end = rest
-            .windows(8)
-            .position(|w| {
-                // One comparison a byte: a merged segment is looked through whole.
-                w.first_chunk()
-                    .is_some_and(|w| u64::from_le_bytes(*w) & TAIL_MASK == TAIL)
-            })
-            .map_or(rest.len(), |at| at + 8);
+        let end = end_of_trailer(rest).unwrap_or(rest.len());
         let (packet, behind) = rest.split_at(end);
         rest = behind;
         Some(packet)

@@ -54,14 +54,14 @@ As for the stall that it accompanies.",
     check,
 };
 
-fn check(session: &Session, ctx: &Context) -> Judgement {
+fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     if session.is_one_sided()
         || session
             .half
             .iter()
             .any(|h| h.rst().is_some() || h.fin().is_some())
     {
-        return Judgement::HEALTHY;
+        return None;
     }
     let ike = session.ike();
     for dir in 0..2 {
@@ -74,13 +74,15 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
             && waited >= MIN_WAIT_NS
             && session.half[1 - dir].is_seen()
         {
-            return Judgement::new(Verdict::Suspect, 0.5, since)
-                .stopped(signals::side(dir))
-                .with(E::IkeRequests.is(f64::from(ike.unanswered[dir])).at(since))
-                .with(E::IkeWaiting.is(signals::ms(ctx.now.since(since))))
-                .with(E::IkeRtt.is(ike.rtt_min_ns[dir] as f64 / 1000.0))
-                .not("one_way_span: both directions were seen");
+            return Some(
+                Judgement::new(Verdict::Suspect, 0.5, since)
+                    .stopped(signals::side(dir))
+                    .with(E::IkeRequests.is(f64::from(ike.unanswered[dir])).at(since))
+                    .with(E::IkeWaiting.is(signals::ms(ctx.now.since(since))))
+                    .with(E::IkeRtt.is(ike.rtt_min_ns[dir] as f64 / 1000.0))
+                    .not("one_way_span: both directions were seen"),
+            );
         }
     }
-    Judgement::HEALTHY
+    None
 }

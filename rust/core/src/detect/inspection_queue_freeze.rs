@@ -66,12 +66,11 @@ Take the flow out of inspection or bypass state for it; IPsec over UDP or NAT-T;
     check,
 };
 
-fn check(session: &Session, ctx: &Context) -> Judgement {
+fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     (0..2)
         .filter_map(|dir| signals::frozen(session, dir, ctx.now))
         .filter_map(|f| judge(session, &f, ctx))
         .max_by_key(|j| (j.verdict, (j.confidence * 1000.0) as u32))
-        .unwrap_or(Judgement::HEALTHY)
 }
 
 fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {

@@ -67,8 +67,8 @@ pub struct Detector {
     pub docs: &'static str,
     /// Thresholds.
     pub thresholds: &'static [Threshold],
-    /// The judgement.
-    pub check: fn(&Session, &Context) -> Judgement,
+    /// The judgement; `None` when nothing is found.
+    pub check: fn(&Session, &Context) -> Option<Judgement>,
 }
 
 /// Every detector in evaluation order: of several that explain one stall, the

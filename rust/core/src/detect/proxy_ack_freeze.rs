@@ -67,12 +67,11 @@ Take the flow out of the proxy or inspection; otherwise as for a stateful drop."
     check,
 };
 
-fn check(session: &Session, ctx: &Context) -> Judgement {
+fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     (0..2)
         .filter_map(|dir| signals::frozen(session, dir, ctx.now))
         .find_map(|f| judge(session, &f))
         .or_else(|| (0..2).find_map(|dir| behind(session, dir, ctx)))
-        .unwrap_or(Judgement::HEALTHY)
 }
 
 /// On the leg where the loss is: the device asks for it.

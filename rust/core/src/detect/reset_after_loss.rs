@@ -73,13 +73,11 @@ As for a stateful drop.",
     check,
 };
 
-fn check(session: &Session, _ctx: &Context) -> Judgement {
+fn check(session: &Session, _ctx: &Context) -> Option<Judgement> {
     if session.is_one_sided() {
-        return Judgement::HEALTHY;
+        return None;
     }
-    (0..2)
-        .find_map(|closer| judge(session, closer))
-        .unwrap_or(Judgement::HEALTHY)
+    (0..2).find_map(|closer| judge(session, closer))
 }
 
 /// Judges a close sent by side `closer`.

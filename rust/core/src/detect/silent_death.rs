@@ -78,14 +78,13 @@ As for a stateful drop when a loss came first; otherwise look at the silent side
     check,
 };
 
-fn check(session: &Session, ctx: &Context) -> Judgement {
+fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     if session.is_one_sided() {
         return rebound(session, ctx);
     }
     (0..2)
         .filter(|dir| session.close_in_force(*dir).is_none())
         .find_map(|dir| signals::silence(session, dir, ctx.now).map(|s| judge(session, &s)))
-        .unwrap_or(Judgement::HEALTHY)
 }
 
 fn judge(session: &Session, s: &Silence) -> Judgement {
@@ -138,27 +137,23 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
 
 /// A session that continues another one on new ports (NAT rebinding) and is never
 /// answered, while the tap did see the other direction of the old one.
-fn rebound(session: &Session, ctx: &Context) -> Judgement {
-    let Some(_) = session.linked() else {
-        return Judgement::HEALTHY;
-    };
-    let Some(dir) = (0..2).find(|d| session.half[*d].is_seen()) else {
-        return Judgement::HEALTHY;
-    };
+fn rebound(session: &Session, ctx: &Context) -> Option<Judgement> {
+    session.linked()?;
+    let dir = (0..2).find(|d| session.half[*d].is_seen())?;
     let h = &session.half[dir];
-    let (Some(first), Some(last)) = (h.first_ts(), h.last_data_ts()) else {
-        return Judgement::HEALTHY;
-    };
+    let (first, last) = h.first_ts().zip(h.last_data_ts())?;
     let age = ctx.now.since(first);
     if age < signals::MIN_SILENCE_NS
         || last.since(first) < signals::MIN_SILENCE_NS / 2
         || h.data_segments() < u64::from(signals::MIN_OPPOSITE)
     {
-        return Judgement::HEALTHY;
+        return None;
     }
-    Judgement::new(Verdict::Stalled, 0.75, first)
-        .stopped(signals::side(dir))
-        .with(E::Silence.is(signals::ms(age)).at(first))
-        .with(E::OppositeSegments.is(h.data_segments() as f64))
-        .not("one_way_span: the tap saw the answers to this session on its old ports")
+    Some(
+        Judgement::new(Verdict::Stalled, 0.75, first)
+            .stopped(signals::side(dir))
+            .with(E::Silence.is(signals::ms(age)).at(first))
+            .with(E::OppositeSegments.is(h.data_segments() as f64))
+            .not("one_way_span: the tap saw the answers to this session on its old ports"),
+    )
 }

@@ -82,7 +82,7 @@ State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and 
     check,
 };
 
-fn check(session: &Session, ctx: &Context) -> Judgement {
+fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     (0..2)
         .filter_map(|dir| {
             copies_stopped(session, dir, ctx.now)
@@ -90,7 +90,6 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
                 .or_else(|| behind(session, dir, ctx.now))
         })
         .max_by_key(|j| (j.verdict, (j.confidence * 1000.0) as u32))
-        .unwrap_or(Judgement::HEALTHY)
 }
 
 /// The tap sees both ports of the device: its copies decide, not the ACK.

@@ -62,7 +62,7 @@ Find the loss.",
     check,
 };
 
-fn check(session: &Session, ctx: &Context) -> Judgement {
+fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     let holes: u64 = session.half.iter().map(HalfStream::holes_total).sum();
     let gaps: u64 = session
         .half
@@ -80,7 +80,8 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
         if let Some(since) = recent
             && !tap_to_blame
         {
-            return describe(session, dir, since, Some(signals::sender_side(dir)));
+            let side = signals::sender_side(dir);
+            return Some(describe(session, dir, since, Some(side)));
         }
     }
     for dir in 0..2 {
@@ -90,13 +91,13 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
             && f.repeats >= 2
         {
             let j = describe(session, dir, f.since, signals::loss_side(session, dir));
-            return j.with(E::AckFrozen.is(signals::ms(f.age_ns)).at(f.since));
+            return Some(j.with(E::AckFrozen.is(signals::ms(f.age_ns)).at(f.since)));
         }
     }
     for dir in 0..2 {
         let h = &session.half[dir];
         if let Some(since) = h.last_pause().filter(|t| ctx.now.since(*t) < MEMORY_NS) {
-            return describe(session, dir, since, None);
+            return Some(describe(session, dir, since, None));
         }
     }
     for dir in 0..2 {
@@ -105,10 +106,10 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
         if missing > 0 && received > 20 && h.holes_total() == 0 && h.holes().is_empty() && gaps == 0
         {
             let since = h.last_data_ts().unwrap_or(session.last);
-            return describe(session, dir, since, Some(LossSide::Sender));
+            return Some(describe(session, dir, since, Some(LossSide::Sender)));
         }
     }
-    Judgement::HEALTHY
+    None
 }
 
 fn frozen_at_hole(h: &HalfStream) -> bool {

@@ -129,6 +129,7 @@ impl Judgement {
 
     /// Adds one number.
     #[must_use]
+    #[inline]
     pub fn with(mut self, evidence: Evidence) -> Self {
         if let Some(slot) = self.evidence.iter_mut().find(|e| e.is_none()) {
             *slot = Some(evidence);
@@ -138,6 +139,7 @@ impl Judgement {
 
     /// Names a look-alike that was excluded, and by what.
     #[must_use]
+    #[inline]
     pub fn not(mut self, look_alike: &'static str) -> Self {
         if let Some(slot) = self.ruled_out.iter_mut().find(|r| r.is_empty()) {
             *slot = look_alike;
@@ -147,6 +149,7 @@ impl Judgement {
 
     /// Names the side whose data stopped.
     #[must_use]
+    #[inline]
     pub fn stopped(mut self, side: Side) -> Self {
         self.stopped = Some(side);
         self
@@ -154,6 +157,7 @@ impl Judgement {
 
     /// Names where the loss was.
     #[must_use]
+    #[inline]
     pub fn lost(mut self, side: Option<LossSide>) -> Self {
         self.loss = side;
         self

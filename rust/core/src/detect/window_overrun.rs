@@ -43,9 +43,9 @@ As for a stateful drop; a steady stream of reverse packets (keepalives) also hel
     check,
 };
 
-fn check(session: &Session, ctx: &Context) -> Judgement {
+fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     if session.is_one_sided() {
-        return Judgement::HEALTHY;
+        return None;
     }
     for dir in 0..2 {
         let Some(f) = signals::frozen(session, dir, ctx.now) else {
@@ -56,11 +56,13 @@ fn check(session: &Session, ctx: &Context) -> Judgement {
             continue;
         };
         if f.age_ns >= MIN_AGE_NS && f.unacked > window && h.rst().is_none() {
-            return Judgement::new(Verdict::AtRisk, 0.7, f.since)
-                .with(E::Unacked.is(f.unacked as f64))
-                .with(E::Window.is(window as f64))
-                .with(E::AckFrozen.is(signals::ms(f.age_ns)).at(f.since));
+            return Some(
+                Judgement::new(Verdict::AtRisk, 0.7, f.since)
+                    .with(E::Unacked.is(f.unacked as f64))
+                    .with(E::Window.is(window as f64))
+                    .with(E::AckFrozen.is(signals::ms(f.age_ns)).at(f.since)),
+            );
         }
     }
-    Judgement::HEALTHY
+    None
 }

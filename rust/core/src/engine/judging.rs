@@ -6,7 +6,7 @@ use super::{
 };
 use crate::detect::signals::TAP_GAP_LIMIT;
 use crate::detect::{
-    CLEAR_AFTER_NS, Context, DETECTORS, Detector, DetectorState, FirstStall, Judgement, Verdict,
+    CLEAR_AFTER_NS, Context, DETECTORS, DetectorState, FirstStall, Judgement, Verdict,
 };
 use crate::flow::Candidate;
 use crate::session::Session;
@@ -77,26 +77,25 @@ impl Engine {
         };
         slot.is_dirty = false;
         let session = &mut slot.session;
-        let is_healthy = |detector: &Detector| {
-            let judgement = (detector.check)(session, &ctx);
-            judgement.verdict == Verdict::Healthy
-        };
-        // Nearly every session is healthy and has always been: then no detector has a say,
-        // and eight judgements need not be kept beside each other.
-        let has_say = session.never_retransmits()
-            && !(session.was_always_healthy() && DETECTORS.iter().all(is_healthy));
-        if has_say {
-            let judgements = DETECTORS.map(|detector| (detector.check)(session, &ctx));
+        if session.never_retransmits() {
             // Of several that explain one stall the first names it, and goes on to while it lasts.
             let mut is_named = session
                 .detectors()
                 .states
                 .iter()
                 .any(|state| state.verdict == Verdict::Stalled);
-            for (i, mut judgement) in judgements.into_iter().enumerate() {
+            for (i, detector) in DETECTORS.iter().enumerate() {
+                // No detector reads what another has said, so they need not be asked before
+                // all of it is applied.
+                let in_force = session.detectors().states[i].verdict;
+                let mut judgement = match (detector.check)(session, &ctx) {
+                    Some(judgement) => judgement,
+                    None if in_force == Verdict::Healthy => continue,
+                    None => Judgement::HEALTHY,
+                };
                 if judgement.verdict >= Verdict::Suspect {
-                    let in_force = session.detectors().states[i].verdict >= Verdict::Suspect;
-                    if is_named && !in_force && !DETECTORS[i].tells_the_end {
+                    let goes_on = in_force >= Verdict::Suspect;
+                    if is_named && !goes_on && !detector.tells_the_end {
                         continue;
                     }
                     is_named |= judgement.verdict == Verdict::Stalled;
