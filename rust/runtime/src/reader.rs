@@ -160,10 +160,16 @@ fn read(
     while let Ok(mut batch) = empty.recv() {
         match source.next_batch(&mut batch.frames) {
             Ok(Progress::More) => {
-                if let Some(preparer) = preparer {
-                    let Batch { frames, prepared } = &mut batch;
+                let Batch { frames, prepared } = &mut batch;
+                // An engine that waits gets what there is and prepares it itself: frames
+                // of full size take longer to read than to measure.
+                if let Some(preparer) = preparer
+                    && !full.is_empty()
+                {
                     prepared.resize(frames.frames.len(), Prepared::NONE);
                     preparer.prepare_all(frames, &frames.frames, prepared);
+                } else {
+                    prepared.clear();
                 }
                 if full.send(Read::Batch(batch, source.bytes_read())).is_err() {
                     return;
