@@ -231,6 +231,10 @@ impl Index {
             return;
         }
         let end = (self.moved + slots).min(self.old.slots.len());
+        // Those that the next call moves: their new places are asked for now.
+        for slot in self.old.slots.iter().skip(end).take(MOVED_PER_INSERT) {
+            prefetch(&self.new.slots[self.new.home(*slot)]);
+        }
         for at in self.moved..end {
             let slot = self.old.slots[at];
             if slot != EMPTY && slot != GONE && !self.new.put(slot) {
