@@ -128,10 +128,12 @@ def measured(capture: Path, among: list[Tool], runs: int) -> dict[str, Times]:
         while file.read(1 << 22):
             pass
     times = {t.name: Times() for t in among if capture.stat().st_size <= SLOW.get(t.kind(), 1 << 62)}
-    for _ in range(runs):
-        for tool in among:
-            if tool.name not in times:
-                continue
+    present = [tool for tool in among if tool.name in times]
+    for turn in range(runs):
+        # Another begins each round: one that follows a large program finds memory that the
+        # system has just been given back, one that follows a small one waits for its own.
+        first = turn % len(present)
+        for tool in present[first:] + present[:first]:
             with tempfile.TemporaryDirectory() as folder:
                 seconds, memory = tool.run(capture, Path(folder))
             times[tool.name].seconds.append(seconds)
