@@ -113,9 +113,9 @@ def open_replay(
 
     ``max_flow_mib`` bounds what is kept of flows and sessions (MiB); ``batch_frames`` (frames
     per step, 0 is the default) changes nothing but speed; ``speed`` 0.0 is as fast as possible,
-    1.0 the pace of the capture. ``taps`` names for each path the side of a device it was captured on, ``client`` or
-    ``headend``: then packets are matched across the device. Raises ``InputError`` if nothing can be
-    read, also while polling.
+    1.0 the pace of the capture. ``taps`` names for each path the side of a device it was captured
+    on, ``client`` or ``headend``: then packets are matched across the device. Raises ``InputError``
+    if nothing can be read, also while polling.
     """
     return _Opening(
         lambda: Replay(

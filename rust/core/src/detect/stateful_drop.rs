@@ -13,6 +13,11 @@ const MIN_FREEZE_NS: i64 = 2 * NANOS_PER_SECOND;
 /// Data segments without a copy behind the device.
 const COPIES_MISSED: u32 = 5;
 
+/// Share of the allowance beyond which a stall is called.
+const BEYOND_LIMIT_PCT: u64 = 110;
+/// And from which on it is, where the sender has slowed down.
+const STUCK_AT_LIMIT_PCT: u64 = 90;
+
 pub(super) const DETECTOR: Detector = Detector {
     id: "ctcp.stateful_drop",
     name: "Stateful drop after loss",
@@ -78,6 +83,18 @@ State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and 
             unit: "ms",
             origin: "guess: several round trips; the limit itself was measured",
         },
+        Threshold {
+            name: "beyond_limit_pct",
+            value: BEYOND_LIMIT_PCT as f64,
+            unit: "pct",
+            origin: "guess: a device counts from the last ACK it took, the tap from the last it saw",
+        },
+        Threshold {
+            name: "stuck_at_limit_pct",
+            value: STUCK_AT_LIMIT_PCT as f64,
+            unit: "pct",
+            origin: "guess: traffic that waits for answers stops within a segment or two of the limit",
+        },
     ],
     check,
 };
@@ -123,10 +140,10 @@ fn copies_stopped(session: &Session, dir: usize, now: Timestamp) -> Option<Judge
 fn beyond_limit(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
     let f = signals::frozen(session, dir, ctx.now)?;
     let allowance = signals::allowance(session, dir)?;
-    let limit = allowance + allowance / 10;
+    let limit = allowance * BEYOND_LIMIT_PCT / 100;
     // Traffic that waits for answers stops at the limit: it never gets far beyond.
-    let stuck_at_limit =
-        f.unacked * 10 >= allowance * 9 && signals::has_slowed(session, dir, ctx.now);
+    let stuck_at_limit = f.unacked * 100 >= allowance * STUCK_AT_LIMIT_PCT
+        && signals::has_slowed(session, dir, ctx.now);
     if (f.unacked <= limit && !stuck_at_limit) || !is_judged(session, &f) {
         return None;
     }
