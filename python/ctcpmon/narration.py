@@ -38,10 +38,11 @@ def say(text: str) -> None:
 class Narrator:
     """Tells about one run. ``is_live`` says whether a progress line may be drawn."""
 
-    def __init__(self, *, is_live: bool, is_verbose: bool) -> None:
+    def __init__(self, *, is_live: bool, is_verbose: bool, started: float | None = None) -> None:
+        """``started``: ``time.monotonic()`` at the start of the engine; now by default."""
         self._is_live = is_live
         self._is_verbose = is_verbose
-        self._started = time.monotonic()
+        self._started = time.monotonic() if started is None else started
         self._last = self._started
         self._last_packets = 0
         self._line_is_drawn = False

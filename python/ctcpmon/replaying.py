@@ -67,9 +67,18 @@ def run(request: ReplayRequest, sink: Sink) -> ExitCode:
         return follow(request, replay, sink, interrupts)
 
 
-def follow(request: ReplayRequest, replay: Replay, sink: Sink, interrupts: Interrupts) -> ExitCode:
-    """The same for a replay that runs already; ``interrupts`` is entered."""
-    narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
+def follow(
+    request: ReplayRequest,
+    replay: Replay,
+    sink: Sink,
+    interrupts: Interrupts,
+    started: float | None = None,
+) -> ExitCode:
+    """The same for a replay that runs already, since ``started`` (``time.monotonic()``).
+
+    ``interrupts`` is entered.
+    """
+    narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose, started=started)
     try:
         return _drive(request, replay, sink, narrator, interrupts)
     finally:

@@ -71,7 +71,9 @@ class Plain:
                 self.output = value
             case "fail_on" if value in {"warn", "crit"}:
                 self.fail_on = "warn" if value == "warn" else "crit"
-            case "max_flow_mib" if value.isascii() and value.isdecimal() and 1 <= int(value) <= _MOST_MIB:
+            case "max_flow_mib" if (
+                value.isascii() and value.isdecimal() and len(value) <= 7 and 1 <= int(value) <= _MOST_MIB
+            ):
                 self.max_flow_mib = int(value)
             case _:
                 return False
@@ -95,6 +97,12 @@ class Plain:
         )
 
 
+def _is_mib(value: str) -> bool:
+    """True for a number of MiB that ``cli`` would take; Python refuses to read endless ones."""
+    is_number = value.isascii() and value.isdecimal() and len(value) <= len(str(_MOST_MIB))
+    return is_number and 1 <= int(value) <= _MOST_MIB
+
+
 def main() -> NoReturn:
     """Entry point of the ``ctcpmon`` command."""
     plain = Plain.of(sys.argv[1:])
@@ -107,6 +115,10 @@ def main() -> NoReturn:
         sys.stdout.flush()
     # BaseException: a panic of the engine does not derive from Exception.
     except BaseException as error:  # noqa: BLE001
+        import _signal  # type: ignore[import-not-found]
+
+        # What follows is short and must not be cut in two by a second Ctrl-C.
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
         from ctcpmon.failures import told
 
         code = int(told(error))
@@ -114,8 +126,11 @@ def main() -> NoReturn:
 
 
 def _run(plain: Plain) -> int:
+    from time import monotonic
+
     from ctcpmon import engine
 
+    started = monotonic()
     with engine.open_replay(plain.paths, max_flow_mib=plain.max_flow_mib) as replay:
         # The engine reads from here on; all imports below happen beside it.
         from ctcpmon.interrupts import Interrupts
@@ -130,7 +145,7 @@ def _run(plain: Plain) -> int:
             gc.freeze()
             gc.set_threshold(_COLLECT_EVERY)
             gc.enable()
-            return follow(plain.request(), replay, JsonLinesSink(sys.stdout.buffer), interrupts)
+            return follow(plain.request(), replay, JsonLinesSink(sys.stdout.buffer), interrupts, started)
 
 
 def _leave(code: int) -> NoReturn:

@@ -24,6 +24,9 @@ const LEAST_READ: usize = 16 << 10;
 /// A batch buffer above this size is given back once the record that needed it
 /// is through (a guess: four chunks).
 const RETAINED: usize = 1 << 20;
+/// Bytes without a frame after which the caller gets a say: blocks of unknown kinds may
+/// fill a file (a guess: some milliseconds of reading).
+const MOST_SKIPPED: usize = 4 << 20;
 /// First guess of the mean record size in bytes.
 const FIRST_MEAN: usize = 512;
 
@@ -95,8 +98,8 @@ impl Feed {
 
     /// Adds frames behind the first `used` bytes of the batch buffer, which stay as
     /// they are; what the buffer holds past them is overwritten. Returns with at
-    /// least one more frame unless the input has ended, and after the first read
-    /// that gave one, so that a slow pipe is not waited for. `frames` is the number
+    /// least one more frame unless the input has ended or [`MOST_SKIPPED`] bytes held
+    /// none, and after the first read that gave one, so that a slow pipe is not waited for. `frames` is the number
     /// of frames to add at most, `chunk` the number of bytes to read at most.
     /// Returns the end of the bytes in use.
     pub(crate) fn append(
@@ -124,6 +127,7 @@ impl Feed {
         // What a file has is there at once: read before parsing the few frames that
         // a full batch left in the carry.
         let mut top_up = self.patient && self.over.is_none();
+        let mut skipped = 0;
         let result = loop {
             if self.ended {
                 break Ok(());
@@ -136,7 +140,8 @@ impl Feed {
                     Stop::Full => break Ok(()),
                     Stop::End => self.ended = true,
                 }
-                if self.ended || batch.frames.len() > first {
+                skipped += parsed.consumed;
+                if self.ended || batch.frames.len() > first || skipped >= MOST_SKIPPED {
                     break Ok(());
                 }
                 if at > used {

@@ -22,14 +22,15 @@ pub(crate) fn prefetch<T>(place: &T) {
     }
 }
 
-/// Other processors have no stable hint: the line is read, by its first byte.
+/// Other processors have no stable hint: what `place` holds is read.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline]
 pub(crate) fn prefetch<T: Copy>(place: &T) {
     core::hint::black_box(*place);
 }
 
-/// Asks for every cache line of `place`; for structures of a few hundred bytes.
+/// Asks for the cache lines of `place`, one every 64 bytes from its start; for structures of
+/// a few hundred bytes.
 #[inline]
 pub(crate) fn prefetch_whole<T>(place: &T) {
     #[cfg(target_arch = "x86_64")]

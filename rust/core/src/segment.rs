@@ -104,27 +104,20 @@ pub struct Head {
     pub offer: Offer,
 }
 
-/// The options of a segment in four bytes.
+/// The options of a segment in two bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
-    /// Maximum segment size, 0 without.
-    pub mss: u16,
     scale: u8,
     bits: u8,
 }
 
 impl Offer {
     const SCALE: u8 = 1;
-    const SACK_PERMITTED: u8 = 2;
     const TIMESTAMPS: u8 = 4;
     const MALFORMED: u8 = 8;
 
     /// No options.
-    pub const NONE: Self = Self {
-        mss: 0,
-        scale: 0,
-        bits: 0,
-    };
+    pub const NONE: Self = Self { scale: 0, bits: 0 };
 
     /// What the captured part `list` of an option list of `len` bytes says.
     #[inline]
@@ -148,10 +141,6 @@ impl Offer {
         self.bits |= Self::SCALE;
     }
 
-    pub(crate) fn set_sack_permitted(&mut self) {
-        self.bits |= Self::SACK_PERMITTED;
-    }
-
     pub(crate) fn set_timestamps(&mut self) {
         self.bits |= Self::TIMESTAMPS;
     }
@@ -167,11 +156,6 @@ impl Offer {
     /// Window scale shift.
     pub fn window_scale(self) -> Option<u8> {
         self.has(Self::SCALE).then_some(self.scale)
-    }
-
-    /// SACK permitted.
-    pub fn sack_permitted(self) -> bool {
-        self.has(Self::SACK_PERMITTED)
     }
 
     /// Carries timestamps.

@@ -2,7 +2,7 @@
 //! source into an engine, events come out.
 //!
 //! ```text
-//!  capture --batch--> engine   (a thread each, three buffers between them)
+//!  capture --batch--> engine   (a thread each, three buffers between them; one thread on one processor)
 //!                       | events (bounded; the engine waits when full)
 //!                       v
 //!                     poll()   (any thread)

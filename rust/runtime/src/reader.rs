@@ -85,8 +85,8 @@ impl Reader {
         let source = open(inputs, &options)?;
         let bytes_total = source.bytes_total();
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        // Only files have a size; they never keep a reader waiting.
-        if processors == 1 && bytes_total.is_some() {
+        // Only files have a size; they do not wait for a writer.
+        if processors == 1 && bytes_total.is_some() && inputs.len() == 1 {
             return Ok(Self {
                 way: Way::InTurn {
                     source: Box::new(source),
@@ -120,9 +120,12 @@ impl Reader {
             Way::Ahead { full, .. } => full.recv_timeout(wait),
             Way::InTurn { source, batch } => {
                 let mut batch = std::mem::take(batch);
-                let error = match source.next_batch(&mut batch.frames) {
-                    Ok(Progress::More) => return Ok(Read::Batch(batch, source.bytes_read())),
-                    Ok(Progress::End) => None,
+                let error = match source.next_batch_soon(&mut batch.frames) {
+                    Ok(Some(Progress::More)) => {
+                        return Ok(Read::Batch(batch, source.bytes_read()));
+                    }
+                    Ok(Some(Progress::End)) => None,
+                    Ok(None) => return Err(RecvTimeoutError::Timeout),
                     Err(reason) => Some(reason.to_string()),
                 };
                 Ok(Read::End(Box::new(last_words(source, error))))

@@ -2,11 +2,13 @@
 
 use ctcpmon_core::detect::{DETECTORS, Verdict};
 use ctcpmon_core::engine::TICK_NS;
+use ctcpmon_core::frame::FrameBatch;
 use ctcpmon_core::{Config, Engine, Event};
 use ctcpmon_testkit::cases::CASES;
+use ctcpmon_testkit::load::{Load, Mix, Plan};
 use ctcpmon_testkit::packet::{ACK, Record, SYN, Segment, frame};
 
-/// Room for 436 flows.
+/// Room for 440 flows.
 const TABLE_BYTES: usize = 86 << 10;
 /// One stranger a millisecond: the table is full after half a second, of flows far
 /// younger than any that pressure lets go.
@@ -110,6 +112,40 @@ fn strangers_change_no_verdict_and_no_time_by_more_than_a_tick() {
     }
 }
 
+/// Tunnels keep their places, and what they take is not held against the share of attempts.
+#[test]
+fn a_table_of_tunnels_takes_flows_to_the_last_place() {
+    let mut batch = FrameBatch::default();
+    Load::new(&Plan::new(Mix::TunnelFlood, 0, 0)).fill(&mut batch, 430);
+    let mut engine = Engine::new(Config {
+        max_flow_bytes: TABLE_BYTES,
+        ..Config::default()
+    });
+    engine.push(&batch);
+    assert_eq!(engine.stats().counters.sessions, 430);
+    assert_eq!(engine.stats().counters.segments_without_flow, 0);
+}
+
+/// Beyond the least number sessions need their memory: the whole stays in its bound.
+#[test]
+fn sessions_and_flows_share_one_bound() {
+    let mut batch = FrameBatch::default();
+    Load::new(&Plan::new(Mix::TunnelFlood, 0, 0)).fill(&mut batch, 20_000);
+    let mut engine = Engine::new(Config {
+        max_flow_bytes: 8 << 20,
+        ..Config::default()
+    });
+    engine.push(&batch);
+    let counters = engine.stats().counters;
+    assert!(counters.sessions_refused > 0);
+    assert_eq!(counters.sessions + counters.sessions_refused, 20_000);
+    assert!(
+        (4_096..10_000).contains(&counters.sessions),
+        "{}",
+        counters.sessions
+    );
+}
+
 /// Attempts that nobody answers make room for each other, and leave room for others.
 #[test]
 fn a_flood_of_attempts_refuses_no_conversation() {
@@ -134,5 +170,5 @@ fn a_flood_of_attempts_refuses_no_conversation() {
         "{}",
         counters.flows_evicted
     );
-    assert!(engine.flows() < 436, "{}", engine.flows());
+    assert!(engine.flows() < 440, "{}", engine.flows());
 }

@@ -237,21 +237,58 @@ impl CaptureSet {
         self.pending.take().map_or(Ok(Progress::End), Err)
     }
 
+    /// As [`CaptureSet::next_batch`], but of a single input that holds no frame for long it
+    /// returns `None` in between, so that the caller can do something else.
+    ///
+    /// # Errors
+    /// Those of [`CaptureSet::next_batch`].
+    pub fn next_batch_soon(
+        &mut self,
+        batch: &mut FrameBatch,
+    ) -> Result<Option<Progress>, CaptureError> {
+        if let ([member], None) = (self.members.as_mut_slice(), &self.pending) {
+            batch.frames.clear();
+            if !Self::read_once(member, &self.options, batch)? {
+                return Ok(None);
+            }
+            if !batch.frames.is_empty() {
+                self.frames = self.frames.saturating_add(batch.frames.len() as u64);
+                return Ok(Some(Progress::More));
+            }
+        }
+        self.next_batch(batch).map(Some)
+    }
+
+    /// Reads once from a single input; false when it has more and gave no frame yet.
+    fn read_once(
+        member: &mut Member,
+        options: &Options,
+        batch: &mut FrameBatch,
+    ) -> Result<bool, CaptureError> {
+        let Some(lane) = member.lane.as_mut() else {
+            return Ok(true);
+        };
+        let feed = &mut lane.feed;
+        if !feed.ended() {
+            feed.append(
+                batch,
+                0,
+                options.frames(),
+                options.chunk(),
+                &mut member.record,
+            )
+            .map_err(|fault| fault.at(&member.name, Some(feed.offset())))?;
+        }
+        Ok(feed.ended() || !batch.frames.is_empty())
+    }
+
     /// The packet path: one input, frames noted in place.
     fn read_alone(
         member: &mut Member,
         options: &Options,
         batch: &mut FrameBatch,
     ) -> Result<(), CaptureError> {
-        let Some(lane) = member.lane.as_mut() else {
-            return Ok(());
-        };
-        let feed = &mut lane.feed;
-        let (frames, chunk) = (options.frames(), options.chunk());
-        while batch.frames.is_empty() && !feed.ended() {
-            feed.append(batch, 0, frames, chunk, &mut member.record)
-                .map_err(|fault| fault.at(&member.name, Some(feed.offset())))?;
-        }
+        while !Self::read_once(member, options, batch)? {}
         if batch.frames.is_empty() {
             member.lane = None;
         }

@@ -67,9 +67,7 @@ pub(crate) fn parse(list: &[u8], room: usize) -> TcpOptions {
 pub(crate) fn offer(list: &[u8], room: usize) -> Offer {
     let mut offer = Offer::NONE;
     let is_malformed = each(list, room, |_, option| match *option {
-        [MSS, 4, a, b] => offer.mss = u16::from_be_bytes([a, b]),
         [WINDOW_SCALE, 3, shift] => offer.set_window_scale(shift.min(MAX_WINDOW_SCALE)),
-        [SACK_PERMITTED, 2] => offer.set_sack_permitted(),
         [TIMESTAMPS, 10, ..] => offer.set_timestamps(),
         _ => {}
     });
@@ -157,9 +155,7 @@ mod tests {
             let room = list.len();
             list.truncate(cut);
             let (options, offer) = (parse(&list, room), offer(&list, room));
-            prop_assert_eq!(offer.mss, options.mss.unwrap_or(0));
             prop_assert_eq!(offer.window_scale(), options.window_scale);
-            prop_assert_eq!(offer.sack_permitted(), options.sack_permitted);
             prop_assert_eq!(offer.has_timestamps(), options.timestamps.is_some());
             prop_assert_eq!(offer.is_malformed(), options.is_malformed);
         }

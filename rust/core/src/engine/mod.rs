@@ -6,6 +6,7 @@
 
 mod identities;
 mod judging;
+mod room;
 
 use self::identities::{Identities, Identity};
 use crate::clock::{PacketClock, Tick};
@@ -42,10 +43,10 @@ const SUPER_SEGMENT_BYTES: u32 = 9_216;
 /// Limits of one engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Memory for what is kept of flows, bytes: three quarters for flow records and their
-    /// index, the rest for tunnel sessions and the program itself.
+    /// Memory for what is kept of flows, bytes. Flow records and their index get three
+    /// quarters at most, and less where tunnel sessions take more than the last quarter.
     pub max_flow_bytes: usize,
-    /// Tunnel sessions tracked at once.
+    /// Tunnel sessions tracked at once; fewer where their memory is not there.
     pub max_sessions: usize,
 }
 
@@ -399,7 +400,7 @@ impl Engine {
         kind: Recognised,
         s: &Segment<'_>,
     ) {
-        if self.slots.len() - self.free.len() >= self.config.max_sessions {
+        if !self.has_room_for_session() {
             self.stats.counters.sessions_refused += 1;
             return;
         }
@@ -420,6 +421,7 @@ impl Engine {
             self.slots.len() as u32 - 1
         };
         record.session = index;
+        self.divide_memory();
         self.measure(index, dir, s, true);
     }
 
@@ -497,6 +499,7 @@ impl Engine {
         };
         self.table.release_session(slot.session.flow);
         self.free.push(index);
+        self.divide_memory();
         self.events
             .push(Event::Ended(Box::new(slot.session), reason));
     }

@@ -149,6 +149,11 @@ impl Index {
         self.len
     }
 
+    /// Memory of both tables, bytes.
+    pub(super) fn bytes(&self) -> usize {
+        (self.new.slots.len() + self.old.slots.len()) * size_of::<u64>()
+    }
+
     /// The number stored for `hash` that `is_it` accepts.
     #[inline]
     pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {

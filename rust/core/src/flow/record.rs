@@ -6,7 +6,7 @@ use super::candidate::Candidate;
 use super::key::CompactKey;
 use crate::segment::{Head, Offer, TcpFlags};
 use crate::tcp::seq::distance;
-use crate::time::{NANOS_PER_MILLI, Timestamp};
+use crate::time::Timestamp;
 
 /// Marks a record without a tunnel session.
 pub const NO_SESSION: u32 = u32::MAX;
@@ -24,7 +24,6 @@ mod bit {
     pub(super) const HAS_ACK: u8 = 2;
     pub(super) const SYN: u8 = 4;
     pub(super) const FIN: u8 = 8;
-    pub(super) const SACK_PERMITTED: u8 = 16;
     pub(super) const WINDOW_SCALE: u8 = 32;
     pub(super) const HAS_BASE: u8 = 64;
 }
@@ -40,11 +39,7 @@ pub struct Half {
     hole: (u32, u32),
     /// Packets, saturated: a session counts its own.
     pub packets: u16,
-    /// Time of the SYN relative to the first packet of the flow, ms, saturated.
-    pub syn_offset_ms: u16,
     window: u16,
-    /// MSS option of the SYN, 0 without.
-    pub mss: u16,
     /// Largest payload seen, bytes, saturated.
     largest: u16,
     bits: u8,
@@ -67,11 +62,6 @@ impl Half {
     /// Window of the last segment of this side, unscaled.
     pub fn last_window(&self) -> u16 {
         self.window
-    }
-
-    /// SACK permitted offered in the SYN.
-    pub fn sack_permitted(&self) -> bool {
-        self.bits & bit::SACK_PERMITTED != 0
     }
 }
 
@@ -199,7 +189,6 @@ impl FlowRecord {
         if flags.any(TcpFlags::SYN) && me.bits & bit::SYN == 0 {
             me.bits |= bit::SYN;
             me.ttl = s.ttl;
-            me.syn_offset_ms = u16::try_from(offset / NANOS_PER_MILLI).unwrap_or(u16::MAX);
             me.offered(s.offer);
         }
         if me.bits & bit::HAS_BASE == 0 && !flags.any(TcpFlags::RST) {
@@ -244,13 +233,9 @@ impl FlowRecord {
 impl Half {
     /// Keeps what the SYN of this side offers.
     fn offered(&mut self, offer: Offer) {
-        self.mss = offer.mss;
         if let Some(scale) = offer.window_scale() {
             self.bits |= bit::WINDOW_SCALE;
             self.scale = scale;
-        }
-        if offer.sack_permitted() {
-            self.bits |= bit::SACK_PERMITTED;
         }
     }
 

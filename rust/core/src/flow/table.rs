@@ -47,6 +47,11 @@ pub enum Entry {
     Refused,
 }
 
+fn flows_in(bytes: usize) -> usize {
+    let per_flow = size_of::<FlowRecord>() + INDEX_BYTES;
+    (bytes / per_flow).clamp(1, u32::MAX as usize - 1)
+}
+
 /// All flows.
 pub struct FlowTable {
     index: Index,
@@ -69,13 +74,12 @@ pub struct FlowTable {
 impl FlowTable {
     /// A table that holds at most `max_bytes` of records and index.
     pub fn new(max_bytes: usize) -> Self {
-        let per_flow = size_of::<FlowRecord>() + INDEX_BYTES;
         Self {
             index: Index::new(),
             preparer: Preparer::default(),
             records: Slab::default(),
             free: Vec::new(),
-            max_records: (max_bytes / per_flow).clamp(1, u32::MAX as usize - 1),
+            max_records: flows_in(max_bytes),
             hand: 0,
             half_open: 0,
             half_open_hand: 0,
@@ -84,6 +88,16 @@ impl FlowTable {
             evicted: 0,
             expired: 0,
         }
+    }
+
+    /// Changes the bound. Flows beyond a smaller one stay until they go by themselves.
+    pub fn bound(&mut self, max_bytes: usize) {
+        self.max_records = flows_in(max_bytes);
+    }
+
+    /// Memory of records and index, bytes.
+    pub fn bytes(&self) -> usize {
+        self.records.len() * size_of::<FlowRecord>() + self.index.bytes()
     }
 
     /// Flows in the table.
@@ -156,11 +170,9 @@ impl FlowTable {
             return Entry::Found(at);
         }
         let most_half_open = self.max_records - self.max_records / KEPT_FROM_HALF_OPEN;
-        let has_room = if self.half_open >= most_half_open {
-            self.drop_half_open()
-        } else {
-            self.index.len() < self.max_records || self.make_room(now)
-        };
+        let has_room = (self.half_open >= most_half_open && self.drop_half_open())
+            || self.index.len() < self.max_records
+            || self.make_room(now);
         if has_room {
             self.create(key, now)
         } else {
@@ -261,8 +273,9 @@ impl FlowTable {
     fn remove(&mut self, at: u32) {
         let record = self.records.get(at);
         let hash = self.preparer.hash(&record.key);
-        self.half_open -= usize::from(record.is_half_open()).min(self.half_open);
+        let was_half_open = record.is_half_open();
         if self.index.remove(hash, at) {
+            self.half_open -= usize::from(was_half_open).min(self.half_open);
             self.records.get_mut(at).is_used = false;
             self.free.push(at);
         }

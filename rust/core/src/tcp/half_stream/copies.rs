@@ -111,7 +111,10 @@ impl Copies {
                 self.digests[*i] == packet.digest
                     && self.ip_ids[*i] == packet.ip_id
                     && self.ages[*i] != OLD
-                    && i64::from(self.ages[*i]).saturating_add(newer_ns).abs() <= within
+                    && i64::from(self.ages[*i])
+                        .saturating_add(newer_ns)
+                        .unsigned_abs()
+                        <= within.unsigned_abs()
             })
             .map(|i| self.ttls[i])
     }

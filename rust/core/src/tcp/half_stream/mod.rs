@@ -231,7 +231,10 @@ impl HalfStream {
             .map_or(0, |newest| ts.since(newest));
         let packet = Fingerprint::of(segment);
         let nxt = self.snd_nxt();
-        let is_ahead = nxt != 0 && near(nxt, segment.seq) >= nxt;
+        // A quarter of the sequence space: what lies half of it away may have been placed
+        // behind when it was first seen.
+        let ahead = nxt..nxt.saturating_add(1 << 30);
+        let is_ahead = nxt != 0 && ahead.contains(&near(nxt, segment.seq));
         if !copies::brings_new_bytes(segment, is_ahead)
             && let Some(ttl) = self.copies.original_of(packet, newer_ns)
         {

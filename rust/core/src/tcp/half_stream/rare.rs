@@ -45,7 +45,7 @@ pub(super) struct Rare {
     pub(super) last_pause: MaybeTime,
     /// FIN seen at.
     pub(super) fin: MaybeTime,
-    /// RST seen at, its sequence number and TTL.
+    /// RST seen at, and its TTL.
     pub(super) rst: MaybeTime,
     pub(super) rst_ttl: u8,
 }

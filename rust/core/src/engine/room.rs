@@ -1,0 +1,33 @@
+//! How flows and tunnel sessions share the memory that an engine may take. Numbers only;
+//! the table and the sessions themselves live elsewhere.
+
+use super::Engine;
+
+/// Memory of a tunnel session with its places in the tables (`session_memory.rs` in the
+/// testkit holds it there).
+const SESSION_BYTES: usize = 1_280;
+/// Sessions that are tracked whatever the bound on memory is: five megabytes (guess).
+const LEAST_SESSIONS: usize = 4_096;
+
+impl Engine {
+    /// Memory of the sessions that count against the bound, were there `more`.
+    fn session_bytes(&self, more: usize) -> usize {
+        let live = self.slots.len() - self.free.len() + more;
+        live.saturating_sub(LEAST_SESSIONS) * SESSION_BYTES
+    }
+
+    /// True when one more session may be tracked.
+    pub(super) fn has_room_for_session(&self) -> bool {
+        let live = self.slots.len() - self.free.len();
+        let bytes = self.table.bytes() + self.session_bytes(1);
+        live < self.config.max_sessions
+            && (live < LEAST_SESSIONS || bytes <= self.config.max_flow_bytes)
+    }
+
+    /// Leaves the flow table what the sessions do not take.
+    pub(super) fn divide_memory(&mut self) {
+        let whole = self.config.max_flow_bytes;
+        let left = whole.saturating_sub(self.session_bytes(0));
+        self.table.bound((whole / 4 * 3).min(left).max(whole / 4));
+    }
+}
