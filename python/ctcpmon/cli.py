@@ -141,6 +141,7 @@ def _taps(
 
 
 @click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_HELP)
+@click.version_option(None, "-V", "--version", package_name="ctcpmon", message="%(version)s")
 def cli() -> None:
     """Find stalled Cisco cTCP (IPsec over TCP) sessions and say what to do.
 

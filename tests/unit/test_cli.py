@@ -33,6 +33,11 @@ def test_every_exit_code_has_a_meaning_and_is_in_the_help() -> None:
         assert f"{code.value:>4}  " in text
 
 
+@pytest.mark.parametrize("word", ["--version", "-V"])
+def test_the_option_says_what_the_command_says(word: str) -> None:
+    assert call(word).output == call("version").output
+
+
 def test_replay_writes_json_lines_only_when_not_on_a_terminal(scenario: Scenario) -> None:
     scenario.items = textbook()
     result = call("replay", "a.pcap")

@@ -5,6 +5,7 @@ use ctcpmon_capture::{CaptureSet, Input, Options, open};
 use proptest::prelude::*;
 
 use crate::build::{Ng, Packet, Pcap, pcap, pcap_header, pcapng};
+use crate::compression::zstd;
 use crate::read::{Chunks, Outcome, drain_within, files, folder, read, wanted};
 
 /// Buffers may grow to a whole block and what is read with it.
@@ -102,6 +103,26 @@ proptest! {
             prop_assert_eq!(whole.frames, parts.frames);
             prop_assert_eq!(whole.notes, parts.notes);
         }
+    }
+
+    /// Damage inside a compressed stream takes the same frames, however the bytes arrive.
+    #[test]
+    fn damaged_zstd_does_not_depend_on_the_chunks(
+        packets in any_packets(),
+        hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
+        sizes in prop::collection::vec(1..800_usize, 1..4),
+        chunk_bytes in 4096..9000_usize,
+    ) {
+        let mut bytes = zstd(&pcap(Pcap::Micros, false, &packets));
+        for (at, value) in hits {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let whole = read_in_chunks(&bytes, &[1 << 20], &Options::default());
+        let options = Options { chunk_bytes, ..Options::default() };
+        let parts = read_in_chunks(&bytes, &sizes, &options);
+        let frames = |outcome: Option<Outcome>| outcome.map(|o| o.frames).unwrap_or_default();
+        prop_assert_eq!(frames(whole), frames(parts));
     }
 
     /// Files are read ahead of parsing, other readers are not.
