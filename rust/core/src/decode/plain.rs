@@ -3,7 +3,8 @@
 //!
 //! A shortcut through the walk, no second decoder: what is not plain is left to the
 //! walk, and a test holds both to the same answer. Worth it because nearly every frame
-//! is plain (measured: a walk costs 38 ns, a plain head 8).
+//! is plain (estimated from a profile: a walk costs some 38 ns; all of preparing a plain
+//! frame, hash included, 20).
 
 #![expect(
     clippy::inline_always,
@@ -81,7 +82,7 @@ fn packet<'a>(frame: &Frame<'a>) -> Option<(&'a [u8], usize, [u8; 2])> {
 }
 
 /// Reads a plain IPv4 frame. Always in line: what it gives is used piece by piece where it
-/// is called, and made a whole for nobody (measured: 7 ns a frame).
+/// is called, and made a whole for nobody (measured: 6 ns a frame less).
 #[inline(always)]
 pub(crate) fn read_v4(frame: &Frame<'_>) -> Option<PlainV4> {
     let (packet, ip, kind) = packet(frame)?;
