@@ -65,7 +65,7 @@ fn look_up(table: &mut FlowTable, keys: &mut [Prepared]) -> usize {
         if step >= 2 {
             for key in &keys[range(step - 2)] {
                 if let Entry::Found(at) = table.entry(key, Timestamp(0)) {
-                    found += usize::from(table.get_mut(at).is_used);
+                    found += usize::from(table.get_mut(at).0.is_used());
                 }
             }
         }

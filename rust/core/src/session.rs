@@ -14,8 +14,9 @@ use crate::ctcp::identity::{Identity, UNNAMED};
 use crate::ctcp::ike::{IkeMeter, IsakmpHeader, NO_IKE};
 use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classify, packets_in};
 use crate::detect::{ALL_HEALTHY, DetectorStates};
+use crate::flow::FlowKey;
 use crate::flow::candidate::Recognised;
-use crate::flow::{FlowKey, FlowRecord};
+use crate::flow::record::Flow;
 use crate::prefetch::prefetch_whole;
 use crate::segment::{Endpoint, Head, Segment, TcpFlags};
 use crate::tcp::half_stream::{Arrival, HalfStream, Offer};
@@ -130,33 +131,26 @@ pub enum Effect {
 }
 
 impl Session {
-    /// A session for `record`, recognised by the segment at hand (not yet counted).
-    pub fn new(
-        record: &FlowRecord,
-        key: FlowKey,
-        flow: u32,
-        kind: Recognised,
-        generation: u16,
-    ) -> Self {
-        let (headend, roles_known) = headend_of(record, &key);
-        let mut half = [(); 2].map(|()| HalfStream::new(record.first));
+    /// A session for `of`, recognised by the segment at hand (not yet counted).
+    pub fn new(of: Flow<'_>, key: FlowKey, flow: u32, kind: Recognised, generation: u16) -> Self {
+        let (headend, roles_known) = headend_of(of, &key);
+        let mut half = [(); 2].map(|()| HalfStream::new(of.first()));
         for (role, h) in half.iter_mut().enumerate() {
             let index = if role == TO_HEADEND {
                 1 - headend
             } else {
                 headend
             };
-            let lite = &record.halves[index];
-            h.peer_window_first = record.halves[1 - index].last_window();
+            h.peer_window_first = of.last_window(1 - index);
             h.peer_window_max = h.peer_window_first;
-            h.seen_before(lite.packets, record.first);
-            if lite.has_syn() {
+            h.seen_before(of.packets(index), of.first());
+            if let Some(iss) = of.isn(index) {
                 h.set_offer(&Offer {
-                    iss: lite.base,
-                    window_scale: lite.window_scale(),
-                    at: record.first,
+                    iss,
+                    window_scale: of.window_scale(index),
+                    at: of.first(),
                 });
-                h.ttl.handshake = lite.ttl;
+                h.ttl.handshake = of.ttl(index);
             }
         }
         Self {
@@ -165,9 +159,9 @@ impl Session {
             ike: None,
             rare: None,
             detectors: None,
-            id: session_id(record.first, &key, u32::from(generation)),
-            first: record.first,
-            last: record.last(),
+            id: session_id(of.first(), &key, u32::from(generation)),
+            first: of.first(),
+            last: of.last(),
             ends: Ends::of(&key),
             flow,
             tunnel: 0,
@@ -176,7 +170,7 @@ impl Session {
             kind,
             headend: headend as u8,
             roles_known,
-            is_midstream: !record.halves.iter().any(super::flow::record::Half::has_syn),
+            is_midstream: (0..2).all(|side| of.isn(side).is_none()),
             is_cut: false,
         }
     }
@@ -470,9 +464,9 @@ impl Session {
 }
 
 /// Which end of the key is the headend, and whether that is known.
-fn headend_of(record: &FlowRecord, key: &FlowKey) -> (usize, bool) {
-    if record.opener < 2 {
-        return (1 - usize::from(record.opener), true);
+fn headend_of(flow: Flow<'_>, key: &FlowKey) -> (usize, bool) {
+    if let Some(opener) = flow.opener() {
+        return (1 - opener, true);
     }
     let (low, high) = (key.low.port, key.high.port);
     if (low == CTCP_PORT) != (high == CTCP_PORT) {

@@ -131,7 +131,7 @@ impl Engine {
             };
             let flow = session.flow;
             self.end_session(index, reason);
-            self.table.get_mut(flow).candidate = Candidate::default();
+            self.table.get_mut(flow).0.candidate = Candidate::default();
             return;
         }
         let waits = is_closed || session.detectors().current() > Verdict::Healthy;

@@ -12,7 +12,7 @@ use self::identities::{Identities, Identity};
 use crate::clock::{PacketClock, Tick};
 use crate::decode::{self, Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
-use crate::flow::candidate::{Candidate, Look, Neighbour, Recognised};
+use crate::flow::candidate::{Candidate, Look, Neighbour, Pattern, Recognised};
 use crate::flow::record::NO_SESSION;
 use crate::flow::table::Entry;
 use crate::flow::{FlowKey, FlowTable, Prepared, Preparer};
@@ -353,7 +353,7 @@ impl Engine {
                 return;
             }
         };
-        let (delta, record) = self.table.measure(at, dir, &head);
+        let (delta, record, details) = self.table.measure(at, dir, &head);
         c.conversations += u64::from(delta.is_reuse);
         c.retransmissions += u64::from(delta.is_retransmission);
         c.dup_acks += u64::from(delta.is_dup_ack);
@@ -371,7 +371,8 @@ impl Engine {
         if !record.candidate.wants(&head) {
             return;
         }
-        match record.candidate.look(dir, &head, &content()) {
+        let pattern = &mut details.pattern;
+        match record.candidate.look(pattern, dir, &head, &content()) {
             Look::Undecided => {}
             Look::Neighbour(n) => self.count_neighbour(n),
             Look::Tunnel(kind, _) => {
@@ -405,9 +406,10 @@ impl Engine {
             return;
         }
         self.stats.counters.sessions += 1;
-        let record = self.table.get_mut(at);
-        record.generation = record.generation.saturating_add(1);
-        let session = Session::new(record, key, at, kind, record.generation);
+        let details = self.table.get_mut(at).1;
+        details.generation = details.generation.saturating_add(1);
+        let generation = details.generation;
+        let session = Session::new(self.table.flow(at), key, at, kind, generation);
         let slot = Some(Box::new(Slot {
             session,
             recheck: MaybeTime::NONE,
@@ -420,7 +422,7 @@ impl Engine {
             self.slots.push(slot);
             self.slots.len() as u32 - 1
         };
-        record.session = index;
+        self.table.get_mut(at).0.session = index;
         self.divide_memory();
         self.measure(index, dir, s, true);
     }
@@ -483,10 +485,10 @@ impl Engine {
             old.headend()
         };
         self.end_session(index, EndReason::Reused);
-        self.table.renew(flow, offer.at, opener_end as u8);
+        self.table.renew(flow, offer.at, opener_end);
         self.table.measure(flow, dir, &s.head);
         self.open_session(flow, key, dir, kind, s);
-        let index = self.table.get_mut(flow).session;
+        let index = self.table.get_mut(flow).0.session;
         if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
             slot.session.half[TO_HEADEND].set_offer(&offer);
             slot.session.is_midstream = false;
@@ -582,7 +584,8 @@ impl Engine {
 
 /// True when a segment of an unknown flow tells a tunnel by itself.
 fn is_tunnel(dir: usize, head: &Head, content: &Content<'_>) -> bool {
-    let look = Candidate::default().look(dir, head, content);
+    let mut pattern = Pattern::default();
+    let look = Candidate::default().look(&mut pattern, dir, head, content);
     matches!(look, Look::Tunnel(..))
 }
 

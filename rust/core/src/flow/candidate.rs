@@ -55,47 +55,30 @@ pub enum Look {
     Neighbour(Neighbour),
 }
 
-/// Run of one pattern in one direction. The word and the counter are kept in 16 bits
-/// each, to fit a flow record: a false step has a chance of 2^-32, a run its power.
-#[derive(Clone, Copy, Debug, Default)]
-struct Run {
-    a: u16,
-    b: u16,
-    length: u8,
-}
-
 /// A word in 16 bits; never 0, which means that none was seen.
 fn mixed(word: u32) -> u16 {
     ((word.wrapping_mul(0x9e37_79b1) >> 16) as u16).max(1)
 }
 
-impl Run {
-    fn extend(&mut self, a: u32, b: u32, max_step: u16) -> u8 {
-        let (a, b) = (mixed(a), b as u16);
-        let step = b.wrapping_sub(self.b);
-        if step == 0 && self.a == a && self.length > 0 {
-            // A mirror shows it twice.
-            return self.length;
-        }
-        self.length = if self.length > 0 && self.a == a && (1..=max_step).contains(&step) {
-            self.length.saturating_add(1)
-        } else {
-            1
-        };
-        (self.a, self.b) = (a, b);
-        self.length
-    }
-}
-
-/// Recognition state of one flow.
+/// Recognition state of one flow; arrays are by direction.
+///
+/// A run is one pattern in one direction. Its word and its counter are kept in 16 bits
+/// each, to fit a flow record: a false step has a chance of 2^-32, a run its power.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Candidate {
-    runs: [Run; 2],
+    words: [u16; 2],
+    counters: [u16; 2],
+    lengths: [u8; 2],
     looks: u8,
-    pattern: Option<Product>,
-    pattern_segments: u8,
-    opener: u8,
     seen: u8,
+}
+
+/// The pattern of a fake-TCP maker that a flow keeps, which few flows do: kept apart from
+/// what every segment needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pattern {
+    product: Option<Product>,
+    segments: u8,
 }
 
 /// Bits of `Candidate::seen`.
@@ -104,6 +87,10 @@ mod bit {
     pub(super) const IKE_HEAD: u8 = 2;
     pub(super) const SYN: u8 = 4;
     pub(super) const TIMESTAMPS: u8 = 8;
+    /// There is a [`super::Pattern`].
+    pub(super) const PATTERN: u8 = 16;
+    /// The side with index 1 sends it.
+    pub(super) const PATTERN_HIGH: u8 = 32;
 }
 
 impl Candidate {
@@ -120,16 +107,48 @@ impl Candidate {
         self.seen |= what;
     }
 
+    fn forget(&mut self, what: u8) {
+        self.seen &= !what;
+    }
+
+    fn extend(&mut self, dir: usize, word: u32, counter: u32, max_step: u16) -> u8 {
+        let (word, counter) = (mixed(word), counter as u16);
+        let step = counter.wrapping_sub(self.counters[dir]);
+        let (length, is_same) = (self.lengths[dir], self.words[dir] == word);
+        if step == 0 && is_same && length > 0 {
+            // A mirror shows it twice.
+            return length;
+        }
+        self.lengths[dir] = if length > 0 && is_same && (1..=max_step).contains(&step) {
+            length.saturating_add(1)
+        } else {
+            1
+        };
+        self.words[dir] = word;
+        self.counters[dir] = counter;
+        self.lengths[dir]
+    }
+
     /// True when there is something in a segment with this head to look at.
     #[inline]
     pub fn wants(&self, head: &Head) -> bool {
         !self.is_decided()
-            && (head.payload_len > 0 || head.flags.any(TcpFlags::SYN) || self.pattern.is_some())
+            && (head.payload_len > 0 || head.flags.any(TcpFlags::SYN) || self.saw(bit::PATTERN))
     }
 
-    /// Takes one segment sent by side `dir`.
-    pub fn look(&mut self, dir: usize, s: &Head, content: &Content<'_>) -> Look {
-        if let Some(found) = self.look_at_headers(dir, s, content) {
+    /// Takes one segment sent by side `dir`; `pattern` is that of the same flow.
+    pub fn look(
+        &mut self,
+        pattern: &mut Pattern,
+        dir: usize,
+        s: &Head,
+        content: &Content<'_>,
+    ) -> Look {
+        if s.flags.any(TcpFlags::SYN) {
+            self.look_at_syn(pattern, dir, s, content);
+        } else if self.saw(bit::PATTERN)
+            && let Some(found) = self.look_at_headers(pattern, dir, s, content)
+        {
             self.note(bit::DECIDED);
             return Look::Tunnel(found, None);
         }
@@ -137,17 +156,16 @@ impl Candidate {
             return Look::Undecided;
         }
         self.looks = self.looks.saturating_add(1);
-        if self.looks >= MAX_LOOKS && self.pattern.is_none() {
+        if self.looks >= MAX_LOOKS && !self.saw(bit::PATTERN) {
             self.note(bit::DECIDED);
         }
         let on_port = content.ports.contains(&CTCP_PORT);
         if s.offer.has_timestamps() {
             self.note(bit::TIMESTAMPS);
         }
-        let other_word = self.runs[1 - dir].a;
+        let other_word = self.words[1 - dir];
         let head_allowed = self.esp_head_allowed();
         let has_ike_head = self.saw(bit::IKE_HEAD);
-        let run = &mut self.runs[dir];
         let found = match classify(content.payload, s.payload_len, on_port) {
             Payload::Ctcp(packet, certainty) => {
                 // The head alone is weak off the default port: ask for a second one.
@@ -164,19 +182,19 @@ impl Candidate {
                     HEAD_RUN_OTHER_PORT
                 };
                 // Each direction has an SPI of its own, drawn by its receiver.
-                (run.extend(spi, seq, 1) >= need && head_allowed && other_word != mixed(spi))
+                (self.extend(dir, spi, seq, 1) >= need && head_allowed && other_word != mixed(spi))
                     .then_some((
                         Recognised::Ctcp(Certainty::Head),
                         Some(TunnelPacket::Esp { spi, seq }),
                     ))
             }
             Payload::LooseEsp { spi, seq, magic } => {
-                (run.extend(spi ^ magic.rotate_left(7), seq, 8) >= LOOSE_RUN).then_some((
+                (self.extend(dir, spi ^ magic.rotate_left(7), seq, 8) >= LOOSE_RUN).then_some((
                     Recognised::Ctcp(Certainty::Loose),
                     Some(TunnelPacket::Esp { spi, seq }),
                 ))
             }
-            Payload::WireGuard { receiver, counter } => (run.extend(receiver, counter, 8)
+            Payload::WireGuard { receiver, counter } => (self.extend(dir, receiver, counter, 8)
                 >= WIREGUARD_RUN)
                 .then_some((Recognised::FakeTcp(Product::WireGuard), None)),
             Payload::IkeTcp => Some((Recognised::IkeTcp, None)),
@@ -185,7 +203,7 @@ impl Candidate {
             Payload::Tls if on_port => return self.neighbour(Neighbour::Tls),
             Payload::Http if on_port => return self.neighbour(Neighbour::Http),
             Payload::Tls | Payload::Http => {
-                if self.pattern.is_none() {
+                if !self.saw(bit::PATTERN) {
                     self.note(bit::DECIDED);
                 }
                 None
@@ -211,44 +229,52 @@ impl Candidate {
         Look::Neighbour(which)
     }
 
-    /// The pattern of a fake-TCP maker in what the opener sends. The other side is not
-    /// asked: where a proxy stands in line it answers with a TCP of its own.
+    /// Whether a SYN begins the pattern of a fake-TCP maker.
+    fn look_at_syn(&mut self, pattern: &mut Pattern, dir: usize, s: &Head, content: &Content<'_>) {
+        self.note(bit::SYN);
+        let product = fake_tcp::by_syn(s, content);
+        let is_answer = s.flags.any(TcpFlags::ACK);
+        if is_answer && (self.saw(bit::PATTERN) || product.is_none()) {
+            return;
+        }
+        self.forget(bit::PATTERN | bit::PATTERN_HIGH);
+        if product.is_some() {
+            self.note(bit::PATTERN | if dir == 0 { 0 } else { bit::PATTERN_HIGH });
+        }
+        *pattern = Pattern {
+            product,
+            segments: 0,
+        };
+    }
+
+    /// The pattern in what the opener sends. The other side is not asked: where a proxy
+    /// stands in line it answers with a TCP of its own.
     fn look_at_headers(
         &mut self,
+        pattern: &mut Pattern,
         dir: usize,
         s: &Head,
         content: &Content<'_>,
     ) -> Option<Recognised> {
-        if s.flags.any(TcpFlags::SYN) {
-            self.note(bit::SYN);
-            let by_syn = fake_tcp::by_syn(s, content);
-            let is_answer = s.flags.any(TcpFlags::ACK);
-            if !is_answer || (self.pattern.is_none() && by_syn.is_some()) {
-                self.pattern = by_syn;
-                self.pattern_segments = 0;
-                self.opener = dir as u8;
-            }
-            return None;
-        }
-        let product = self.pattern?;
-        if usize::from(self.opener) != dir {
+        let product = pattern.product?;
+        if usize::from(self.saw(bit::PATTERN_HIGH)) != dir {
             return None;
         }
         if s.flags.any(TcpFlags::RST | TcpFlags::FIN) {
             return None;
         }
         if !fake_tcp::keeps_pattern(product, s, content) {
-            self.pattern = None;
+            self.forget(bit::PATTERN);
             return None;
         }
         // udp2raw draws every window anew; a real one may stand in its range for long.
-        let is_drawn = product != Product::Udp2raw || self.runs[dir].b != s.window;
+        let is_drawn = product != Product::Udp2raw || self.counters[dir] != s.window;
         if s.payload_len > 0 && is_drawn {
-            self.pattern_segments = self.pattern_segments.saturating_add(1);
+            pattern.segments = pattern.segments.saturating_add(1);
         }
         if product == Product::Udp2raw {
-            self.runs[dir].b = s.window;
+            self.counters[dir] = s.window;
         }
-        (self.pattern_segments >= PATTERN_SEGMENTS).then_some(Recognised::FakeTcp(product))
+        (pattern.segments >= PATTERN_SEGMENTS).then_some(Recognised::FakeTcp(product))
     }
 }

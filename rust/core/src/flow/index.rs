@@ -67,6 +67,17 @@ impl Slots {
         (mixed >> 32) as usize & self.mask()
     }
 
+    #[inline]
+    fn peek(&self, hash: u64) -> Option<u32> {
+        let mask = self.mask();
+        let home = self.home(hash);
+        (0..PEEKED)
+            .map(|i| self.slots[(home + i) & mask])
+            .take_while(|slot| *slot != EMPTY)
+            .find(|slot| is_tag(*slot, hash) && *slot != GONE)
+            .map(number_of)
+    }
+
     fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<usize> {
         if self.slots.is_empty() {
             return None;
@@ -177,13 +188,12 @@ impl Index {
     /// for touching memory ahead of [`Index::find`].
     #[inline]
     pub(super) fn peek(&self, hash: u64) -> Option<u32> {
-        let mask = self.new.mask();
-        let home = self.new.home(hash);
-        (0..PEEKED)
-            .map(|i| self.new.slots[(home + i) & mask])
-            .take_while(|slot| *slot != EMPTY)
-            .find(|slot| is_tag(*slot, hash))
-            .map(number_of)
+        self.new.peek(hash).or_else(|| {
+            // While a move is under way most entries are still there.
+            (!self.old.slots.is_empty())
+                .then(|| self.old.peek(hash))
+                .flatten()
+        })
     }
 
     /// Stores `number` for `hash`; the caller knows that it is not there. False when the

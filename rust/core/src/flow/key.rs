@@ -40,15 +40,14 @@ impl FlowKey {
     }
 }
 
-/// A flow key in 16 bytes: the addresses in one word, the ports and the version in the
-/// other. IPv4 addresses stand in it as they are; of a pair of IPv6 addresses a 64-bit
-/// keyed digest does. Two IPv6 conversations with the same ports are taken for one with a
-/// probability of 2^-64 a pair, and nobody can aim at it without the key. The addresses
-/// themselves come with every segment.
+/// A flow key in 12 bytes: the addresses in two words, the ports in a third. IPv4 addresses
+/// stand in it as they are; of a pair of IPv6 addresses a 64-bit keyed digest does. An IPv6
+/// conversation is taken for another with the same ports with a probability of 2^-64 a pair,
+/// and nobody can aim at it without the key. The addresses themselves come with every segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CompactKey {
-    addresses: u64,
-    ports: u64,
+    addresses: [u32; 2],
+    ports: u32,
 }
 
 const V4_PREFIX: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
@@ -61,16 +60,15 @@ fn v4(addr: &Addr) -> Option<u32> {
 impl CompactKey {
     /// No key: port 0 on both sides.
     pub const NONE: Self = Self {
-        addresses: 0,
+        addresses: [0; 2],
         ports: 0,
     };
 
     #[inline]
-    fn new(addresses: u64, low_port: u16, high_port: u16, is_ipv6: bool) -> Self {
-        let ports = u64::from(low_port) << 16 | u64::from(high_port);
+    fn new(addresses: u64, low_port: u16, high_port: u16) -> Self {
         Self {
-            addresses,
-            ports: ports << 1 | u64::from(is_ipv6),
+            addresses: [(addresses >> 32) as u32, addresses as u32],
+            ports: u32::from(low_port) << 16 | u32::from(high_port),
         }
     }
 
@@ -90,7 +88,7 @@ impl CompactKey {
         }
         let (low, high) = if src <= dst { (src, dst) } else { (dst, src) };
         let both = digest(&low.addr, &high.addr);
-        let key = Self::new(both, low.port, high.port, true);
+        let key = Self::new(both, low.port, high.port);
         (key, usize::from(src > dst))
     }
 
@@ -99,13 +97,17 @@ impl CompactKey {
     pub fn of_v4(src: u64, dst: u64) -> (Self, usize) {
         let (low, high) = (src.min(dst), src.max(dst));
         let addresses = low >> 16 << 32 | high >> 16;
-        let key = Self::new(addresses, low as u16, high as u16, false);
+        let key = Self::new(addresses, low as u16, high as u16);
         (key, usize::from(src > dst))
     }
 
     /// Two words for hashing.
     #[inline]
     pub fn words(&self) -> (u64, u64) {
-        (self.addresses, self.ports)
+        let [upper, lower] = self.addresses;
+        (
+            u64::from(upper) << 32 | u64::from(lower),
+            u64::from(self.ports),
+        )
     }
 }

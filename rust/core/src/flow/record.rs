@@ -1,68 +1,48 @@
-//! The compact record of an ordinary TCP conversation: enough for honest totals,
-//! for measuring the tap's own loss, and for promoting a flow to a tunnel session
-//! later without losing what its handshake said.
+//! What is kept of an ordinary TCP conversation: enough for honest totals, for measuring
+//! the tap's own loss, and for promoting a flow to a tunnel session later without losing
+//! what its handshake said. One cache line for what every segment needs, and beside it, in
+//! another place, what few do.
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Pattern};
 use super::key::CompactKey;
-use crate::segment::{Head, Offer, TcpFlags};
+use crate::segment::{Head, TcpFlags};
 use crate::tcp::seq::distance;
 use crate::time::Timestamp;
 
 /// Marks a record without a tunnel session.
 pub const NO_SESSION: u32 = u32::MAX;
 
+/// Marks a record that no conversation uses.
+const FREE: u32 = u32::MAX - 1;
+
+/// Window scale that no SYN offered.
+const NO_SCALE: u8 = u8::MAX;
+
 /// Segments of one side alone that are more than an attempt to connect: a SYN and its
 /// first repetition are two.
 const ATTEMPT_SEGMENTS: u16 = 3;
 
-/// Unit of `FlowRecord::last_units`, as a power of two in ns.
-const LAST_SHIFT: u32 = 28;
+/// Unit of `FlowRecord::last_units`, as a power of two in ns: about a second, which counts
+/// 146 years from the epoch of Unix. Nothing is dropped for less than five seconds of silence.
+const LAST_SHIFT: u32 = 30;
 
-/// Bits of `Half::bits`.
+/// Bits of `FlowRecord::bits`, by side.
 mod bit {
     pub(super) const HAS_SEQ: u8 = 1;
     pub(super) const HAS_ACK: u8 = 2;
     pub(super) const SYN: u8 = 4;
     pub(super) const FIN: u8 = 8;
-    pub(super) const WINDOW_SCALE: u8 = 32;
+    /// A hole is open, see `Details`.
+    pub(super) const HOLE: u8 = 16;
     pub(super) const HAS_BASE: u8 = 64;
 }
 
-/// One side of an ordinary conversation.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Half {
-    /// The ISN; one below the first sequence number seen when there was no SYN.
-    pub base: u32,
-    /// Highest byte seen plus one.
-    pub next: u32,
-    last_ack: u32,
-    hole: (u32, u32),
-    /// Packets, saturated: a session counts its own.
-    pub packets: u16,
-    window: u16,
-    /// Largest payload seen, bytes, saturated.
-    largest: u16,
-    bits: u8,
-    scale: u8,
-    /// TTL of the SYN, 0 when not seen.
-    pub ttl: u8,
-}
-
-impl Half {
-    /// True when the SYN of this side was seen.
-    pub fn has_syn(&self) -> bool {
-        self.bits & bit::SYN != 0
-    }
-
-    /// Window scale offered in the SYN.
-    pub fn window_scale(&self) -> Option<u8> {
-        (self.bits & bit::WINDOW_SCALE != 0).then_some(self.scale)
-    }
-
-    /// Window of the last segment of this side, unscaled.
-    pub fn last_window(&self) -> u16 {
-        self.window
-    }
+/// Bits of `FlowRecord::marks`.
+mod mark {
+    pub(super) const CLOSED: u8 = 1;
+    /// The opener is known, and which it is.
+    pub(super) const OPENED: u8 = 2;
+    pub(super) const OPENER_HIGH: u8 = 4;
 }
 
 /// What one segment added to the totals of ordinary TCP.
@@ -80,74 +60,181 @@ pub struct Delta {
     pub tap_missed: u32,
 }
 
-/// One conversation, in two cache lines.
+/// What most segments of a conversation need, in one cache line; arrays are by index in
+/// the key.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct FlowRecord {
     /// Both ends.
     pub key: CompactKey,
-    /// First packet.
-    pub first: Timestamp,
-    /// Last packet after the first, in units of 2^28 ns (a quarter of a second; the range
-    /// is 36 years, above any step of a clock that a capture has shown).
+    /// Last packet, in units of 2^30 ns since the epoch of Unix.
     last_units: u32,
-    /// Tunnel session, or `NO_SESSION`.
+    /// Tunnel session, [`NO_SESSION`], or [`FREE`].
     pub session: u32,
-    /// By index in the key.
-    pub halves: [Half; 2],
-    /// Tunnel sessions that were opened on these ends.
-    pub generation: u16,
+    /// Highest byte seen plus one.
+    next: [u32; 2],
+    last_ack: [u32; 2],
+    /// Packets, saturated: a session counts its own.
+    packets: [u16; 2],
+    window: [u16; 2],
+    /// Largest payload seen, bytes, saturated.
+    largest: [u16; 2],
     /// Recognition still under way.
     pub candidate: Candidate,
-    /// Index of the side that sent the SYN without ACK; 2 when unknown.
-    pub opener: u8,
-    /// FIN from both sides or a RST was seen.
-    pub is_closed: bool,
-    /// Slot in use (free slots stay in the slab).
-    pub is_used: bool,
+    bits: [u8; 2],
+    marks: u8,
 }
 
-// The table asks for the first and the last field, and so for both lines.
-const _: () = assert!(
-    core::mem::offset_of!(FlowRecord, key) < 64
-        && core::mem::offset_of!(FlowRecord, is_used) >= 64
-        && size_of::<FlowRecord>() == 128
-);
+const _: () = assert!(size_of::<FlowRecord>() == 64);
+
+/// What few segments of a conversation need: its start, and its holes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Details {
+    /// First packet.
+    first: Timestamp,
+    /// The ISN; one below the first sequence number seen when there was no SYN.
+    base: [u32; 2],
+    hole: [(u32, u32); 2],
+    /// Window scale offered in the SYN, or [`NO_SCALE`].
+    scale: [u8; 2],
+    /// TTL of the SYN, 0 when not seen.
+    ttl: [u8; 2],
+    /// Tunnel sessions that were opened on these ends.
+    pub generation: u16,
+    /// Pattern of a fake-TCP maker that the flow keeps so far.
+    pub pattern: Pattern,
+}
+
+const _: () = assert!(size_of::<Details>() == 40);
+
+/// A flow as it is when it becomes a tunnel session.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow<'a> {
+    record: &'a FlowRecord,
+    details: &'a Details,
+}
+
+impl<'a> Flow<'a> {
+    pub(super) fn new(record: &'a FlowRecord, details: &'a Details) -> Self {
+        Self { record, details }
+    }
+
+    /// First packet.
+    pub fn first(&self) -> Timestamp {
+        self.details.first
+    }
+
+    /// Last packet, to a second; not before the first.
+    pub fn last(&self) -> Timestamp {
+        self.record.last().max(self.details.first)
+    }
+
+    /// Index of the side that sent the SYN without ACK, when known.
+    pub fn opener(&self) -> Option<usize> {
+        let marks = self.record.marks;
+        (marks & mark::OPENED != 0).then_some(usize::from(marks & mark::OPENER_HIGH != 0))
+    }
+
+    /// Packets of a side, saturated.
+    pub fn packets(&self, side: usize) -> u16 {
+        self.record.packets[side]
+    }
+
+    /// The ISN of a side whose SYN was seen.
+    pub fn isn(&self, side: usize) -> Option<u32> {
+        (self.record.bits[side] & bit::SYN != 0).then_some(self.details.base[side])
+    }
+
+    /// Window scale offered in the SYN of a side.
+    pub fn window_scale(&self, side: usize) -> Option<u8> {
+        let scale = self.details.scale[side];
+        (scale != NO_SCALE).then_some(scale)
+    }
+
+    /// TTL of the SYN of a side, 0 when not seen.
+    pub fn ttl(&self, side: usize) -> u8 {
+        self.details.ttl[side]
+    }
+
+    /// Window of the last segment of a side, unscaled.
+    pub fn last_window(&self, side: usize) -> u16 {
+        self.record.window[side]
+    }
+}
+
+impl Details {
+    /// Of a conversation that begins at `ts`.
+    pub fn new(ts: Timestamp) -> Self {
+        Self {
+            first: ts,
+            scale: [NO_SCALE; 2],
+            ..Self::default()
+        }
+    }
+}
 
 impl FlowRecord {
     /// A record for the first segment of a conversation.
     pub fn new(key: CompactKey, ts: Timestamp) -> Self {
         Self {
             key,
-            first: ts,
-            last_units: 0,
-            halves: [Half::default(); 2],
-            candidate: Candidate::default(),
+            last_units: units(ts),
             session: NO_SESSION,
-            generation: 0,
-            opener: 2,
-            is_closed: false,
-            is_used: true,
+            next: [0; 2],
+            last_ack: [0; 2],
+            packets: [0; 2],
+            window: [0; 2],
+            largest: [0; 2],
+            candidate: Candidate::default(),
+            bits: [0; 2],
+            marks: 0,
         }
     }
 
+    /// True while a conversation uses the record: free ones stay in the slab.
+    #[inline]
+    pub fn is_used(&self) -> bool {
+        self.session != FREE
+    }
+
+    /// Gives the record up.
+    pub fn free(&mut self) {
+        self.session = FREE;
+    }
+
     /// A new connection on the same ends; what the flow was recognised as stays.
-    pub fn renew(&mut self, ts: Timestamp) {
+    pub fn renew(&mut self, details: &mut Details, ts: Timestamp) {
         *self = Self {
             candidate: self.candidate,
-            generation: self.generation,
             ..Self::new(self.key, ts)
+        };
+        *details = Details {
+            generation: details.generation,
+            pattern: details.pattern,
+            ..Details::new(ts)
         };
     }
 
-    /// Last packet, to a quarter of a second.
+    /// Notes which side opened the connection.
+    pub fn set_opener(&mut self, side: usize) {
+        self.marks = self.marks & !mark::OPENER_HIGH
+            | mark::OPENED
+            | if side == 0 { 0 } else { mark::OPENER_HIGH };
+    }
+
+    /// Last packet, to a second.
     pub fn last(&self) -> Timestamp {
-        self.first.plus(i64::from(self.last_units) << LAST_SHIFT)
+        Timestamp(i64::from(self.last_units) << LAST_SHIFT)
+    }
+
+    /// FIN from both sides or a RST was seen.
+    pub fn is_closed(&self) -> bool {
+        self.marks & mark::CLOSED != 0
     }
 
     /// True while only one side has ever sent.
     pub fn is_one_way(&self) -> bool {
-        self.halves.iter().any(|h| h.packets == 0)
+        self.packets.contains(&0)
     }
 
     /// True while nothing shows more than an attempt: one side alone has sent, and less
@@ -155,135 +242,163 @@ impl FlowRecord {
     /// they soon have more).
     #[inline]
     pub fn is_half_open(&self) -> bool {
-        let [one, other] = [self.halves[0].packets, self.halves[1].packets];
+        let [one, other] = self.packets;
         one.min(other) == 0 && one.max(other) < ATTEMPT_SEGMENTS
     }
 
     /// Takes one segment sent by side `dir`.
     #[inline]
-    pub fn on_segment(&mut self, dir: usize, s: &Head) -> Delta {
+    pub fn on_segment(&mut self, details: &mut Details, dir: usize, s: &Head) -> Delta {
         let mut delta = Delta::default();
         let (flags, len) = (s.flags, s.seg_len());
-        let is_syn = flags.0 & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN;
-        if is_syn && self.halves[dir].bits & bit::HAS_BASE != 0 && self.halves[dir].base != s.seq {
-            delta.is_reuse = true;
-            if self.session == NO_SESSION {
-                self.renew(s.ts);
-                self.candidate = Candidate::default();
-            }
+        if flags.any(TcpFlags::SYN) {
+            delta.is_reuse = self.on_syn(details, dir, s);
         }
-        let offset = s.ts.since(self.first).max(0);
-        let units = u32::try_from(offset >> LAST_SHIFT).unwrap_or(u32::MAX);
-        self.last_units = self.last_units.max(units);
-        if is_syn {
-            self.opener = dir as u8;
-        } else if self.opener == 2 && flags.any(TcpFlags::SYN) {
-            self.opener = 1 - dir as u8;
-        }
-        if flags.any(TcpFlags::RST) {
-            self.is_closed = true;
-        }
-        let peer_next = self.halves[1 - dir].next;
-        let me = &mut self.halves[dir];
-        me.packets = me.packets.saturating_add(1);
-        if flags.any(TcpFlags::SYN) && me.bits & bit::SYN == 0 {
-            me.bits |= bit::SYN;
-            me.ttl = s.ttl;
-            me.offered(s.offer);
-        }
-        if me.bits & bit::HAS_BASE == 0 && !flags.any(TcpFlags::RST) {
+        self.last_units = self.last_units.max(units(s.ts));
+        let peer_next = self.next[1 - dir];
+        self.packets[dir] = self.packets[dir].saturating_add(1);
+        if self.bits[dir] & bit::HAS_BASE == 0 && !flags.any(TcpFlags::RST) {
             // Without its SYN a stream is taken to have begun one below (as tshark does).
-            me.bits |= bit::HAS_BASE;
-            me.base = if flags.any(TcpFlags::SYN) {
+            self.bits[dir] |= bit::HAS_BASE;
+            details.base[dir] = if flags.any(TcpFlags::SYN) {
                 s.seq
             } else {
                 s.seq.wrapping_sub(1)
             };
         }
         if len > 0 {
-            delta.is_retransmission = me.advance(s.seq, len, s.payload_len);
+            delta.is_retransmission = self.advance(details, dir, s.seq, len, s.payload_len);
         }
         if flags.any(TcpFlags::ACK) {
             delta.is_dup_ack = len == 0
                 && !flags.any(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST)
-                && me.bits & bit::HAS_ACK != 0
-                && s.ack == me.last_ack
-                && s.window == me.window
+                && self.bits[dir] & bit::HAS_ACK != 0
+                && s.ack == self.last_ack[dir]
+                && s.window == self.window[dir]
                 && s.window != 0
-                && s.seq == me.next
+                && s.seq == self.next[dir]
                 && peer_next != s.ack;
-            me.last_ack = s.ack;
-            me.bits |= bit::HAS_ACK;
+            self.last_ack[dir] = s.ack;
+            self.bits[dir] |= bit::HAS_ACK;
         }
         delta.is_zero_window = s.window == 0 && !flags.any(TcpFlags::RST);
-        me.window = s.window;
-        if flags.any(TcpFlags::FIN) {
-            me.bits |= bit::FIN;
+        self.window[dir] = s.window;
+        if flags.any(TcpFlags::FIN | TcpFlags::RST) {
+            self.on_end(dir, flags);
         }
         if flags.any(TcpFlags::ACK) && !flags.any(TcpFlags::RST) {
-            delta.tap_missed = self.halves[1 - dir].acknowledged(s.ack);
-        }
-        if self.halves.iter().all(|h| h.bits & bit::FIN != 0) {
-            self.is_closed = true;
+            delta.tap_missed = self.acknowledged(details, 1 - dir, s.ack);
         }
         delta
     }
-}
 
-impl Half {
-    /// Keeps what the SYN of this side offers.
-    fn offered(&mut self, offer: Offer) {
-        if let Some(scale) = offer.window_scale() {
-            self.bits |= bit::WINDOW_SCALE;
-            self.scale = scale;
+    /// Notes what a SYN says; true when it opens a new conversation on the same ends.
+    #[inline(never)]
+    fn on_syn(&mut self, details: &mut Details, dir: usize, s: &Head) -> bool {
+        let is_first = !s.flags.any(TcpFlags::ACK);
+        let has_base = self.bits[dir] & bit::HAS_BASE != 0;
+        let is_reuse = is_first && has_base && details.base[dir] != s.seq;
+        if is_reuse && self.session == NO_SESSION {
+            self.renew(details, s.ts);
+            self.candidate = Candidate::default();
+            details.pattern = Pattern::default();
+        }
+        if is_first {
+            self.set_opener(dir);
+        } else if self.marks & mark::OPENED == 0 {
+            self.set_opener(1 - dir);
+        }
+        if self.bits[dir] & bit::SYN == 0 {
+            self.bits[dir] |= bit::SYN;
+            details.ttl[dir] = s.ttl;
+            if let Some(scale) = s.offer.window_scale() {
+                details.scale[dir] = scale;
+            }
+        }
+        is_reuse
+    }
+
+    #[inline(never)]
+    fn on_end(&mut self, dir: usize, flags: TcpFlags) {
+        if flags.any(TcpFlags::FIN) {
+            self.bits[dir] |= bit::FIN;
+        }
+        if flags.any(TcpFlags::RST) || self.bits.iter().all(|b| b & bit::FIN != 0) {
+            self.marks |= mark::CLOSED;
         }
     }
 
-    /// Moves the highest byte seen; true when the segment repeats or fills.
-    fn advance(&mut self, seq: u32, len: u32, payload_len: u32) -> bool {
+    /// Moves the highest byte seen of side `dir`; true when the segment repeats or fills.
+    #[inline]
+    fn advance(
+        &mut self,
+        details: &mut Details,
+        dir: usize,
+        seq: u32,
+        len: u32,
+        payload_len: u32,
+    ) -> bool {
         let end = seq.wrapping_add(len);
-        self.largest = self
-            .largest
-            .max(u16::try_from(payload_len).unwrap_or(u16::MAX));
-        if self.bits & bit::HAS_SEQ == 0 {
-            self.bits |= bit::HAS_SEQ;
-            self.next = end;
+        self.largest[dir] = self.largest[dir].max(u16::try_from(payload_len).unwrap_or(u16::MAX));
+        if self.bits[dir] & bit::HAS_SEQ == 0 {
+            self.bits[dir] |= bit::HAS_SEQ;
+            self.next[dir] = end;
             return false;
         }
-        let ahead = distance(seq, self.next);
+        let ahead = distance(seq, self.next[dir]);
         if ahead < 0 {
-            if distance(end, self.next) > 0 {
-                self.next = end;
+            if distance(end, self.next[dir]) > 0 {
+                self.next[dir] = end;
             }
-            if distance(seq, self.hole.1) < 0 && distance(end, self.hole.0) > 0 {
-                self.hole = (0, 0);
+            if self.bits[dir] & bit::HOLE != 0 {
+                let (from, to) = details.hole[dir];
+                if distance(seq, to) < 0 && distance(end, from) > 0 {
+                    self.bits[dir] &= !bit::HOLE;
+                }
             }
             return !(payload_len <= 1 && ahead == -1);
         }
-        if ahead > 0 && self.hole == (0, 0) {
-            self.hole = (self.next, seq);
+        if ahead > 0 && self.bits[dir] & bit::HOLE == 0 {
+            self.bits[dir] |= bit::HOLE;
+            details.hole[dir] = (self.next[dir], seq);
         }
-        self.next = end;
+        self.next[dir] = end;
         false
     }
 
-    /// In true TCP an ACK for bytes never seen proves that the tap missed them
+    /// In true TCP an ACK for bytes of side `dir` never seen proves that the tap missed them
     /// (Zeek's capture-loss rule). Returns the estimated number of segments.
-    fn acknowledged(&mut self, ack: u32) -> u32 {
-        if self.bits & bit::HAS_SEQ == 0 {
+    #[inline]
+    fn acknowledged(&mut self, details: &Details, dir: usize, ack: u32) -> u32 {
+        if self.bits[dir] & bit::HAS_SEQ == 0 {
             return 0;
         }
-        let per_segment = u32::from(self.largest).max(536);
-        let mut missed = 0;
-        if self.hole != (0, 0) && distance(ack, self.hole.1) >= 0 {
-            missed += self.hole.1.wrapping_sub(self.hole.0).div_ceil(per_segment);
-            self.hole = (0, 0);
+        let beyond = distance(ack, self.next[dir]);
+        if beyond <= 0 && self.bits[dir] & bit::HOLE == 0 {
+            return 0;
         }
-        let beyond = distance(ack, self.next);
+        self.missed(details, dir, ack, beyond)
+    }
+
+    #[inline(never)]
+    fn missed(&mut self, details: &Details, dir: usize, ack: u32, beyond: i32) -> u32 {
+        let per_segment = u32::from(self.largest[dir]).max(536);
+        let mut missed = 0;
+        if self.bits[dir] & bit::HOLE != 0 {
+            let (from, to) = details.hole[dir];
+            if distance(ack, to) >= 0 {
+                missed += to.wrapping_sub(from).div_ceil(per_segment);
+                self.bits[dir] &= !bit::HOLE;
+            }
+        }
         if beyond > 0 && beyond < 1 << 24 {
             missed += (beyond as u32).div_ceil(per_segment);
-            self.next = ack;
+            self.next[dir] = ack;
         }
         missed.min(64)
     }
+}
+
+fn units(ts: Timestamp) -> u32 {
+    u32::try_from(ts.0.max(0) >> LAST_SHIFT).unwrap_or(u32::MAX)
 }

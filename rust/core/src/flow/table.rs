@@ -6,10 +6,10 @@
 
 use super::index::Index;
 use super::prepared::{NO_GUESS, Prepared, Preparer};
-use super::record::{Delta, FlowRecord, NO_SESSION};
-use super::slab::Slab;
+use super::record::{Delta, Details, Flow, FlowRecord, NO_SESSION};
+use super::slab::{Slab, per_chunk};
 use crate::prefetch::prefetch;
-use crate::segment::Head;
+use crate::segment::{Head, TcpFlags};
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// Records looked at when a full table needs room, at most and at least. Bounds the cost
@@ -47,16 +47,20 @@ pub enum Entry {
     Refused,
 }
 
+/// A flow's own bytes.
+const FLOW_BYTES: usize = size_of::<FlowRecord>() + size_of::<Details>();
+
 fn flows_in(bytes: usize) -> usize {
-    let per_flow = size_of::<FlowRecord>() + INDEX_BYTES;
-    (bytes / per_flow).clamp(1, u32::MAX as usize - 1)
+    (bytes / (FLOW_BYTES + INDEX_BYTES)).clamp(1, u32::MAX as usize - 1)
 }
 
 /// All flows.
 pub struct FlowTable {
     index: Index,
     preparer: Preparer,
-    records: Slab,
+    records: Slab<FlowRecord, { per_chunk(size_of::<FlowRecord>()) }>,
+    /// By the same number, away from what most segments need.
+    details: Slab<Details, { per_chunk(size_of::<Details>()) }>,
     free: Vec<u32>,
     max_records: usize,
     hand: u32,
@@ -78,6 +82,7 @@ impl FlowTable {
             index: Index::new(),
             preparer: Preparer::default(),
             records: Slab::default(),
+            details: Slab::default(),
             free: Vec::new(),
             max_records: flows_in(max_bytes),
             hand: 0,
@@ -97,7 +102,7 @@ impl FlowTable {
 
     /// Memory of records and index, bytes.
     pub fn bytes(&self) -> usize {
-        self.records.len() * size_of::<FlowRecord>() + self.index.bytes()
+        self.records.len() * FLOW_BYTES + self.index.bytes()
     }
 
     /// Flows in the table.
@@ -115,10 +120,15 @@ impl FlowTable {
         self.index.probes_exceeded
     }
 
-    /// The record at `at`.
+    /// The record at `at` and what is kept beside it.
     #[inline]
-    pub fn get_mut(&mut self, at: u32) -> &mut FlowRecord {
-        self.records.get_mut(at)
+    pub fn get_mut(&mut self, at: u32) -> (&mut FlowRecord, &mut Details) {
+        (self.records.get_mut(at), self.details.get_mut(at))
+    }
+
+    /// The flow at `at`.
+    pub fn flow(&self, at: u32) -> Flow<'_> {
+        Flow::new(self.records.get(at), self.details.get(at))
     }
 
     /// What prepares frames for this table.
@@ -137,9 +147,10 @@ impl FlowTable {
     pub fn guess(&self, key: &mut Prepared) {
         if let Some(guess) = self.index.peek(key.hash) {
             key.guess = guess;
-            let record = self.records.get(guess);
-            prefetch(record);
-            prefetch(&record.is_used);
+            prefetch(self.records.get(guess));
+            if key.head().flags.any(TcpFlags::SYN) {
+                prefetch(self.details.get(guess));
+            }
         }
     }
 
@@ -159,7 +170,7 @@ impl FlowTable {
         if key.guess != NO_GUESS {
             // A record that was given up meanwhile is not in use, or has another key.
             let record = records.get(key.guess);
-            if record.is_used && record.key == key.key {
+            if record.is_used() && record.key == key.key {
                 return Entry::Found(key.guess);
             }
         }
@@ -183,10 +194,15 @@ impl FlowTable {
     /// Measures one segment sent by side `dir` in the record at `at`, which is handed back;
     /// see [`FlowRecord::on_segment`].
     #[inline]
-    pub fn measure(&mut self, at: u32, dir: usize, head: &Head) -> (Delta, &mut FlowRecord) {
-        let record = self.records.get_mut(at);
+    pub fn measure(
+        &mut self,
+        at: u32,
+        dir: usize,
+        head: &Head,
+    ) -> (Delta, &mut FlowRecord, &mut Details) {
+        let (record, details) = (self.records.get_mut(at), self.details.get_mut(at));
         let was_half_open = record.is_half_open();
-        let delta = record.on_segment(dir, head);
+        let delta = record.on_segment(details, dir, head);
         if was_half_open != record.is_half_open() {
             // Only a new conversation on the same ends makes one half open again.
             self.half_open = if was_half_open {
@@ -195,15 +211,15 @@ impl FlowTable {
                 self.half_open + 1
             };
         }
-        (delta, record)
+        (delta, record, details)
     }
 
     /// Starts a new conversation in the record at `at`; see [`FlowRecord::renew`].
-    pub fn renew(&mut self, at: u32, now: Timestamp, opener: u8) {
-        let record = self.records.get_mut(at);
+    pub fn renew(&mut self, at: u32, now: Timestamp, opener: usize) {
+        let (record, details) = (self.records.get_mut(at), self.details.get_mut(at));
         self.half_open += usize::from(!record.is_half_open());
-        record.renew(now);
-        record.opener = opener;
+        record.renew(details, now);
+        record.set_opener(opener);
     }
 
     /// Takes the next half-open flow out, the oldest as the slab lies.
@@ -214,7 +230,7 @@ impl FlowTable {
             let at = self.half_open_hand % len;
             self.half_open_hand = at + 1;
             let r = self.records.get(at);
-            if r.is_used && r.session == NO_SESSION && r.is_half_open() {
+            if r.is_used() && r.session == NO_SESSION && r.is_half_open() {
                 self.remove(at);
                 self.evicted += 1;
                 self.prefetch_behind(self.half_open_hand);
@@ -230,9 +246,7 @@ impl FlowTable {
         let len = self.records.len() as u32;
         let soon = self.records.get((hand + DROPPED_AHEAD) % len);
         self.index.prefetch(self.preparer.hash(&soon.key));
-        let later = self.records.get((hand + 2 * DROPPED_AHEAD) % len);
-        prefetch(later);
-        prefetch(&later.is_used);
+        prefetch(self.records.get((hand + 2 * DROPPED_AHEAD) % len));
     }
 
     /// Makes the record of a flow that was refused and has proved to be a tunnel: an
@@ -244,7 +258,7 @@ impl FlowTable {
             let at = self.hand;
             self.hand = (self.hand + 1) % len;
             let r = self.records.get(at);
-            if r.is_used && r.session == NO_SESSION {
+            if r.is_used() && r.session == NO_SESSION {
                 self.remove(at);
                 self.evicted += 1;
                 return self.create(key, now);
@@ -255,14 +269,17 @@ impl FlowTable {
 
     fn create(&mut self, key: &Prepared, now: Timestamp) -> Entry {
         let record = FlowRecord::new(key.key, now);
+        let details = Details::new(now);
         let at = if let Some(at) = self.free.pop() {
             *self.records.get_mut(at) = record;
+            *self.details.get_mut(at) = details;
             at
         } else {
+            self.details.push(details);
             self.records.push(record)
         };
         if !self.index.insert(key.hash, at) {
-            self.records.get_mut(at).is_used = false;
+            self.records.get_mut(at).free();
             self.free.push(at);
             return Entry::Refused;
         }
@@ -276,7 +293,7 @@ impl FlowTable {
         let was_half_open = record.is_half_open();
         if self.index.remove(hash, at) {
             self.half_open -= usize::from(was_half_open).min(self.half_open);
-            self.records.get_mut(at).is_used = false;
+            self.records.get_mut(at).free();
             self.free.push(at);
         }
     }
@@ -288,12 +305,12 @@ impl FlowTable {
             let at = self.hand;
             self.hand = (self.hand + 1) % len;
             let r = self.records.get(at);
-            let limit = if r.is_closed || r.is_one_way() {
+            let limit = if r.is_closed() || r.is_one_way() {
                 HALF_OPEN_UNDER_PRESSURE_NS
             } else {
                 IDLE_UNDER_PRESSURE_NS
             };
-            if r.is_used && r.session == NO_SESSION && now.since(r.last()) > limit {
+            if r.is_used() && r.session == NO_SESSION && now.since(r.last()) > limit {
                 self.remove(at);
                 self.evicted += 1;
                 self.looks = (self.looks * 2).min(PRESSURE_LOOKS);
@@ -313,7 +330,7 @@ impl FlowTable {
         for _ in 0..steps {
             self.sweep = (self.sweep + 1) % len.max(1) as u32;
             let r = self.records.get(self.sweep);
-            if r.is_used && r.session == NO_SESSION && now.since(r.last()) > IDLE_NS {
+            if r.is_used() && r.session == NO_SESSION && now.since(r.last()) > IDLE_NS {
                 self.remove(self.sweep);
                 self.expired += 1;
             }
