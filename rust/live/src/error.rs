@@ -1,0 +1,32 @@
+//! Why an interface cannot be captured, in words that say what to do.
+
+use std::io;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// No interface of that name.
+    #[error("no interface {0}; ctcpmon ifaces lists those that there are")]
+    NoInterface(String),
+    /// The right to capture is missing.
+    #[error("no right to capture on {0}: CAP_NET_RAW is needed")]
+    NoRight(String),
+    /// Its frames begin with something that cannot be decoded.
+    #[error("{name}: frames of hardware type {hardware} cannot be decoded")]
+    LinkType {
+        /// Interface.
+        name: String,
+        /// ARPHRD number.
+        hardware: u16,
+    },
+    /// A call failed.
+    #[error("{name}: {what}: {source}")]
+    Call {
+        /// Interface.
+        name: String,
+        /// What was being done.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,21 @@
+//! Live capture: a packet ring of Linux (`AF_PACKET`, `TPACKET_V3`) for each interface.
+//!
+//! Frames are copied out of the ring a block at a time into a [`FrameBatch`]
+//! (`ctcpmon_core::frame`), the same that a file is read into, and the block goes back to the
+//! kernel at once. No decoding past the link type, no threads, no queue: who reads slowly lets
+//! the ring fill, and the kernel counts what it drops.
+//!
+//! Nothing here sends a frame. `sys` is the only place with `unsafe`.
+#![cfg(target_os = "linux")]
+
+mod block;
+mod error;
+mod filter;
+mod interface;
+mod ring;
+mod sys;
+
+pub use error::LiveError;
+pub use filter::Instruction;
+pub use interface::{Interface, interfaces};
+pub use ring::{Counters, Fanout, Ring, Settings, Taken};

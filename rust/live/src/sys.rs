@@ -1,0 +1,263 @@
+//! The calls of Linux that a packet ring takes, each as a safe function. The only place of
+//! this crate with `unsafe`.
+#![allow(
+    unsafe_code,
+    reason = "sockets of this kind and their memory have no safe interface in std"
+)]
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::filter::Instruction;
+
+fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// A packet socket that receives nothing yet: its protocol is 0 until it is bound.
+pub(crate) fn packet_socket() -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed; a descriptor that is not negative is new and ours.
+    unsafe {
+        let fd = checked(libc::socket(
+            libc::AF_PACKET,
+            libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+            0,
+        ))?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// Plain data that a socket option takes: no pointers, no padding that matters.
+pub(crate) trait Plain: Copy {}
+impl Plain for libc::c_int {}
+impl Plain for libc::c_uint {}
+impl Plain for libc::tpacket_req3 {}
+impl Plain for libc::packet_mreq {}
+
+/// Sets an option of `SOL_PACKET`.
+pub(crate) fn set_option<T: Plain>(fd: &OwnedFd, name: libc::c_int, value: &T) -> io::Result<()> {
+    // SAFETY: the kernel reads `size_of::<T>()` bytes of a live value.
+    checked(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            name,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
+/// Packets and drops since the last call, and how often the ring was full.
+pub(crate) fn statistics(fd: &OwnedFd) -> io::Result<[u32; 3]> {
+    let mut stats = libc::tpacket_stats_v3 {
+        tp_packets: 0,
+        tp_drops: 0,
+        tp_freeze_q_cnt: 0,
+    };
+    let mut len = size_of::<libc::tpacket_stats_v3>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes into a value of that size.
+    checked(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            std::ptr::from_mut(&mut stats).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok([stats.tp_packets, stats.tp_drops, stats.tp_freeze_q_cnt])
+}
+
+/// The error that waits at a socket, taken off it.
+pub(crate) fn waiting_error(fd: &OwnedFd) -> io::Result<i32> {
+    let mut error: libc::c_int = 0;
+    let mut len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: as above.
+    checked(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ERROR,
+            std::ptr::from_mut(&mut error).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(error)
+}
+
+/// Attaches a filter; the kernel checks it.
+pub(crate) fn attach_filter(fd: &OwnedFd, program: &[Instruction]) -> io::Result<()> {
+    let mut code: Vec<libc::sock_filter> = program
+        .iter()
+        .map(|i| libc::sock_filter {
+            code: i.code,
+            jt: i.jt,
+            jf: i.jf,
+            k: i.k,
+        })
+        .collect();
+    let len =
+        u16::try_from(code.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let whole = libc::sock_fprog {
+        len,
+        filter: code.as_mut_ptr(),
+    };
+    // SAFETY: the kernel copies `len` instructions, which `code` holds, during the call.
+    checked(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            std::ptr::from_ref(&whole).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
+/// Number of an interface.
+pub(crate) fn index_of(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: a string that ends in 0 is read.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index != 0).then_some(index)
+}
+
+/// Names and numbers of all interfaces.
+pub(crate) fn names() -> io::Result<Vec<(u32, String)>> {
+    // SAFETY: the list is the system's until it is given back; it ends in an entry with the
+    // number 0, and every entry before has a name that ends in 0.
+    unsafe {
+        let list = libc::if_nameindex();
+        if list.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        let mut all = Vec::new();
+        let mut at = list;
+        while (*at).if_index != 0 {
+            let name = CStr::from_ptr((*at).if_name).to_string_lossy().into_owned();
+            all.push(((*at).if_index, name));
+            at = at.add(1);
+        }
+        libc::if_freenameindex(list);
+        Ok(all)
+    }
+}
+
+/// Binds a packet socket to an interface: from here on it receives every frame.
+pub(crate) fn bind(fd: &OwnedFd, index: u32) -> io::Result<()> {
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_ifindex: index as libc::c_int,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: the kernel reads one address of the length given.
+    checked(unsafe {
+        libc::bind(
+            fd.as_raw_fd(),
+            std::ptr::from_ref(&address).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
+/// Waits until there is something to read, an error, or `time` has passed; true for the first two.
+pub(crate) fn wait(fd: &OwnedFd, time: Duration) -> io::Result<bool> {
+    let mut one = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN | libc::POLLERR,
+        revents: 0,
+    };
+    let ms = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: one entry is passed and one is there.
+    match checked(unsafe { libc::poll(&raw mut one, 1, ms) }) {
+        Ok(n) => Ok(n > 0),
+        Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// The memory of a ring, shared with the kernel.
+pub(crate) struct Mapping {
+    start: *mut u8,
+    len: usize,
+}
+
+// SAFETY: the mapping belongs to nobody's stack; all access goes through `&self` below, and
+// what the kernel may write at the same time is only touched as an atomic.
+unsafe impl Send for Mapping {}
+
+impl Mapping {
+    /// Maps the ring of a socket.
+    pub(crate) fn of(fd: &OwnedFd, len: usize) -> io::Result<Self> {
+        // SAFETY: a new mapping of `len` bytes; it touches no memory in use.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                fd.as_raw_fd(),
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self {
+            start: start.cast(),
+            len,
+        })
+    }
+
+    /// The word at `at`, which both sides write.
+    pub(crate) fn word(&self, at: usize) -> Option<&AtomicU32> {
+        let fits = at.is_multiple_of(4) && at.checked_add(4).is_some_and(|end| end <= self.len);
+        // SAFETY: inside the mapping and aligned; an atomic may change under us.
+        fits.then(|| unsafe { AtomicU32::from_ptr(self.start.add(at).cast()) })
+    }
+
+    /// Reads the word at `at`; what the kernel wrote before it is seen after it.
+    pub(crate) fn load(&self, at: usize) -> u32 {
+        self.word(at).map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
+    /// Writes the word at `at`, after everything that was read before.
+    pub(crate) fn store(&self, at: usize, value: u32) {
+        if let Some(word) = self.word(at) {
+            word.store(value, Ordering::Release);
+        }
+    }
+
+    /// Appends the `len` bytes at `at` to `out`; less where the mapping ends. The caller
+    /// holds the block: the kernel does not write to it.
+    pub(crate) fn copy(&self, at: usize, len: usize, out: &mut Vec<u8>) {
+        let from = at.min(self.len);
+        let len = len.min(self.len - from);
+        // SAFETY: the range lies inside the mapping, which lives as long as `self`.
+        out.extend_from_slice(unsafe { std::slice::from_raw_parts(self.start.add(from), len) });
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `of` with this length.
+        unsafe {
+            libc::munmap(self.start.cast(), self.len);
+        }
+    }
+}
