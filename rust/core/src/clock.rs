@@ -47,6 +47,14 @@ impl PacketClock {
         self.mark
     }
 
+    /// Moves the mark to `ts`, where the source says that time has passed.
+    pub fn step_to(&mut self, ts: Timestamp) {
+        *self = Self {
+            mark: Some(ts),
+            ..Self::default()
+        };
+    }
+
     /// Takes the time of the next frame.
     pub fn observe(&mut self, ts: Timestamp) -> Tick {
         let Some(mark) = self.mark else {

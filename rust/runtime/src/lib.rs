@@ -8,6 +8,8 @@
 //!                     poll()   (any thread)
 //! ```
 
+#[cfg(target_os = "linux")]
+mod live;
 mod observers;
 mod pace;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -16,8 +18,10 @@ mod reader;
 mod replay;
 mod report;
 
+#[cfg(target_os = "linux")]
+pub use live::{LiveConfig, Port};
 pub use observers::{News, tap_of};
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use pages::HugePages;
-pub use replay::{Polled, Replay, ReplayConfig};
+pub use replay::{Polled, Replay, ReplayConfig, Source};
 pub use report::Report;

@@ -8,6 +8,7 @@ use ctcpmon_core::flow::Preparer;
 use ctcpmon_core::frame::Frame;
 use ctcpmon_core::session::Session;
 use ctcpmon_core::taps::{Counters, EspSighting, MatchedPair, Side, TapMatcher};
+use ctcpmon_core::time::Timestamp;
 use ctcpmon_core::{Config, Engine, Event};
 
 use crate::reader::Batch;
@@ -71,7 +72,17 @@ impl Observers {
     }
 
     pub(crate) fn push(&mut self, batch: &mut Batch) {
-        let Batch { frames, prepared } = batch;
+        if std::mem::take(&mut batch.after_gap)
+            && let Some(first) = batch.frames.frames.first()
+        {
+            let resumed = first.ts;
+            self.engines
+                .iter_mut()
+                .for_each(|engine| engine.capture_gap(resumed));
+        }
+        let Batch {
+            frames, prepared, ..
+        } = batch;
         match (self.engines.as_mut_slice(), &self.matcher) {
             ([engine], None) if prepared.len() == frames.frames.len() => {
                 engine.push_prepared(frames, prepared);
@@ -79,6 +90,13 @@ impl Observers {
             ([engine], None) => engine.push(frames),
             _ => frames.iter().for_each(|frame| self.push_frame(&frame)),
         }
+    }
+
+    /// Nothing was on the wire until `now`.
+    pub(crate) fn pass_time(&mut self, now: Timestamp) {
+        self.engines
+            .iter_mut()
+            .for_each(|engine| engine.pass_time(now));
     }
 
     pub(crate) fn push_frame(&mut self, frame: &Frame<'_>) {

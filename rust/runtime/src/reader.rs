@@ -6,6 +6,8 @@
 //! two threads that take turns cost some 7 to 10 % more (measured once, on a busy machine).
 
 use std::num::NonZero;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -15,12 +17,17 @@ use ctcpmon_capture::{
 };
 use ctcpmon_core::flow::{Prepared, Preparer};
 
+#[cfg(target_os = "linux")]
+use crate::live::{Live, LiveConfig};
+
 /// Frames on their way to the engine.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) frames: FrameBatch,
     /// One for each frame; none where the engine is to prepare them.
     pub(crate) prepared: Vec<Prepared>,
+    /// Nothing was captured for a while before the first frame.
+    pub(crate) after_gap: bool,
 }
 
 /// Batches between reader and engine: one being filled, one waiting, one in use.
@@ -54,6 +61,16 @@ pub(crate) struct Reader {
 }
 
 enum Way {
+    /// On a thread for each ring.
+    #[cfg(target_os = "linux")]
+    Live {
+        full: Receiver<Read>,
+        empty: Sender<Batch>,
+        live: Arc<Live>,
+        /// Rings that have not ended.
+        open: usize,
+        error: Option<String>,
+    },
     /// On a thread of its own.
     Ahead {
         full: Receiver<Read>,
@@ -95,12 +112,12 @@ impl Reader {
                 bytes_total,
             });
         }
-        let (full_tx, full) = bounded(BATCHES);
-        let (empty, empty_rx) = bounded(BATCHES);
-        for _ in 0..BATCHES {
-            // The channel has room for all of them.
-            let _ = empty.send(Batch::default());
-        }
+        let Ways {
+            full,
+            full_tx,
+            empty,
+            empty_rx,
+        } = ways(BATCHES);
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
             .spawn(move || read(source, preparer.as_ref(), &full_tx, &empty_rx));
@@ -114,10 +131,64 @@ impl Reader {
         })
     }
 
+    /// Opens a ring on each interface on the caller's thread, and reads each on its own.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_live(
+        config: &LiveConfig,
+        preparer: Option<&Preparer>,
+    ) -> Result<Self, String> {
+        let rings = crate::live::open(config).map_err(|e| e.to_string())?;
+        let open = rings.len();
+        let Ways {
+            full,
+            full_tx,
+            empty,
+            empty_rx,
+        } = ways(BATCHES * open);
+        let names = config.interfaces.clone();
+        let live = crate::live::start(names, rings, preparer, &full_tx, &empty_rx)
+            .map_err(|e| e.to_string())?;
+        Ok(Self {
+            way: Way::Live {
+                full,
+                empty,
+                live,
+                open,
+                error: None,
+            },
+            bytes_total: None,
+        })
+    }
+
+    /// The interfaces that are captured; none for files.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn live(&self) -> Option<&Arc<Live>> {
+        match &self.way {
+            Way::Live { live, .. } => Some(live),
+            _ => None,
+        }
+    }
+
     /// The next batch, or the end; waits for it at most about `wait`.
     pub(crate) fn next(&mut self, wait: Duration) -> Result<Read, RecvTimeoutError> {
         match &mut self.way {
             Way::Ahead { full, .. } => full.recv_timeout(wait),
+            #[cfg(target_os = "linux")]
+            Way::Live {
+                full, open, error, ..
+            } => {
+                let mut next = full.recv_timeout(wait)?;
+                if let Read::End(last) = &mut next {
+                    *open = open.saturating_sub(1);
+                    let reason = last.error.take();
+                    *error = error.take().or(reason);
+                    if *open > 0 {
+                        return Err(RecvTimeoutError::Timeout);
+                    }
+                    last.error = error.take();
+                }
+                Ok(next)
+            }
             Way::InTurn { source, batch } => {
                 let mut batch = std::mem::take(batch);
                 let error = match source.next_batch_soon(&mut batch.frames) {
@@ -138,8 +209,35 @@ impl Reader {
         match &mut self.way {
             // A reader that is gone needs none.
             Way::Ahead { empty, .. } => drop(empty.send(used)),
+            #[cfg(target_os = "linux")]
+            Way::Live { empty, .. } => drop(empty.send(used)),
             Way::InTurn { batch, .. } => *batch = used,
         }
+    }
+}
+
+/// Both ends of both channels.
+struct Ways {
+    full: Receiver<Read>,
+    full_tx: Sender<Read>,
+    empty: Sender<Batch>,
+    empty_rx: Receiver<Batch>,
+}
+
+/// Channels with `batches` empty batches on their way to be filled.
+fn ways(batches: usize) -> Ways {
+    // Beside them the word of each thread that it has ended.
+    let (full_tx, full) = bounded(batches * 2);
+    let (empty, empty_rx) = bounded(batches);
+    for _ in 0..batches {
+        // The channel has room for all of them.
+        let _ = empty.send(Batch::default());
+    }
+    Ways {
+        full,
+        full_tx,
+        empty,
+        empty_rx,
     }
 }
 
@@ -163,7 +261,9 @@ fn read(
     while let Ok(mut batch) = empty.recv() {
         match source.next_batch(&mut batch.frames) {
             Ok(Progress::More) => {
-                let Batch { frames, prepared } = &mut batch;
+                let Batch {
+                    frames, prepared, ..
+                } = &mut batch;
                 // An engine that waits gets what there is and prepares it itself: frames
                 // of full size take longer to read than to measure.
                 if let Some(preparer) = preparer

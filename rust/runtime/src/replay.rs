@@ -16,6 +16,7 @@ use ctcpmon_core::Config;
 use ctcpmon_core::detect::Verdict;
 use ctcpmon_core::engine::Order;
 use ctcpmon_core::session::Session;
+use ctcpmon_core::time::Timestamp;
 
 use crate::observers::{News, Observers};
 use crate::pace::Pace;
@@ -29,11 +30,21 @@ const SLICE: Duration = Duration::from_millis(20);
 /// How long a request waits for its answer before it gives up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Settings of a replay.
+/// Where frames come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Captures, merged in time order.
+    Files(Vec<Input>),
+    /// Interfaces.
+    #[cfg(target_os = "linux")]
+    Live(crate::live::LiveConfig),
+}
+
+/// Settings of a run.
 #[derive(Clone, Debug)]
 pub struct ReplayConfig {
-    /// Inputs, merged in time order.
-    pub inputs: Vec<Input>,
+    /// Where the frames come from.
+    pub source: Source,
     /// Limits of the engine; with two taps each has them.
     pub engine: Config,
     /// The inputs come from two taps, labelled by [`crate::tap_of`].
@@ -265,8 +276,14 @@ impl Drop for Replay {
 
 fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
     let observers = Observers::new(config.engine, config.has_two_taps);
-    let mut reader = Reader::start(&config.inputs, config.batch_frames, observers.preparer())
-        .map_err(|e| e.to_string())?;
+    let preparer = observers.preparer();
+    let mut reader = match &config.source {
+        Source::Files(inputs) => {
+            Reader::start(inputs, config.batch_frames, preparer).map_err(|e| e.to_string())?
+        }
+        #[cfg(target_os = "linux")]
+        Source::Live(live) => Reader::start_live(live, preparer.as_ref())?,
+    };
     let mut driver = Driver {
         shared,
         observers,
@@ -276,6 +293,8 @@ fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
         max_pending: config.max_pending.max(1),
         bytes_read: 0,
         bytes_total: reader.bytes_total,
+        #[cfg(target_os = "linux")]
+        live: reader.live().cloned(),
     };
     {
         let mut state = shared.lock();
@@ -284,20 +303,23 @@ fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
     }
     driver.publish(None);
     let last = loop {
+        // Asked for before the look that finds nothing: what was handed over is measured.
+        let silent_until = driver.silent_until();
         match reader.next(SLICE) {
             Ok(Read::Batch(mut batch, bytes_read)) => {
                 driver.bytes_read = bytes_read;
                 let goes_on = driver.take(&mut batch);
                 reader.give_back(batch);
-                if !goes_on {
+                if !goes_on && !driver.ends_intake() {
                     break None;
                 }
             }
             Ok(Read::End(last)) => break Some(last),
             Err(RecvTimeoutError::Timeout) => {
-                if shared.lock().stop {
+                if shared.lock().stop && !driver.ends_intake() {
                     break None;
                 }
+                driver.pass_time(silent_until);
                 driver.publish_when_due();
                 driver.answer_requests();
             }
@@ -321,9 +343,46 @@ struct Driver<'a> {
     max_pending: usize,
     bytes_read: u64,
     bytes_total: Option<u64>,
+    #[cfg(target_os = "linux")]
+    live: Option<std::sync::Arc<crate::live::Live>>,
 }
 
 impl Driver<'_> {
+    /// Of a live source: tells it to end; what its rings hold still comes, and then the end.
+    /// False for files, which end at once.
+    fn ends_intake(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if let Some(live) = &self.live {
+            live.stop();
+            return true;
+        }
+        false
+    }
+
+    fn is_live(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self.live.is_some();
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
+    fn silent_until(&self) -> Option<Timestamp> {
+        #[cfg(target_os = "linux")]
+        return self.live.as_ref().and_then(|live| live.silent_until());
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+
+    fn pass_time(&mut self, until: Option<Timestamp>) {
+        if let Some(until) = until {
+            self.observers.pass_time(until);
+            self.is_published = false;
+            if self.observers.has_news() {
+                self.hand_over();
+            }
+        }
+    }
+
     /// Feeds one batch at the pace asked for; false when the replay was stopped.
     fn take(&mut self, batch: &mut Batch) -> bool {
         self.is_published = false;
@@ -333,10 +392,10 @@ impl Driver<'_> {
                 let state = self.shared.lock();
                 (state.stop, state.paused, state.speed)
             };
-            if stop {
+            if stop && !self.is_live() {
                 return false;
             }
-            if paused {
+            if paused && !self.is_live() {
                 self.pace.reset();
                 self.idle(SLICE);
                 continue;
@@ -367,7 +426,7 @@ impl Driver<'_> {
         }
         self.publish_when_due();
         self.answer_requests();
-        true
+        !self.shared.lock().stop
     }
 
     /// Waits for `time`, or until somebody asks for something.
@@ -390,8 +449,17 @@ impl Driver<'_> {
 
     /// Makes the report anew and shows it.
     fn publish(&mut self, last: Option<&LastWords>) {
-        let report = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
+        let report = self.report(last);
         self.show(report);
+    }
+
+    fn report(&self, last: Option<&LastWords>) -> Report {
+        let mut report = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
+        #[cfg(target_os = "linux")]
+        if let Some(live) = &self.live {
+            report.add_ports(live.ports());
+        }
+        report
     }
 
     fn show(&mut self, report: Report) {
@@ -452,10 +520,10 @@ impl Driver<'_> {
     /// Ends the engine and hands over what it still says.
     fn finish(&mut self, last: Option<&LastWords>) {
         // The report of an ended run tells what was there at the end.
-        let before = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
+        let before = self.report(last);
         self.observers.finish();
         self.hand_over();
-        let mut report = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
+        let mut report = self.report(last);
         report.sessions = before.sessions;
         report.by_state = before.by_state;
         self.show(report);

@@ -6,6 +6,8 @@ use ctcpmon_core::detect::{Verdict, session_state};
 use ctcpmon_core::taps::Counters;
 use ctcpmon_core::time::Timestamp;
 
+#[cfg(target_os = "linux")]
+use crate::live::Port;
 use crate::observers::Observers;
 use crate::reader::LastWords;
 
@@ -40,6 +42,9 @@ pub struct Report {
     pub interfaces: Vec<InterfaceStats>,
     /// Sums over the inputs.
     pub totals: Totals,
+    /// Interfaces of a live run.
+    #[cfg(target_os = "linux")]
+    pub ports: Vec<Port>,
     /// What the matcher of two taps counted; `None` with one.
     pub matched: Option<Counters>,
     /// The input has ended and everything was judged.
@@ -124,7 +129,27 @@ impl Report {
             interfaces: last.map(|l| l.interfaces.clone()).unwrap_or_default(),
             totals,
             counters,
+            #[cfg(target_os = "linux")]
+            ports: Vec::new(),
             is_done: false,
         }
+    }
+
+    /// Adds what the interfaces of a live run say, and its sums to the counters.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn add_ports(&mut self, ports: Vec<Port>) {
+        let sum = |of: fn(&Port) -> u64| ports.iter().map(of).fold(0, u64::saturating_add);
+        let sums = [
+            ("kernel_received_packets", sum(|p| p.counters.received)),
+            ("kernel_dropped_packets", sum(|p| p.counters.dropped)),
+            ("kernel_ring_freezes", sum(|p| p.counters.freezes)),
+            ("driver_dropped_packets", sum(|p| p.driver_dropped)),
+            ("outgoing_packets_ignored", sum(|p| p.counters.outgoing)),
+            ("ring_packets_misplaced", sum(|p| p.counters.misplaced)),
+            ("interface_downs", sum(|p| p.downs)),
+        ];
+        self.counters
+            .extend(sums.map(|(name, value)| (name.to_owned(), value)));
+        self.ports = ports;
     }
 }

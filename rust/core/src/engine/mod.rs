@@ -7,9 +7,10 @@
 mod identities;
 mod judging;
 mod room;
+mod timing;
 
 use self::identities::{Identities, Identity};
-use crate::clock::{PacketClock, Tick};
+use crate::clock::PacketClock;
 use crate::decode::{self, Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
 use crate::flow::candidate::{Candidate, Look, Neighbour, Pattern, Recognised};
@@ -282,41 +283,6 @@ impl Engine {
         }
     }
 
-    /// Advances the clock and returns the time to measure this frame with: its own,
-    /// or the clock's when its own is not credible.
-    fn take_time(&mut self, ts: Timestamp) -> Timestamp {
-        let tick = self.clock.observe(ts);
-        let now = self.clock.now().unwrap_or(ts);
-        match tick {
-            Tick::Ordinary => {
-                self.run_ticks(now);
-                return ts;
-            }
-            Tick::SteppedBack => self.stats.counters.frames_time_stepped_back += 1,
-            Tick::Pending => self.stats.counters.frames_time_unconfirmed += 1,
-            Tick::Jumped(_) => {
-                self.stats.counters.capture_gaps += 1;
-                self.next_tick = Some(first_tick_after(now));
-                for slot in self.slots.iter_mut().flatten() {
-                    slot.session.on_capture_gap(now);
-                    slot.recheck = slot.recheck.get().map_or(MaybeTime::NONE, |_| now.into());
-                }
-            }
-        }
-        now
-    }
-
-    /// Runs the rounds of judgement due by `now`.
-    fn run_ticks(&mut self, now: Timestamp) {
-        let mut tick = *self.next_tick.get_or_insert_with(|| first_tick_after(now));
-        // A saturated time has no tick behind it.
-        while tick <= now && tick.0 < i64::MAX - TICK_NS {
-            self.judge_round(tick);
-            tick = tick.plus(TICK_NS);
-        }
-        self.next_tick = Some(tick);
-    }
-
     /// Takes the segment in `frame`. Most are measured by their head alone; the rest of the
     /// frame is read for flows that are not decided yet and for tunnel sessions.
     fn take_segment(&mut self, frame: &Frame<'_>, prepared: &Prepared) {
@@ -587,12 +553,4 @@ fn is_tunnel(dir: usize, head: &Head, content: &Content<'_>) -> bool {
     let mut pattern = Pattern::default();
     let look = Candidate::default().look(&mut pattern, dir, head, content);
     matches!(look, Look::Tunnel(..))
-}
-
-fn first_tick_after(ts: Timestamp) -> Timestamp {
-    Timestamp(
-        ts.0.div_euclid(TICK_NS)
-            .saturating_add(1)
-            .saturating_mul(TICK_NS),
-    )
 }

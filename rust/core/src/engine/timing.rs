@@ -1,0 +1,71 @@
+//! Packet time in the engine: what moves it, and the rounds of judgement it brings.
+
+use super::{Engine, TICK_NS};
+use crate::clock::Tick;
+use crate::time::{MaybeTime, Timestamp};
+
+impl Engine {
+    /// Advances the clock and returns the time to measure this frame with: its own,
+    /// or the clock's when its own is not credible.
+    pub(super) fn take_time(&mut self, ts: Timestamp) -> Timestamp {
+        let tick = self.clock.observe(ts);
+        let now = self.clock.now().unwrap_or(ts);
+        match tick {
+            Tick::Ordinary => {
+                self.run_ticks(now);
+                return ts;
+            }
+            Tick::SteppedBack => self.stats.counters.frames_time_stepped_back += 1,
+            Tick::Pending => self.stats.counters.frames_time_unconfirmed += 1,
+            Tick::Jumped(_) => self.note_gap(now),
+        }
+        now
+    }
+
+    /// Nothing was captured for a while, and then again from `resumed` on (an interface was
+    /// down): silence before it says nothing about anybody.
+    pub fn capture_gap(&mut self, resumed: Timestamp) {
+        if self.clock.now().is_some_and(|mark| mark < resumed) {
+            self.clock.step_to(resumed);
+            self.note_gap(resumed);
+        }
+    }
+
+    /// The capture goes on and nothing was on the wire until `now`. Only a live source knows
+    /// that; it tells capture time, not its own.
+    pub fn pass_time(&mut self, now: Timestamp) {
+        if self.clock.now().is_some_and(|mark| mark < now)
+            && self.clock.observe(now) == Tick::Ordinary
+        {
+            self.run_ticks(now);
+        }
+    }
+
+    fn note_gap(&mut self, now: Timestamp) {
+        self.stats.counters.capture_gaps += 1;
+        self.next_tick = Some(first_tick_after(now));
+        for slot in self.slots.iter_mut().flatten() {
+            slot.session.on_capture_gap(now);
+            slot.recheck = slot.recheck.get().map_or(MaybeTime::NONE, |_| now.into());
+        }
+    }
+
+    /// Runs the rounds of judgement due by `now`.
+    fn run_ticks(&mut self, now: Timestamp) {
+        let mut tick = *self.next_tick.get_or_insert_with(|| first_tick_after(now));
+        // A saturated time has no tick behind it.
+        while tick <= now && tick.0 < i64::MAX - TICK_NS {
+            self.judge_round(tick);
+            tick = tick.plus(TICK_NS);
+        }
+        self.next_tick = Some(tick);
+    }
+}
+
+fn first_tick_after(ts: Timestamp) -> Timestamp {
+    Timestamp(
+        ts.0.div_euclid(TICK_NS)
+            .saturating_add(1)
+            .saturating_mul(TICK_NS),
+    )
+}

@@ -1,0 +1,334 @@
+//! Rings of interfaces as a source: a thread for each ring, batches to the engine.
+//!
+//! A ring thread copies a block out and hands it on; it never waits for anything but a batch
+//! to fill. An engine that is slow lets the ring fill up, and the kernel counts what it drops:
+//! there is no second queue that could lose frames.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use ctcpmon_core::flow::{Prepared, Preparer};
+use ctcpmon_core::time::Timestamp;
+use ctcpmon_live::{Counters, Fanout, Interface, LiveError, Ring, Settings, Taken};
+
+use crate::reader::{Batch, LastWords, Read};
+
+/// Longest wait of a ring thread before it looks whether it is to end.
+const WAIT: Duration = Duration::from_millis(20);
+/// The kernel and the driver are asked for their counters this often.
+const COUNT_EVERY: Duration = Duration::from_millis(500);
+/// A block that is not full is handed over within 50 ms; what was on the wire this long ago
+/// has been seen (twice that).
+const SEEN_AFTER_NS: i64 = 100_000_000;
+/// After the intake was closed, the block that was being filled is handed over within this.
+const LAST_BLOCK: Duration = Duration::from_millis(150);
+/// An interface that went away is looked for this often.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What to capture.
+#[derive(Clone, Debug)]
+pub struct LiveConfig {
+    /// Interfaces; each its own observation point.
+    pub interfaces: Vec<String>,
+    /// Memory of all rings together, bytes.
+    pub ring_bytes: usize,
+    /// Rings, and threads, for each interface.
+    pub rings: usize,
+    /// Frames for others too.
+    pub is_promiscuous: bool,
+}
+
+/// One interface as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Port {
+    /// Name.
+    pub name: String,
+    /// Of all its rings.
+    pub counters: Counters,
+    /// Frames that driver or card dropped since the start.
+    pub driver_dropped: u64,
+    /// It is down, or away.
+    pub is_down: bool,
+    /// Times it went down, or away.
+    pub downs: u64,
+}
+
+/// A ring's own account, written by its thread.
+struct Account {
+    port: usize,
+    counters: Counters,
+    /// Newest frame, and when it was taken.
+    newest: Option<(Timestamp, Instant)>,
+    /// The last look found nothing.
+    is_quiet: bool,
+    is_down: bool,
+    downs: u64,
+    driver_dropped: u64,
+}
+
+/// What ring threads share with the run.
+pub(crate) struct Live {
+    names: Vec<String>,
+    accounts: Vec<Mutex<Account>>,
+    stop: AtomicBool,
+}
+
+fn lock(account: &Mutex<Account>) -> MutexGuard<'_, Account> {
+    account.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Live {
+    /// Every interface as it is now.
+    pub(crate) fn ports(&self) -> Vec<Port> {
+        let mut ports: Vec<Port> = self
+            .names
+            .iter()
+            .map(|name| Port {
+                name: name.clone(),
+                ..Port::default()
+            })
+            .collect();
+        for account in &self.accounts {
+            let one = lock(account);
+            let Some(port) = ports.get_mut(one.port) else {
+                continue;
+            };
+            let (sum, more) = (&mut port.counters, one.counters);
+            sum.received += more.received;
+            sum.dropped += more.dropped;
+            sum.freezes += more.freezes;
+            sum.taken += more.taken;
+            sum.outgoing += more.outgoing;
+            sum.misplaced += more.misplaced;
+            port.is_down |= one.is_down;
+            port.downs = port.downs.max(one.downs);
+            port.driver_dropped = port.driver_dropped.max(one.driver_dropped);
+        }
+        ports
+    }
+
+    /// The capture time before which every frame has been handed over, while nothing comes;
+    /// none while an interface is down, or while nobody has seen a frame.
+    pub(crate) fn silent_until(&self) -> Option<Timestamp> {
+        let now = Instant::now();
+        let mut until: Option<Timestamp> = None;
+        for account in &self.accounts {
+            let one = lock(account);
+            if one.is_down {
+                return None;
+            }
+            let Some((newest, at)) = one.newest else {
+                continue;
+            };
+            let since = if one.is_quiet {
+                now.saturating_duration_since(at).as_nanos() as i64
+            } else {
+                0
+            };
+            let seen = newest.plus(since.saturating_sub(SEEN_AFTER_NS));
+            until = Some(until.map_or(seen, |other| other.min(seen)));
+        }
+        until
+    }
+
+    /// Ends the intake; what the rings hold still comes.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Opens every ring on the caller's thread, which needs the right to do so.
+pub(crate) fn open(config: &LiveConfig) -> Result<Vec<(usize, Ring)>, LiveError> {
+    let rings = config.rings.max(1);
+    let each = config.ring_bytes / (config.interfaces.len() * rings).max(1);
+    let mut open = Vec::new();
+    for (port, name) in config.interfaces.iter().enumerate() {
+        for _ in 0..rings {
+            let ring = Ring::open(Settings {
+                name: name.clone(),
+                tap: port as u16,
+                ring_bytes: each,
+                is_promiscuous: config.is_promiscuous,
+                filter: Vec::new(),
+                fanout: (rings > 1).then(|| Fanout {
+                    // One group for each interface of this process.
+                    group: (std::process::id() as u16).wrapping_add(port as u16),
+                }),
+            })?;
+            open.push((port, ring));
+        }
+    }
+    Ok(open)
+}
+
+/// Starts a thread for every ring.
+pub(crate) fn start(
+    names: Vec<String>,
+    rings: Vec<(usize, Ring)>,
+    preparer: Option<&Preparer>,
+    full: &Sender<Read>,
+    empty: &Receiver<Batch>,
+) -> std::io::Result<Arc<Live>> {
+    let dropped = |port: &usize| {
+        let name = names.get(*port)?;
+        Some(Interface::named(name)?.dropped)
+    };
+    let before: Vec<u64> = rings.iter().map(|(p, _)| dropped(p).unwrap_or(0)).collect();
+    let live = Arc::new(Live {
+        accounts: rings
+            .iter()
+            .map(|(port, _)| {
+                Mutex::new(Account {
+                    port: *port,
+                    counters: Counters::default(),
+                    newest: None,
+                    is_quiet: true,
+                    is_down: false,
+                    downs: 0,
+                    driver_dropped: 0,
+                })
+            })
+            .collect(),
+        names,
+        stop: AtomicBool::new(false),
+    });
+    for (number, ((_, ring), before)) in rings.into_iter().zip(before).enumerate() {
+        let thread = Thread {
+            live: Arc::clone(&live),
+            number,
+            ring,
+            before,
+            counted: Instant::now(),
+            closed: None,
+            after_gap: false,
+            looked: Instant::now(),
+        };
+        let (preparer, full, empty) = (preparer.cloned(), full.clone(), empty.clone());
+        std::thread::Builder::new()
+            .name(format!("ctcpmon-ring-{number}"))
+            .spawn(move || thread.run(preparer.as_ref(), &full, &empty))?;
+    }
+    Ok(live)
+}
+
+/// One ring and its thread.
+struct Thread {
+    live: Arc<Live>,
+    number: usize,
+    ring: Ring,
+    /// What the driver had dropped before the start.
+    before: u64,
+    counted: Instant,
+    /// When the intake was closed.
+    closed: Option<Instant>,
+    /// Nothing was captured for a while before the next frame.
+    after_gap: bool,
+    looked: Instant,
+}
+
+impl Thread {
+    fn run(mut self, preparer: Option<&Preparer>, full: &Sender<Read>, empty: &Receiver<Batch>) {
+        let mut error = None;
+        while let Ok(mut batch) = empty.recv() {
+            match self.fill(&mut batch) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(reason) => {
+                    error = Some(reason.to_string());
+                    break;
+                }
+            }
+            batch.after_gap = std::mem::take(&mut self.after_gap);
+            let Batch {
+                frames, prepared, ..
+            } = &mut batch;
+            prepared.clear();
+            if let Some(preparer) = preparer
+                && !full.is_empty()
+            {
+                prepared.resize(frames.frames.len(), Prepared::NONE);
+                preparer.prepare_all(frames, &frames.frames, prepared);
+            }
+            if full.send(Read::Batch(batch, 0)).is_err() {
+                return;
+            }
+        }
+        self.count();
+        let _ = full.send(Read::End(Box::new(LastWords {
+            error,
+            ..LastWords::default()
+        })));
+    }
+
+    /// Fills `batch` with the next frames; false when the intake is closed and the ring empty.
+    fn fill(&mut self, batch: &mut Batch) -> Result<bool, LiveError> {
+        loop {
+            if self.closed.is_none() && self.live.stop.load(Ordering::Relaxed) {
+                self.ring.close_intake()?;
+                self.closed = Some(Instant::now());
+            }
+            if self.counted.elapsed() >= COUNT_EVERY {
+                self.count();
+            }
+            match self.ring.take(&mut batch.frames, WAIT)? {
+                Taken::Frames => {
+                    let newest = batch.frames.frames.last().map(|meta| meta.ts);
+                    let mut account = lock(&self.live.accounts[self.number]);
+                    account.is_quiet = false;
+                    account.is_down = false;
+                    if let Some(ts) = newest {
+                        account.newest = Some((ts, Instant::now()));
+                        return Ok(true);
+                    }
+                }
+                Taken::Nothing => {
+                    if self.closed.is_some_and(|at| at.elapsed() >= LAST_BLOCK) {
+                        return Ok(false);
+                    }
+                    let is_down = {
+                        let mut account = lock(&self.live.accounts[self.number]);
+                        account.is_quiet = true;
+                        account.is_down
+                    };
+                    if is_down && self.looked.elapsed() >= LOOK_EVERY {
+                        self.look()?;
+                    }
+                }
+                Taken::Down => {
+                    self.after_gap = true;
+                    let mut account = lock(&self.live.accounts[self.number]);
+                    account.downs += u64::from(!account.is_down);
+                    account.is_down = true;
+                }
+            }
+        }
+    }
+
+    /// Looks whether an interface that was down is up again, or was made anew.
+    fn look(&mut self) -> Result<(), LiveError> {
+        self.looked = Instant::now();
+        let is_anew = self.ring.bind_again()?;
+        let is_up = Interface::named(self.ring.name()).is_some_and(|now| {
+            !matches!(now.state.as_str(), "down" | "notpresent" | "lowerlayerdown")
+        });
+        if is_anew || is_up {
+            lock(&self.live.accounts[self.number]).is_down = false;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self) {
+        self.counted = Instant::now();
+        let counters = self.ring.counters();
+        let dropped = Interface::named(self.ring.name()).map(|now| now.dropped);
+        let mut account = lock(&self.live.accounts[self.number]);
+        if let Ok(counters) = counters {
+            account.counters = counters;
+        }
+        if let Some(dropped) = dropped {
+            account.driver_dropped = dropped.saturating_sub(self.before);
+        }
+    }
+}
