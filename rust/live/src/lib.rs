@@ -19,3 +19,4 @@ pub use error::LiveError;
 pub use filter::Instruction;
 pub use interface::{Interface, interfaces};
 pub use ring::{Counters, Fanout, Ring, Settings, Taken};
+pub use sys::{Account, give_up_rights};

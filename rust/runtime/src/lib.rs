@@ -19,7 +19,7 @@ mod replay;
 mod report;
 
 #[cfg(target_os = "linux")]
-pub use live::{LiveConfig, Port};
+pub use live::{LiveConfig, LiveRings, Port};
 pub use observers::{News, tap_of};
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use pages::HugePages;

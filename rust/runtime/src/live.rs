@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use ctcpmon_core::flow::{Prepared, Preparer};
 use ctcpmon_core::time::Timestamp;
-use ctcpmon_live::{Counters, Fanout, Interface, LiveError, Ring, Settings, Taken};
+use ctcpmon_live::{Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken};
 
 use crate::reader::{Batch, LastWords, Read};
 
@@ -38,6 +38,8 @@ pub struct LiveConfig {
     pub rings: usize,
     /// Frames for others too.
     pub is_promiscuous: bool,
+    /// The kernel hands over only what it accepts; empty: everything.
+    pub filter: Vec<Instruction>,
 }
 
 /// One interface as it is now.
@@ -139,38 +141,58 @@ impl Live {
     }
 }
 
-/// Opens every ring on the caller's thread, which needs the right to do so.
-pub(crate) fn open(config: &LiveConfig) -> Result<Vec<(usize, Ring)>, LiveError> {
-    let rings = config.rings.max(1);
-    let each = config.ring_bytes / (config.interfaces.len() * rings).max(1);
-    let mut open = Vec::new();
-    for (port, name) in config.interfaces.iter().enumerate() {
-        for _ in 0..rings {
-            let ring = Ring::open(Settings {
-                name: name.clone(),
-                tap: port as u16,
-                ring_bytes: each,
-                is_promiscuous: config.is_promiscuous,
-                filter: Vec::new(),
-                fanout: (rings > 1).then(|| Fanout {
-                    // One group for each interface of this process.
-                    group: (std::process::id() as u16).wrapping_add(port as u16),
-                }),
-            })?;
-            open.push((port, ring));
+/// Open rings, not read yet.
+pub struct LiveRings {
+    names: Vec<String>,
+    rings: Vec<(usize, Ring)>,
+}
+
+impl LiveRings {
+    /// Opens every ring on the caller's thread: the only thing that needs the right to
+    /// capture, which may be given up behind it.
+    ///
+    /// # Errors
+    /// The first interface that cannot be captured.
+    pub fn open(config: &LiveConfig) -> Result<Self, LiveError> {
+        let rings = config.rings.max(1);
+        let each = config.ring_bytes / (config.interfaces.len() * rings).max(1);
+        let mut open = Vec::new();
+        for (port, name) in config.interfaces.iter().enumerate() {
+            for _ in 0..rings {
+                let ring = Ring::open(Settings {
+                    name: name.clone(),
+                    tap: port as u16,
+                    ring_bytes: each,
+                    is_promiscuous: config.is_promiscuous,
+                    filter: config.filter.clone(),
+                    fanout: (rings > 1).then(|| Fanout {
+                        // One group for each interface of this process.
+                        group: (std::process::id() as u16).wrapping_add(port as u16),
+                    }),
+                })?;
+                open.push((port, ring));
+            }
         }
+        Ok(Self {
+            names: config.interfaces.clone(),
+            rings: open,
+        })
     }
-    Ok(open)
+
+    /// Number of rings.
+    pub(crate) fn len(&self) -> usize {
+        self.rings.len()
+    }
 }
 
 /// Starts a thread for every ring.
 pub(crate) fn start(
-    names: Vec<String>,
-    rings: Vec<(usize, Ring)>,
+    open: LiveRings,
     preparer: Option<&Preparer>,
     full: &Sender<Read>,
     empty: &Receiver<Batch>,
 ) -> std::io::Result<Arc<Live>> {
+    let LiveRings { names, rings } = open;
     let dropped = |port: &usize| {
         let name = names.get(*port)?;
         Some(Interface::named(name)?.dropped)

@@ -18,7 +18,7 @@ use ctcpmon_capture::{
 use ctcpmon_core::flow::{Prepared, Preparer};
 
 #[cfg(target_os = "linux")]
-use crate::live::{Live, LiveConfig};
+use crate::live::{Live, LiveRings};
 
 /// Frames on their way to the engine.
 #[derive(Debug, Default)]
@@ -131,13 +131,12 @@ impl Reader {
         })
     }
 
-    /// Opens a ring on each interface on the caller's thread, and reads each on its own.
+    /// Reads each of the rings on a thread of its own.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_live(
-        config: &LiveConfig,
+        rings: LiveRings,
         preparer: Option<&Preparer>,
     ) -> Result<Self, String> {
-        let rings = crate::live::open(config).map_err(|e| e.to_string())?;
         let open = rings.len();
         let Ways {
             full,
@@ -145,9 +144,8 @@ impl Reader {
             empty,
             empty_rx,
         } = ways(BATCHES * open);
-        let names = config.interfaces.clone();
-        let live = crate::live::start(names, rings, preparer, &full_tx, &empty_rx)
-            .map_err(|e| e.to_string())?;
+        let live =
+            crate::live::start(rings, preparer, &full_tx, &empty_rx).map_err(|e| e.to_string())?;
         Ok(Self {
             way: Way::Live {
                 full,

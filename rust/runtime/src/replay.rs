@@ -31,17 +31,15 @@ const SLICE: Duration = Duration::from_millis(20);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where frames come from.
-#[derive(Clone, Debug)]
 pub enum Source {
     /// Captures, merged in time order.
     Files(Vec<Input>),
-    /// Interfaces.
+    /// Rings of interfaces.
     #[cfg(target_os = "linux")]
-    Live(crate::live::LiveConfig),
+    Live(crate::live::LiveRings),
 }
 
 /// Settings of a run.
-#[derive(Clone, Debug)]
 pub struct ReplayConfig {
     /// Where the frames come from.
     pub source: Source,
@@ -123,7 +121,7 @@ impl Replay {
         let thread = std::thread::Builder::new()
             .name("ctcpmon-replay".into())
             .spawn(move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| run(&theirs, &config)));
+                let outcome = catch_unwind(AssertUnwindSafe(|| run(&theirs, config)));
                 let mut state = theirs.lock();
                 if let Err(error) =
                     outcome.unwrap_or_else(|_| Err("internal error in the engine".into()))
@@ -274,12 +272,12 @@ impl Drop for Replay {
     }
 }
 
-fn run(shared: &Shared, config: &ReplayConfig) -> Result<(), String> {
+fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
     let observers = Observers::new(config.engine, config.has_two_taps);
     let preparer = observers.preparer();
-    let mut reader = match &config.source {
+    let mut reader = match config.source {
         Source::Files(inputs) => {
-            Reader::start(inputs, config.batch_frames, preparer).map_err(|e| e.to_string())?
+            Reader::start(&inputs, config.batch_frames, preparer).map_err(|e| e.to_string())?
         }
         #[cfg(target_os = "linux")]
         Source::Live(live) => Reader::start_live(live, preparer.as_ref())?,
