@@ -244,8 +244,40 @@ class Stats:
     bytes_read: int  # of the inputs as stored (compressed bytes of compressed files)
     bytes_total: int | None  # None for a pipe
     notes: tuple[Note, ...]
+    ports: tuple[LivePort, ...]  # interfaces of a live run; empty for captures
     matching: dict[str, int] | None  # counters of the matcher of two taps; None with one tap
     done: bool
+
+@final
+class Interface:
+    """An interface of this machine."""
+
+    name: str
+    index: int
+    state: str  # up, down, unknown, ...
+    mtu: int
+    speed_mbit: int | None
+    driver: str | None
+    received: int  # frames since it was made
+    sent: int
+    dropped: int  # by driver or card
+    is_decodable: bool  # its frames begin with something that the engine knows
+
+@final
+class LivePort:
+    """An interface of a live run; frames since the start."""
+
+    name: str
+    received: int  # by the kernel behind the filter, dropped ones among them
+    dropped: int  # by the kernel: the ring was full
+    freezes: int  # times the ring was full
+    taken: int  # handed to the engine
+    driver_dropped: int  # by driver or card
+    is_down: bool
+    downs: int  # times it went down, or away
+
+def interfaces() -> tuple[Interface, ...]:
+    """The interfaces of this machine, in the order of their numbers."""
 
 @final
 class Replay:
@@ -262,6 +294,25 @@ class Replay:
         speed: float = 0.0,  # 0: as fast as possible; 1.0: at the pace of the capture
         taps: Sequence[str] | None = None,  # "client" | "headend" for each path: two taps around a device
     ) -> None: ...
+    @staticmethod
+    def live(
+        interfaces: Sequence[str],
+        *,
+        ring_mib: int = 64,  # of all rings together
+        rings: int = 1,  # and threads, for each interface
+        is_promiscuous: bool = True,
+        filter: Sequence[tuple[int, int, int, int]] = ...,  # classic BPF: code, jt, jf, k
+        account: tuple[int, int] | None = None,  # user and group to go on as
+        max_flow_mib: int = 256,
+        max_sessions: int = 100_000,
+        max_pending: int = 10_000,
+    ) -> Replay:
+        """Opens rings on the caller's thread, gives up every right, and captures.
+
+        Raises PermissionError without the right to capture, CaptureError for an interface that cannot be
+        captured, OSError when a right cannot be given up. stop() ends the intake; what was received is
+        still judged.
+        """
     def poll(self, timeout_ms: int, max_items: int = 1_000) -> Batch:
         """Waits at most ``timeout_ms`` for findings or ended sessions. Raises KeyboardInterrupt on Ctrl-C."""
     def stats(self) -> Stats: ...

@@ -11,6 +11,8 @@
 
 mod catalogue;
 mod device;
+#[cfg(target_os = "linux")]
+mod live;
 mod replay;
 mod rows;
 mod stats;
@@ -54,5 +56,11 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<stats::Note>()?;
     m.add_class::<stats::Stats>()?;
     m.add_class::<replay::Replay>()?;
+    #[cfg(target_os = "linux")]
+    {
+        m.add_class::<live::Interface>()?;
+        m.add_class::<live::LivePort>()?;
+        m.add_function(wrap_pyfunction!(live::interfaces, m)?)?;
+    }
     Ok(())
 }

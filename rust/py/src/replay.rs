@@ -7,7 +7,9 @@ use ctcpmon_core::Config;
 use ctcpmon_core::detect::Verdict;
 use ctcpmon_core::engine::{Event, Order};
 use ctcpmon_core::taps::Side;
-use ctcpmon_runtime::{News, Replay as Running, ReplayConfig, tap_of};
+#[cfg(target_os = "linux")]
+use ctcpmon_runtime::LiveConfig;
+use ctcpmon_runtime::{News, Replay as Running, ReplayConfig, Source, tap_of};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -32,6 +34,20 @@ pub struct Batch {
 #[pyclass(frozen, module = "ctcpmon._ctcpmon")]
 pub struct Replay {
     running: Running,
+}
+
+impl Replay {
+    /// Starts a run and waits until it is open.
+    fn run(py: Python<'_>, config: ReplayConfig) -> PyResult<Self> {
+        let running = Running::start(config).map_err(PyOSError::new_err)?;
+        loop {
+            match py.detach(|| running.wait_open(SIGNAL_SLICE)) {
+                Some(Ok(())) => return Ok(Self { running }),
+                Some(Err(reason)) => return Err(CaptureError::new_err(reason)),
+                None => py.check_signals()?,
+            }
+        }
+    }
 }
 
 fn verdict(name: &str) -> PyResult<Verdict> {
@@ -102,7 +118,7 @@ impl Replay {
             })
             .collect();
         let config = ReplayConfig {
-            inputs,
+            source: Source::Files(inputs),
             engine: Config {
                 max_flow_bytes: max_flow_mib.saturating_mul(1 << 20),
                 max_sessions,
@@ -112,14 +128,50 @@ impl Replay {
             max_pending,
             speed,
         };
-        let running = Running::start(config).map_err(PyOSError::new_err)?;
-        loop {
-            match py.detach(|| running.wait_open(SIGNAL_SLICE)) {
-                Some(Ok(())) => return Ok(Self { running }),
-                Some(Err(reason)) => return Err(CaptureError::new_err(reason)),
-                None => py.check_signals()?,
-            }
-        }
+        Self::run(py, config)
+    }
+
+    /// Captures from interfaces. The rings are opened on the caller's thread; then every right
+    /// is given up, and the user and group changed where `account` names them, before any
+    /// thread is started.
+    #[cfg(target_os = "linux")]
+    #[allow(clippy::too_many_arguments)]
+    #[staticmethod]
+    #[pyo3(signature = (interfaces, *, ring_mib=64, rings=1, is_promiscuous=true, filter=vec![],
+                        account=None, max_flow_mib=256, max_sessions=100_000,
+                        max_pending=10_000))]
+    fn live(
+        py: Python<'_>,
+        interfaces: Vec<String>,
+        ring_mib: usize,
+        rings: usize,
+        is_promiscuous: bool,
+        filter: Vec<(u16, u8, u8, u32)>,
+        account: Option<(u32, u32)>,
+        max_flow_mib: usize,
+        max_sessions: usize,
+        max_pending: usize,
+    ) -> PyResult<Self> {
+        let rings = crate::live::open(&LiveConfig {
+            interfaces,
+            ring_bytes: ring_mib.saturating_mul(1 << 20),
+            rings,
+            is_promiscuous,
+            filter: crate::live::program(filter),
+        })?;
+        crate::live::give_up(account)?;
+        let config = ReplayConfig {
+            source: Source::Live(rings),
+            engine: Config {
+                max_flow_bytes: max_flow_mib.saturating_mul(1 << 20),
+                max_sessions,
+            },
+            has_two_taps: false,
+            batch_frames: 0,
+            max_pending,
+            speed: 0.0,
+        };
+        Self::run(py, config)
     }
 
     #[pyo3(signature = (timeout_ms, max_items=1_000))]

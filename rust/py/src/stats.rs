@@ -7,6 +7,8 @@ use ctcpmon_runtime::Report;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use crate::live::LivePort;
+
 #[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
 #[derive(Clone)]
 pub struct Note {
@@ -43,6 +45,7 @@ pub struct Stats {
     #[pyo3(get)]
     bytes_total: Option<u64>,
     notes: Vec<Note>,
+    ports: Vec<LivePort>,
     #[pyo3(get)]
     matching: Option<BTreeMap<String, u64>>,
     #[pyo3(get)]
@@ -54,6 +57,11 @@ impl Stats {
     #[getter]
     fn notes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.notes.clone())
+    }
+
+    #[getter]
+    fn ports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.ports.clone())
     }
 }
 
@@ -120,6 +128,7 @@ pub(crate) fn stats(report: &Report) -> Stats {
         bytes_read: report.bytes_read,
         bytes_total: report.bytes_total,
         notes,
+        ports: report.ports.iter().map(crate::live::port).collect(),
         matching: report.matched.as_ref().map(crate::device::counters),
         done: report.is_done,
     }

@@ -1,0 +1,99 @@
+//! Interfaces of this machine, and the rights to capture on them.
+
+use ctcpmon_live::{Account, Instruction, LiveError};
+use ctcpmon_runtime::{LiveConfig, LiveRings, Port};
+use pyo3::exceptions::{PyOSError, PyPermissionError};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::CaptureError;
+
+/// An interface of this machine.
+#[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
+pub struct Interface {
+    name: String,
+    index: u32,
+    state: String,
+    mtu: u32,
+    speed_mbit: Option<u32>,
+    driver: Option<String>,
+    received: u64,
+    sent: u64,
+    dropped: u64,
+    is_decodable: bool,
+}
+
+/// An interface of a live run.
+#[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
+#[derive(Clone)]
+pub struct LivePort {
+    name: String,
+    received: u64,
+    dropped: u64,
+    freezes: u64,
+    taken: u64,
+    driver_dropped: u64,
+    is_down: bool,
+    downs: u64,
+}
+
+pub(crate) fn port(port: &Port) -> LivePort {
+    LivePort {
+        name: port.name.clone(),
+        received: port.counters.received,
+        dropped: port.counters.dropped,
+        freezes: port.counters.freezes,
+        taken: port.counters.taken,
+        driver_dropped: port.driver_dropped,
+        is_down: port.is_down,
+        downs: port.downs,
+    }
+}
+
+fn refused(error: LiveError) -> PyErr {
+    match error {
+        LiveError::NoRight(_) => PyPermissionError::new_err(error.to_string()),
+        _ => CaptureError::new_err(error.to_string()),
+    }
+}
+
+/// Opens rings, on the caller's thread.
+pub(crate) fn open(config: &LiveConfig) -> PyResult<LiveRings> {
+    LiveRings::open(config).map_err(refused)
+}
+
+/// Instructions from what Python compiled.
+pub(crate) fn program(words: Vec<(u16, u8, u8, u32)>) -> Vec<Instruction> {
+    words
+        .into_iter()
+        .map(|(code, jt, jf, k)| Instruction { code, jt, jf, k })
+        .collect()
+}
+
+/// Gives up every right of this thread and of those it starts.
+pub(crate) fn give_up(account: Option<(u32, u32)>) -> PyResult<()> {
+    ctcpmon_live::give_up_rights(account.map(|(uid, gid)| Account { uid, gid }))
+        .map_err(|e| PyOSError::new_err(format!("giving up rights: {e}")))
+}
+
+/// The interfaces of this machine, in the order of their numbers.
+#[pyfunction]
+pub(crate) fn interfaces(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+    let all = ctcpmon_live::interfaces().map_err(refused)?;
+    let rows: Vec<Interface> = all
+        .into_iter()
+        .map(|i| Interface {
+            is_decodable: i.link().is_ok(),
+            name: i.name,
+            index: i.index,
+            state: i.state,
+            mtu: i.mtu,
+            speed_mbit: i.speed_mbit,
+            driver: i.driver,
+            received: i.received,
+            sent: i.sent,
+            dropped: i.dropped,
+        })
+        .collect();
+    PyTuple::new(py, rows)
+}
