@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
+from tests.session_events import SessionLines as SessionLines  # noqa: PLC0414
+
 T0 = 1_795_465_741_285_056_000
 SECOND = 1_000_000_000
 
@@ -454,6 +456,7 @@ def install() -> None:
         "Note",
         "Replay",
         "Session",
+        "SessionLines",
         "Stats",
         "ThresholdInfo",
     ):

@@ -23,11 +23,13 @@ _SEVERITIES = {"stopped": 99, "interrupted": 47, "lossy": 47, "recut": 47, "over
 _ALERTS = {"stopped", "interrupted"}
 
 
-def device_event(pair: DevicePair, *, source: str, observer: events.Observer) -> events.DeviceEvent:
+def device_event(
+    pair: DevicePair, *, event_id: str, source: str, observer: events.Observer
+) -> events.DeviceEvent:
     """``ctcpmon.device.v1`` of one session seen at both taps."""
     return events.DeviceEvent(
         specversion="1.0",
-        id="",
+        id=event_id,
         source=source,
         dataschema="ctcpmon/device/v1",
         time=rfc3339(pair.ts_ns),

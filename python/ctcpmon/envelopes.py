@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import msgspec
 
@@ -37,11 +37,13 @@ _VERDICT_SEVERITIES: dict[str, Severity] = {
 _MOST = events.MAX_SAFE_INTEGER
 _STATES = get_args(events.State)
 _STOPPED_SIDES, _LOSS_SIDES = frozenset(get_args(events.StoppedSide)), frozenset(get_args(events.LossSide))
-_EventT = TypeVar("_EventT", bound=events.Event)
 
 
 class EventFactory:
-    """Builds the events of one run and numbers them from 1 in the order of the calls.
+    """Writes the events of one run as lines of JSON and numbers them from 1 in the order of the calls.
+
+    Each call gives the bytes of one line without the newline; who needs the object reads it back with
+    ``events.decode``.
 
     ``boot`` separates runs of a sensor: ``replay`` for captures, so that the same capture gives
     the same ids. ``version`` is that of the program. ``taps`` names the observation points of a run
@@ -57,7 +59,8 @@ class EventFactory:
         taps: Mapping[int, events.TapSide] | None = None,
         show_groups: bool = False,
     ) -> None:
-        self._show_groups = show_groups
+        from ctcpmon import engine
+
         self._prefix = f"{clean(sensor, 64)}.{clean(boot, 32)}."
         self._source = f"/ctcpmon/{clean(sensor, 64)}"
         self._observer = events.Observer(
@@ -67,30 +70,40 @@ class EventFactory:
             tap: msgspec.structs.replace(self._observer, ingress=events.Ingress(zone=side))
             for tap, side in (taps or {}).items()
         }
+        self._session_lines = engine.SessionLines(
+            id_prefix=self._prefix,
+            source=self._source,
+            sensor=self._observer.name,
+            version=self._observer.version,
+            zones=dict(taps or {}),
+            clean_group=_clean_words if show_groups else None,
+        )
         self._number = 0
         self._written: Counter[str] = Counter()
         self._sessions: Counter[str] = Counter()
 
-    def number(self, event: _EventT) -> _EventT:
-        """The event with its final id. Each event passes here once, in output order."""
-        self._number += 1
-        tag = event.__struct_config__.tag
-        self._written[str(tag)] += 1
-        if isinstance(event, events.SessionEvent):
-            self._sessions[event.data.ctcp.state] += 1
-        return msgspec.structs.replace(event, id=f"{self._prefix}{self._number}")
+    @property
+    def last_id(self) -> str:
+        """Id of the event that was made last."""
+        return f"{self._prefix}{self._number}"
 
-    def finding(
-        self, finding: Finding, *, incident: str | None, fixes: tuple[str, ...]
-    ) -> events.FindingEvent:
+    def _next(self, kind: str) -> int:
+        self._number += 1
+        self._written[kind] += 1
+        return self._number
+
+    def _next_id(self, kind: str) -> str:
+        return f"{self._prefix}{self._next(kind)}"
+
+    def finding(self, finding: Finding, *, incident: str | None, fixes: tuple[str, ...]) -> bytes:
         """``ctcpmon.finding.v1``."""
         session = finding.session
         network = _network(session)
         cause = cause_of(finding.detector)
         severity = _VERDICT_SEVERITIES.get(finding.verdict, "info")
-        return events.FindingEvent(
+        event = events.FindingEvent(
             specversion="1.0",
-            id="",
+            id=self._next_id("ctcpmon.finding.v1"),
             source=self._source,
             dataschema="ctcpmon/finding/v1",
             time=rfc3339(finding.ts_ns),
@@ -125,13 +138,14 @@ class EventFactory:
                 ),
             ),
         )
+        return events.encode(event)
 
-    def incident(self, incident: Incident, tap: int | None = None) -> events.IncidentEvent:
+    def incident(self, incident: Incident, tap: int | None = None) -> bytes:
         """``ctcpmon.incident.v1`` of what ``tap`` saw."""
         protocol = incident.protocols[0] if incident.protocols else "unknown"
-        return events.IncidentEvent(
+        event = events.IncidentEvent(
             specversion="1.0",
-            id="",
+            id=self._next_id("ctcpmon.incident.v1"),
             source=self._source,
             dataschema="ctcpmon/incident/v1",
             time=rfc3339(incident.closed_ns if incident.closed_ns is not None else incident.last_ns),
@@ -185,79 +199,28 @@ class EventFactory:
                 ),
             ),
         )
+        return events.encode(event)
 
-    def session(self, session: Session) -> events.SessionEvent:
-        """``ctcpmon.session.v1`` of a session that ended."""
-        network = _network(session)
-        stalled_at = session.stalled_at_ns
-        severity = _VERDICT_SEVERITIES.get(session.worst_state, "info")
-        first_ns, last_ns = session.first_ns, session.last_ns
-        end = rfc3339(last_ns)
-        to_headend, to_client = session.to_headend, session.to_client
-        return events.SessionEvent(
-            specversion="1.0",
-            id="",
-            source=self._source,
-            dataschema="ctcpmon/session/v1",
-            time=end,
-            subject=network.community_id,
-            data=events.SessionData(
-                event=events.EventInfo(
-                    kind="event",
-                    category=("network",),
-                    severity=_SEVERITY_NUMBERS[severity],
-                    start=rfc3339(first_ns),
-                    end=end,
-                ),
-                observer=self._seen_by(tap_of(session)),
-                network=network,
-                source=_peer(session.client_ip, session.client_port, to_headend),
-                destination=_peer(session.headend_ip, session.headend_port, to_client),
-                ctcp=events.CtcpSession(
-                    session=clean(session.id, 32),
-                    generation=_count(session.generation),
-                    state=_state(session.state),
-                    worst_state=_state(session.worst_state),
-                    end_reason=clean(session.end_reason, 32),
-                    certainty=clean(session.certainty, 32),
-                    duration_ms=_count((last_ns - first_ns) // 1_000_000),
-                    roles_known=session.roles_known,
-                    is_one_sided=session.is_one_sided,
-                    is_midstream=session.is_midstream,
-                    is_cut=session.is_cut,
-                    ike_messages=_count(session.ike_messages),
-                    to_headend=_direction(to_headend),
-                    to_client=_direction(to_client),
-                    stalled_at=rfc3339(stalled_at) if stalled_at is not None else None,
-                    signature=_words(session.signature),
-                    stopped_side=_stopped_side(session.stopped_side),
-                    loss_side=_loss_side(session.loss_side),
-                    confidence=_ratio(session.confidence),
-                    product=_words(session.product),
-                    initiator_cookie=_words(session.initiator_cookie),
-                    responder_cookie=_words(session.responder_cookie),
-                    ike_exchange=_words(session.ike_exchange),
-                    keepalive_ms=_maybe(session.keepalive_ms),
-                    dpd_ms=_maybe(session.dpd_ms),
-                    group=_words(session.vpn_group) if self._show_groups else None,
-                    vendors=[clean(name, 32) for name in session.vendors] or None,
-                    linked_session=_words(session.linked_session),
-                ),
-            ),
-        )
+    def session(self, session: Session) -> bytes:
+        """``ctcpmon.session.v1`` of a session that ended: they come at the rate of flows, so Rust writes."""
+        self._sessions[session.state] += 1
+        return self._session_lines.line(session, self._next("ctcpmon.session.v1"))
 
-    def device(self, pair: DevicePair) -> events.DeviceEvent:
+    def device(self, pair: DevicePair) -> bytes:
         """``ctcpmon.device.v1``."""
-        return device_event(pair, source=self._source, observer=self._observer)
+        event_id = self._next_id("ctcpmon.device.v1")
+        event = device_event(pair, event_id=event_id, source=self._source, observer=self._observer)
+        return events.encode(event)
 
     def _seen_by(self, tap: int | None) -> events.Observer:
         return self._observer if tap is None else self._observers.get(tap, self._observer)
 
-    def stats(self, stats: Stats, diagnosis: Mapping[str, int]) -> events.StatsEvent:
+    def stats(self, stats: Stats, diagnosis: Mapping[str, int]) -> bytes:
         """``ctcpmon.stats.v1``; counts the events numbered before it."""
-        return events.StatsEvent(
+        written = dict(sorted(self._written.items()))
+        event = events.StatsEvent(
             specversion="1.0",
-            id="",
+            id=self._next_id("ctcpmon.stats.v1"),
             source=self._source,
             dataschema="ctcpmon/stats/v1",
             time=rfc3339(stats.last_ns) if stats.last_ns is not None else None,
@@ -275,7 +238,7 @@ class EventFactory:
                 tcp_conversations=_count(stats.tcp_conversations),
                 counters={clean(name, 64): _count(value) for name, value in stats.counters.items()},
                 diagnosis={name: _count(value) for name, value in diagnosis.items()},
-                events=dict(sorted(self._written.items())),
+                events=written,
                 sessions={name: self._sessions[name] for name in _STATES},
                 tap_gap_ratio=_ratio(stats.tap_gap_ratio),
                 matching=None
@@ -283,12 +246,17 @@ class EventFactory:
                 else {clean(name, 64): _count(value) for name, value in stats.matching.items()},
             ),
         )
+        return events.encode(event)
 
 
 def tap_of(session: Session) -> int | None:
     """The observation point that saw a session; None when it was more than one."""
     taps = session.taps
     return taps[0] if len(taps) == 1 else None
+
+
+def _clean_words(text: str) -> str:
+    return clean(text, 64)
 
 
 def _rule(detector: str) -> events.Rule:
@@ -313,40 +281,6 @@ def _peer(ip: str, port: int, sent: Direction) -> events.Peer:
         port=_port(port),
         packets=_count(sent.packets),
         bytes=_count(sent.payload_bytes),
-    )
-
-
-def _direction(direction: Direction) -> events.CtcpDirection:
-    esp_sent = direction.esp_received_pkts + direction.esp_missing_pkts
-    return events.CtcpDirection(
-        packets=_count(direction.packets),
-        payload_bytes=_count(direction.payload_bytes),
-        data_segments=_count(direction.data_segments),
-        open_holes=_count(direction.open_holes),
-        holes=_count(direction.holes_total),
-        hole_bytes=_count(direction.hole_bytes_total),
-        esp_received_pkts=_count(direction.esp_received_pkts),
-        esp_missing_pkts=_count(direction.esp_missing_pkts),
-        retransmitted_segments=_count(direction.retransmissions),
-        reordered_segments=_count(direction.reordered),
-        network_duplicate_segments=_count(direction.network_duplicates),
-        span_duplicate_segments=_count(direction.span_duplicates),
-        dup_acks=_count(direction.dup_acks),
-        sack_segments=_count(direction.sack_segments),
-        zero_windows=_count(direction.zero_windows),
-        esp_loss_ratio=_ratio(direction.esp_missing_pkts / esp_sent) if esp_sent > 0 else None,
-        esp_spi=f"{direction.esp_spi & 0xFFFFFFFF:08x}" if direction.esp_spi is not None else None,
-        esp_seq=_maybe(direction.esp_seq),
-        unacked_bytes=_maybe(direction.unacked_bytes),
-        window_bytes=_maybe(direction.window_bytes),
-        ack_frozen_since=_maybe_time(direction.ack_frozen_since_ns),
-        ack_rtt_us=_maybe(direction.ack_rtt_us),
-        first=_maybe_time(direction.first_ns),
-        last=_maybe_time(direction.last_ns),
-        last_data=_maybe_time(direction.last_data_ns),
-        ttl_data=_maybe(direction.ttl_data),
-        ttl_pure_ack=_maybe(direction.ttl_pure_ack),
-        ttl_handshake=_maybe(direction.ttl_handshake),
     )
 
 
@@ -412,10 +346,6 @@ def _number(value: float) -> int | float | None:
     if not math.isfinite(value) or abs(value) > events.MAX_SAFE_INTEGER:
         return None
     return int(value) if float(value).is_integer() else round(value, 6)
-
-
-def _words(value: str | None) -> str | None:
-    return None if value is None else clean(value, 64)
 
 
 def _state(value: str) -> events.State:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from ctcpmon import events
 from ctcpmon.diagnosis import Incident, IncidentBook
 from ctcpmon.envelopes import EventFactory, tap_of
 from ctcpmon.fixes.choose import fix_ids_for
@@ -23,9 +24,9 @@ from ctcpmon.fixes.choose import fix_ids_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ctcpmon import events
     from ctcpmon.config import Settings
     from ctcpmon.engine import Batch, DevicePair, Finding, Session, Stats
+    from ctcpmon.events import Event
 
 __all__ = ["TAP_SIDES", "Item", "Pipeline", "Source", "new_book"]
 
@@ -44,13 +45,19 @@ class Source(Protocol):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """An event and the object it was made from, when it is still at hand."""
+    """An event as a line of JSON, and the object it was made from, when it is still at hand."""
 
-    event: events.Event
+    id: str
+    line: bytes
     finding: Finding | None = None
     incident: Incident | None = None
     session: Session | None = None
     device: DevicePair | None = None
+
+    @property
+    def event(self) -> Event:
+        """The line read back. Most runs only write it."""
+        return events.decode(self.line)
 
 
 def new_book(settings: Settings) -> IncidentBook:
@@ -102,15 +109,17 @@ class Pipeline:
         counters: Counter[str] = Counter()
         for book in books.values():
             counters.update(book.counters)
-        stats = self._factory.stats(self._source.stats(), counters)
-        yield (Item(self._factory.number(stats)),)
+        line = self._factory.stats(self._source.stats(), counters)
+        yield (Item(self._factory.last_id, line),)
 
     def _device(self, pair: DevicePair) -> Item:
-        return Item(self._factory.number(self._factory.device(pair)), device=pair)
+        line = self._factory.device(pair)
+        return Item(self._factory.last_id, line, device=pair)
 
     def _end(self, sessions: tuple[Session, ...]) -> Iterator[Item]:
         for session in sessions:
-            yield Item(self._factory.number(self._factory.session(session)), session=session)
+            line = self._factory.session(session)
+            yield Item(self._factory.last_id, line, session=session)
             tap = tap_of(session)
             for incident in self._books.get(tap, self.book).end(session):
                 yield self._incident(incident, tap)
@@ -121,15 +130,16 @@ class Pipeline:
             book = self._books.get(tap, self.book)
             before = book.incident_of(finding.session)
             changed = book.add(finding)
-            event = self._factory.finding(
+            line = self._factory.finding(
                 finding,
                 # A finding that clears the last session belongs to the incident it closes.
                 incident=book.incident_of(finding.session) or before,
                 fixes=() if finding.verdict == "healthy" else fix_ids_for(finding, self._settings.site),
             )
-            yield Item(self._factory.number(event), finding=finding)
+            yield Item(self._factory.last_id, line, finding=finding)
             for incident in changed:
                 yield self._incident(incident, tap)
 
     def _incident(self, incident: Incident, tap: int | None) -> Item:
-        return Item(self._factory.number(self._factory.incident(incident, tap)), incident=incident)
+        line = self._factory.incident(incident, tap)
+        return Item(self._factory.last_id, line, incident=incident)

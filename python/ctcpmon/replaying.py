@@ -100,7 +100,7 @@ def _drive(
                 worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
         if items:
             narrator.clear()
-            sink.write([item.event for item in items])
+            sink.write([item.line for item in items])
         if interrupts.is_requested:
             # The engine then hands over what it has; the loop ends by itself.
             replay.stop()

@@ -11,6 +11,7 @@
 
 mod catalogue;
 mod device;
+mod lines;
 mod replay;
 mod rows;
 mod stats;
@@ -44,6 +45,7 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<catalogue::ThresholdInfo>()?;
     m.add_class::<catalogue::EvidenceInfo>()?;
     m.add_class::<catalogue::CounterInfo>()?;
+    m.add_class::<lines::SessionLines>()?;
     m.add_class::<rows::Evidence>()?;
     m.add_class::<rows::Direction>()?;
     m.add_class::<rows::Session>()?;
