@@ -39,7 +39,14 @@ fn number(out: &mut Vec<u8>, value: f64) {
 
 /// What stands between the quotes of a string.
 pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
-    for b in text.bytes() {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, b) in bytes.iter().enumerate() {
+        if *b >= b' ' && *b != b'"' && *b != b'\\' {
+            continue;
+        }
+        out.extend(&bytes[from..at]);
+        from = at + 1;
         match b {
             b'"' => out.extend(b"\\\""),
             b'\\' => out.extend(b"\\\\"),
@@ -48,12 +55,12 @@ pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
             b'\t' => out.extend(b"\\t"),
             0x08 => out.extend(b"\\b"),
             0x0c => out.extend(b"\\f"),
-            0..0x20 => {
+            _ => {
                 let _ = write!(out, "\\u{b:04x}");
             }
-            _ => out.push(b),
         }
     }
+    out.extend(&bytes[from..]);
 }
 
 /// A ratio of 0 to 1, rounded to six decimals: more than any estimate holds. NaN and infinities are
