@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
-from tests.session_events import SessionLines as SessionLines  # noqa: PLC0414
+from tests.session_events import SessionLines, encode
+
+__all__ = ["SessionLines", "encode"]
 
 T0 = 1_795_465_741_285_056_000
 SECOND = 1_000_000_000
@@ -459,6 +461,7 @@ def install() -> None:
         "SessionLines",
         "Stats",
         "ThresholdInfo",
+        "encode",
     ):
         setattr(fake, name, getattr(this, name))
     fake.__version__ = "0.0.0-test"  # type: ignore[attr-defined]

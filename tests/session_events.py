@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 _SEVERITIES = {"stalled": 99, "at_risk": 47, "suspect": 47}
 
 
+def encode(event: dict[str, object]) -> bytes:
+    """The same as ``_ctcpmon.encode``."""
+    return msgspec.json.encode(_without_none(event))
+
+
+def _without_none(node: object) -> object:
+    if isinstance(node, dict):
+        return {name: _without_none(value) for name, value in node.items() if value is not None}
+    return [_without_none(item) for item in node] if isinstance(node, list | tuple) else node
+
+
 class SessionLines:
     """The same calls as ``_ctcpmon.SessionLines``."""
 

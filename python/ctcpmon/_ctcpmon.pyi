@@ -18,6 +18,9 @@ EVIDENCE: tuple[EvidenceInfo, ...]
 COUNTERS: tuple[CounterInfo, ...]
 """Every name in ``Stats.counters``, in output order."""
 
+def encode(event: dict[str, object]) -> bytes:
+    """JSON of an event that Python made; a field that is None is left out. Numbers must be finite."""
+
 class CaptureError(Exception):
     """An input could not be opened or holds no readable capture (nothing was analysed)."""
 

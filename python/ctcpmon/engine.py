@@ -40,6 +40,7 @@ try:
         Stats,
         ThresholdInfo,
         __version__,
+        encode,
     )
 except ImportError as error:
     _MESSAGE = (
@@ -69,6 +70,7 @@ __all__ = [
     "Stats",
     "ThresholdInfo",
     "__version__",
+    "encode",
     "open_replay",
 ]
 

@@ -14,23 +14,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from ctcpmon import events
 from ctcpmon.diagnosis import Incident, IncidentBook
 from ctcpmon.envelopes import EventFactory, tap_of
 from ctcpmon.fixes.choose import fix_ids_for
+from ctcpmon.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ctcpmon.config import Settings
+    from ctcpmon.defaults import AnySettings
     from ctcpmon.engine import Batch, DevicePair, Finding, Session, Stats
-    from ctcpmon.events import Event
+    from ctcpmon.events import Event, TapSide
 
 __all__ = ["TAP_SIDES", "Item", "Pipeline", "Source", "new_book"]
 
-TAP_SIDES: dict[int, events.TapSide] = {1: "client", 2: "headend"}
+TAP_SIDES: dict[int, TapSide] = {1: "client", 2: "headend"}
 """Observation points of a run with two taps, as the engine numbers them."""
 
 
@@ -44,7 +42,7 @@ class Source(Protocol):
         """Counters."""
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(Record, frozen=True):
     """An event as a line of JSON, and the object it was made from, when it is still at hand."""
 
     id: str
@@ -57,10 +55,12 @@ class Item(msgspec.Struct, frozen=True):
     @property
     def event(self) -> Event:
         """The line read back. Most runs only write it."""
-        return events.decode(self.line)
+        from ctcpmon.events import decode
+
+        return decode(self.line)
 
 
-def new_book(settings: Settings) -> IncidentBook:
+def new_book(settings: AnySettings) -> IncidentBook:
     """An incident book that knows the fixes for the site."""
 
     def choose(finding: Finding, /, *, is_headend_outage: bool) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class Pipeline:
     """
 
     def __init__(
-        self, source: Source, settings: Settings, *, version: str, has_two_taps: bool = False
+        self, source: Source, settings: AnySettings, *, version: str, has_two_taps: bool = False
     ) -> None:
         self._source = source
         self._settings = settings

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
 from ctcpmon.narration import INCOMPLETE_NOTES, Narrator, say
 from ctcpmon.pipeline import Pipeline
+from ctcpmon.records import Record
 
 if TYPE_CHECKING:
-    from ctcpmon.config import Settings
+    from ctcpmon.defaults import AnySettings
     from ctcpmon.engine import Replay, Stats
     from ctcpmon.events import TapSide
     from ctcpmon.sinks import Sink
@@ -32,11 +31,11 @@ _NOTHING_IN_COMMON = (
 )
 
 
-class ReplayRequest(msgspec.Struct, frozen=True):
+class ReplayRequest(Record, frozen=True):
     """What the user asked for."""
 
     paths: tuple[str, ...]
-    settings: Settings
+    settings: AnySettings
     speed: float = 0.0
     batch_frames: int = 0
     fail_on: FailOn | None = None

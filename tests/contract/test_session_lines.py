@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import random
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 import pytest
-from ctcpmon import events
+from ctcpmon import envelopes, events
 from ctcpmon.community import community_id
 from ctcpmon.config import Settings
 from ctcpmon.pipeline import TAP_SIDES, Pipeline
 from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests import session_events
 from tests.contract.test_engine import needs_engine
@@ -107,6 +109,37 @@ def test_the_pipeline_hands_on_what_rust_wrote() -> None:
     for number, item in enumerate(items, start=1):
         assert item.id == item.event.id == f"local.replay.{number}"
         assert events.encode(item.event) == item.line
+
+
+NUMBERS = st.integers(-(2**53), 2**53) | st.integers(-(10**12), 10**12).map(lambda n: round(n / 1e6, 6))
+VALUES = st.recursive(
+    st.text() | st.booleans() | NUMBERS,
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner | st.none()),
+    max_leaves=20,
+)
+
+
+@needs_engine
+@given(st.dictionaries(st.text(), VALUES | st.none()))
+def test_rust_encodes_what_python_made_as_msgspec_does(event: dict[str, object]) -> None:
+    from ctcpmon import engine
+
+    assert engine.encode(event) == session_events.encode(event)
+
+
+@needs_engine
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), b"x", {1: 2}, 2**64])
+def test_what_is_no_json_is_refused(value: object) -> None:
+    from ctcpmon import engine
+
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        engine.encode({"x": value})
+
+
+def test_the_words_of_the_writer_are_those_of_the_contract() -> None:
+    assert get_args(events.State) == envelopes.STATES
+    assert set(get_args(events.StoppedSide)) == envelopes.STOPPED_SIDES
+    assert set(get_args(events.LossSide)) == envelopes.LOSS_SIDES
 
 
 def spellings() -> list[str]:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
 from ctcpmon.diagnosis.wording import duration
+from ctcpmon.records import Record, field
 
 if TYPE_CHECKING:
     from ctcpmon.engine import Finding
@@ -45,7 +44,7 @@ _QUEUES = ((3, 0, "an ASA"), (16, 1, "IOS"), (64, 1, "Palo Alto"))
 Kind = Literal["delay", "window", "segments", "at_hole"]
 
 
-class DeviceTimer(msgspec.Struct, frozen=True):
+class DeviceTimer(Record, frozen=True):
     """What the stops have in common."""
 
     kind: Kind
@@ -61,12 +60,12 @@ class DeviceTimer(msgspec.Struct, frozen=True):
     """Time from the loss to the stop, the middle of those that agree."""
 
 
-class StopMeter(msgspec.Struct):
+class StopMeter(Record):
     """Collects how the sessions of one incident stopped. Bounded: ``MAX_SAMPLES`` of each kind."""
 
     left_out: int = 0
-    _delays: list[float] = msgspec.field(default_factory=list)
-    _segments: list[int] = msgspec.field(default_factory=list)
+    _delays: list[float] = field(default_factory=list)
+    _segments: list[int] = field(default_factory=list)
     _at_limit: int = 0
     _limit_seen: int = 0
     _limit_known: int = 0

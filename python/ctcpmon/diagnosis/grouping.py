@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from ctcpmon.config import Limits
+from ctcpmon.defaults import Limits
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.incident import SEVERITY_RANK, Change, CloseReason, Incident
 from ctcpmon.diagnosis.open_incident import (
@@ -35,6 +35,7 @@ from ctcpmon.diagnosis.storms import StormWatch
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
+    from ctcpmon.defaults import AnyLimits
     from ctcpmon.diagnosis.outage import Side, Silence
     from ctcpmon.engine import Finding, Session
 
@@ -65,8 +66,8 @@ class IncidentBook:
     closed at once; changed counts at most once per ``limits.incident_update_s`` seconds of packet time.
     """
 
-    def __init__(self, limits: Limits | None = None, choose_fixes: FixChooser = _no_fixes) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: AnyLimits | None = None, choose_fixes: FixChooser = _no_fixes) -> None:
+        self._limits: AnyLimits = limits or Limits()
         self._choose_fixes = choose_fixes
         self._update_ns = int(self._limits.incident_update_s * 1e9)
         self._open: dict[Key, OpenIncident] = {}

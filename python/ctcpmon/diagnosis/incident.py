@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import msgspec
-
 from ctcpmon.diagnosis.wording import duration, loss_words, silence_words, stopped_words
+from ctcpmon.records import Record
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Remark(NamedTuple):
     """The same in at most 66 cells, what a screen of 80 has room for."""
 
 
-class Incident(msgspec.Struct, frozen=True):
+class Incident(Record, frozen=True):
     """State of one incident at one moment. Counts are sessions, times are packet times."""
 
     id: str

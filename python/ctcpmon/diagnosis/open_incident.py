@@ -10,13 +10,12 @@ import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from ctcpmon.addresses import ip_version
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.device_timer import StopMeter
 from ctcpmon.diagnosis.incident import Incident
 from ctcpmon.diagnosis.reconnects import place_of, tell_cycle
+from ctcpmon.records import Record, field
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
@@ -89,10 +88,10 @@ class Key(NamedTuple):
         return self._replace(client_net="", rank=rank)
 
 
-class Member(msgspec.Struct):
+class Member(Record):
     """One session in one incident: the detectors that hold a verdict on it."""
 
-    verdicts: dict[str, str] = msgspec.field(default_factory=dict)
+    verdicts: dict[str, str] = field(default_factory=dict)
     was_stalled: bool = False
     row: Row | None = None
     """Stalled connections of the same client, once this one stalled."""
@@ -120,7 +119,7 @@ class Member(msgspec.Struct):
         self.was_stalled |= finding.verdict == "stalled"
 
 
-class OpenIncident(msgspec.Struct):
+class OpenIncident(Record):
     """An open incident. ``counts[rank]`` is the number of members of that rank."""
 
     key: Key
@@ -129,25 +128,25 @@ class OpenIncident(msgspec.Struct):
     since_ns: int
     last_ns: int
     lead_rank: int = -1
-    members: dict[SessionKey, Member] = msgspec.field(default_factory=dict)
-    counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    members: dict[SessionKey, Member] = field(default_factory=dict)
+    counts: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     moved_and_ended: int = 0
     """Sessions that moved again before they ended."""
     gone: int = 0
     """Sessions that ended otherwise."""
     reconnected: int = 0
     """Of those, the ones whose client came back on another connection."""
-    missing: dict[Place, list[tuple[int, int]]] = msgspec.field(default_factory=dict)
+    missing: dict[Place, list[tuple[int, int]]] = field(default_factory=dict)
     """Sessions that are gone and whose client did not come back: rank and moment of the stall."""
-    missed: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    missed: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     """``missing``, counted by rank."""
-    shown: dict[SessionKey, None] = msgspec.field(default_factory=dict)
+    shown: dict[SessionKey, None] = field(default_factory=dict)
     """The first sessions, in order of appearance."""
     moving_since_ns: int = 0
-    nets: dict[str, None] = msgspec.field(default_factory=dict)
-    rows: dict[int, Row] = msgspec.field(default_factory=dict)
-    stops: StopMeter = msgspec.field(default_factory=StopMeter)
-    protocols: dict[str, None] = msgspec.field(default_factory=dict)
+    nets: dict[str, None] = field(default_factory=dict)
+    rows: dict[int, Row] = field(default_factory=dict)
+    stops: StopMeter = field(default_factory=StopMeter)
+    protocols: dict[str, None] = field(default_factory=dict)
     rebindings: int = 0
     is_refuted: bool = False
     """An outage that turned out not to be headend-wide."""

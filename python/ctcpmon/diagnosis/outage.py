@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import msgspec
-
 from ctcpmon.diagnosis.reconnects import had_loss
+from ctcpmon.records import Record, field
 
 if TYPE_CHECKING:
     from ctcpmon.engine import Finding, Session
@@ -50,14 +49,14 @@ class Silence(NamedTuple):
     finding: Finding
 
 
-class _Headend(msgspec.Struct):
-    recent: deque[Silence] = msgspec.field(default_factory=lambda: deque(maxlen=MAX_REMEMBERED))
-    clients: dict[str, None] = msgspec.field(default_factory=dict)
+class _Headend(Record):
+    recent: deque[Silence] = field(default_factory=lambda: deque(maxlen=MAX_REMEMBERED))
+    clients: dict[str, None] = field(default_factory=dict)
     """Clients with any finding that did not end since."""
     outage: tuple[Side, int, int] | None = None
     """Side that fell silent, first and last moment."""
-    affected: set[str] = msgspec.field(default_factory=set)
-    unharmed: set[str] = msgspec.field(default_factory=set)
+    affected: set[str] = field(default_factory=set)
+    unharmed: set[str] = field(default_factory=set)
     """Clients of sessions that went on through the outage; known once they end."""
 
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
 from ctcpmon.diagnosis.wording import duration
+from ctcpmon.records import Record, field
 
 if TYPE_CHECKING:
     from ctcpmon.engine import Finding, Session
@@ -50,7 +49,7 @@ def had_loss(finding: Finding) -> bool:
     return any(item.name in _LOSS and item.value > 0 for item in finding.evidence)
 
 
-class Row(msgspec.Struct):
+class Row(Record):
     """Connections of one client that stalled one after the other."""
 
     session_id: str
@@ -58,12 +57,12 @@ class Row(msgspec.Struct):
     stalled_ns: int
     spis: frozenset[int]
     connections: int = 1
-    lifetimes_ms: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=MAX_LIVES))
+    lifetimes_ms: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_LIVES))
     losses: int = 0
     """Connections that stalled after a loss."""
 
 
-class Cycle(msgspec.Struct, frozen=True):
+class Cycle(Record, frozen=True):
     """Reconnect cycles in one incident."""
 
     clients: int

@@ -25,8 +25,16 @@ pub(crate) fn digits(out: &mut Vec<u8>, mut number: u64) {
     out.extend(&text[at..]);
 }
 
-/// The shortest digits that read back as the same number.
-fn number(out: &mut Vec<u8>, value: f64) {
+/// An integer.
+pub fn integer(out: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    digits(out, number.unsigned_abs());
+}
+
+/// The shortest digits that read back as the same number, which must be finite.
+pub fn number(out: &mut Vec<u8>, value: f64) {
     // Writing to a vector cannot fail.
     let _ = if value.fract() == 0.0 {
         write!(out, "{value:.1}")
@@ -35,6 +43,18 @@ fn number(out: &mut Vec<u8>, value: f64) {
     } else {
         write!(out, "{value}")
     };
+}
+
+/// A truth value.
+pub fn flag(out: &mut Vec<u8>, value: bool) {
+    out.extend(if value { &b"true"[..] } else { b"false" });
+}
+
+/// A string with its quotes.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    escaped(out, text);
+    out.push(b'"');
 }
 
 /// What stands between the quotes of a string.
@@ -125,15 +145,11 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn text(&mut self, name: &str, text: &str) -> &mut Self {
-        self.with(name, |out| {
-            out.push(b'"');
-            escaped(out, text);
-            out.push(b'"');
-        })
+        self.with(name, |out| string(out, text))
     }
 
     pub(crate) fn flag(&mut self, name: &str, value: bool) -> &mut Self {
-        self.raw(name, if value { b"true" } else { b"false" })
+        self.with(name, |out| flag(out, value))
     }
 
     pub(crate) fn count(&mut self, name: &str, count: impl Into<u64>) -> &mut Self {

@@ -9,7 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod community;
-mod json;
+pub mod json;
 mod lines;
 pub mod reading;
 #[cfg(test)]

@@ -11,6 +11,7 @@
 
 mod catalogue;
 mod device;
+mod encode;
 mod lines;
 mod replay;
 mod rows;
@@ -41,6 +42,7 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("DETECTORS", PyTuple::new(py, catalogue::detectors())?)?;
     m.add("EVIDENCE", PyTuple::new(py, catalogue::evidence())?)?;
     m.add("COUNTERS", PyTuple::new(py, catalogue::counters())?)?;
+    m.add_function(wrap_pyfunction!(encode::encode, m)?)?;
     m.add_class::<catalogue::DetectorInfo>()?;
     m.add_class::<catalogue::ThresholdInfo>()?;
     m.add_class::<catalogue::EvidenceInfo>()?;
