@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
@@ -11,15 +9,19 @@ from ctcpmon.narration import INCOMPLETE_NOTES, Narrator, say
 from ctcpmon.pipeline import Pipeline
 from ctcpmon.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from ctcpmon.defaults import AnySettings
     from ctcpmon.engine import Replay, Stats
     from ctcpmon.events import TapSide
     from ctcpmon.sinks import Sink
 
-__all__ = ["FailOn", "ReplayRequest", "follow", "run"]
+    FailOn = Literal["warn", "crit"]
 
-FailOn = Literal["warn", "crit"]
+__all__ = ["ReplayRequest", "follow", "run"]
+
 _FAIL_RANKS: dict[FailOn, int] = {
     "warn": SEVERITY_RANK["warning"],
     "crit": SEVERITY_RANK["critical"],

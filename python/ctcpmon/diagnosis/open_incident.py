@@ -7,8 +7,8 @@ Ended sessions leave the table of members and stay as numbers, so a long inciden
 from __future__ import annotations
 
 import hashlib
+from collections import namedtuple
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
 
 from ctcpmon.addresses import ip_version
 from ctcpmon.diagnosis.causes import cause_of
@@ -18,6 +18,7 @@ from ctcpmon.diagnosis.reconnects import place_of, tell_cycle
 from ctcpmon.records import Record, field
 from ctcpmon.text import clean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.diagnosis.incident import Change, CloseReason, Severity
     from ctcpmon.diagnosis.reconnects import Place, Row
@@ -70,18 +71,18 @@ def rank_of(verdict: str) -> int:
     return _RANKS.get(verdict, 1)
 
 
-class Key(NamedTuple):
-    """What sessions of one incident have in common."""
+class Key(
+    namedtuple(  # noqa: PYI024 typing is not imported by a plain run, and a tuple is the fastest key
+        "Key", ("headend_ip", "headend_port", "family", "client_net", "loss_side", "rank"), defaults=(0,)
+    )
+):
+    """What sessions of one incident have in common.
 
-    headend_ip: str
-    headend_port: int
-    family: str
-    client_net: str
-    """Empty: all client networks."""
-    loss_side: str
-    """In an outage the side that fell silent."""
-    rank: int = 0
-    """Of a storm: it takes in sessions of this rank only. 0: any."""
+    ``client_net`` is empty for all client networks; ``loss_side`` is in an outage the side that fell silent;
+    ``rank`` is that of a storm, which takes in sessions of this rank only, and 0 for any.
+    """
+
+    __slots__ = ()
 
     def of_storm(self, rank: int) -> Key:
         """The same cause over all client networks."""
@@ -101,12 +102,15 @@ class Member(Record):
     @property
     def worst(self) -> int:
         """Rank of the worst verdict in force."""
-        return max(map(rank_of, self.verdicts.values()), default=0)
+        worst = 0
+        for verdict in self.verdicts.values():
+            worst = max(worst, rank_of(verdict))
+        return worst
 
     @property
     def rank(self) -> int:
         """The same, but a session that had stalled and is only at risk moves again: 0."""
-        if self.was_stalled and all(verdict == "at_risk" for verdict in self.verdicts.values()):
+        if self.was_stalled and set(self.verdicts.values()) <= {"at_risk"}:
             return 0
         return self.worst
 
@@ -170,7 +174,10 @@ class OpenIncident(Record):
     @property
     def rank(self) -> int:
         """Rank of the worst session; one that is gone counts until its client is back."""
-        return next((rank for rank in (3, 2, 1) if self.counts[rank] or self.missed[rank]), 0)
+        for rank in (3, 2, 1):
+            if self.counts[rank] or self.missed[rank]:
+                return rank
+        return 0
 
     @property
     def is_outage(self) -> bool:

@@ -10,15 +10,20 @@ Bounded: rows by address, oldest address out first; what is forgotten is counted
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Literal
 
 from ctcpmon.diagnosis.wording import duration
 from ctcpmon.records import Record, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from ctcpmon.engine import Finding, Session
 
-__all__ = ["Cycle", "Place", "Reconnects", "Row", "Step", "had_loss", "place_of", "tell_cycle"]
+    Step = Literal["first", "next", "rebound"]
+    """First connection of a row, a further one, or the same one on a new port."""
+
+__all__ = ["Cycle", "Place", "Reconnects", "Row", "had_loss", "place_of", "tell_cycle"]
 
 MIN_CONNECTIONS = 3
 """Guess: two stalls of one client may be two losses, three in a row are a cycle."""
@@ -33,8 +38,6 @@ MAX_LIVES = 16
 """Last lifetimes kept of one row."""
 _LOSS = frozenset({"hole_to_stall_ms", "hole_bytes"})
 
-Step = Literal["first", "next", "rebound"]
-"""First connection of a row, a further one, or the same one on a new port."""
 Place = tuple[str, str, int]
 """Client address, headend address, headend port."""
 
@@ -88,6 +91,10 @@ class Reconnects:
         self._max_places = max_places
         self._rows: dict[Place, list[Row]] = {}
         self.forgotten = 0
+
+    def __bool__(self) -> bool:
+        """False while no client stalled."""
+        return bool(self._rows)
 
     def stalled(self, finding: Finding) -> tuple[Row, Step]:
         """Notes that a session stalled; returns its row and what it is in it."""

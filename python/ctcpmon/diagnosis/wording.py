@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from ctcpmon.text import clean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.engine import Evidence
 

@@ -8,12 +8,12 @@ front of other clients, last those the site does not have. Within each, the reci
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ctcpmon.fixes.place import Place, place_of
 from ctcpmon.fixes.ranks import RANKS
 from ctcpmon.platforms import family_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.config import Site
     from ctcpmon.engine import Finding

@@ -5,20 +5,20 @@ Reads ``config.Site`` only; no rank, no wording of fixes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 from ctcpmon.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
+    from typing import Literal
 
     from ctcpmon.config import Firewall, Headend, Site
 
-__all__ = ["Place", "fits_release", "place_of"]
+    Standing = Literal["on_path", "in_site", "elsewhere", "foreign", "unknown"]
+    """Of a platform: in front of this client; in the site, place not told; in front of other clients
+    only; not in the site; no firewall of the site is known."""
 
-Standing = Literal["on_path", "in_site", "elsewhere", "foreign", "unknown"]
-"""Of a platform: in front of this client; in the site, place not told; in front of other clients
-only; not in the site; no firewall of the site is known."""
+__all__ = ["Place", "fits_release", "place_of"]
 
 
 class Place(Record, frozen=True):

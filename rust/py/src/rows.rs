@@ -12,11 +12,12 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple};
 
+/// Names and units are read several times and are few: the interpreter keeps one object of each.
 #[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
 pub struct Evidence {
-    name: &'static str,
+    name: Py<PyString>,
     value: f64,
-    unit: &'static str,
+    unit: Py<PyString>,
     ts_ns: Option<i64>,
     packet: Option<u64>,
 }
@@ -380,9 +381,9 @@ impl Finding {
                 .map(|e| {
                     let info = e.name.info();
                     Evidence {
-                        name: info.name,
+                        name: PyString::intern(py, info.name).unbind(),
                         value: e.value,
-                        unit: info.unit,
+                        unit: PyString::intern(py, info.unit).unbind(),
                         ts_ns: e.at.map(|t| t.0),
                         packet: None,
                     }
