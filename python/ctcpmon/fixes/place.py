@@ -68,11 +68,14 @@ class Place(Record, frozen=True):
         return "udp_refused" if self.headend is not None and self.headend.nat_t is False else ""
 
 
+_ANYWHERE = Place(None, None, None, ())
+"""Nothing is known of any path: one place for all streams."""
+
+
 def place_of(site: Site | None, client: str, headend_ip: str, headend_port: int) -> Place:
     """The place of a stream; an address that is none leaves that side unknown."""
     if site is None or not (site.firewall or site.headend):
-        # Nothing is known of any path: one place for all streams.
-        return Place(site, None, None, ())
+        return _ANYWHERE if site is None else Place(site, None, None, ())
     from ipaddress import ip_address, ip_network
 
     try:
