@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
+from ctcpmon.community import community_id
+
 from tests.session_events import SessionLines, encode
 
 __all__ = ["SessionLines", "encode"]
@@ -129,6 +131,10 @@ class Session:
     linked_session: str | None = None
     tunnel_id: int = 0
     taps: tuple[int, ...] = (0,)
+
+    @property
+    def community_id(self) -> str | None:
+        return community_id(self.client_ip, self.client_port, self.headend_ip, self.headend_port)
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,7 @@ class Session:
     linked_session: str | None  # earlier session with the same SPI or cookies (NAT rebinding, reconnect)
     tunnel_id: int
     taps: tuple[int, ...]
+    community_id: str | None  # Community ID v1 of the ends; None when they are of different IP versions
 
 @final
 class SessionLines:

@@ -14,7 +14,6 @@ from collections import Counter
 from functools import lru_cache
 
 from ctcpmon.addresses import ip_version
-from ctcpmon.community import community_id
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.wording import evidence_words
 from ctcpmon.figures import count, maybe_count, number, port, ratio
@@ -88,11 +87,6 @@ class EventFactory:
         self._number = 0
         self._written: Counter[str] = Counter()
         self._sessions: Counter[str] = Counter()
-
-    @property
-    def last_id(self) -> str:
-        """Id of the event that was made last."""
-        return f"{self._prefix}{self._number}"
 
     def _next(self, kind: str) -> int:
         self._number += 1
@@ -277,9 +271,7 @@ def _network(session: Session) -> Fields:
         "transport": "tcp",
         "protocol": _named(session.protocol, 20),
         "type": ip_version(session.client_ip),
-        "community_id": community_id(
-            session.client_ip, session.client_port, session.headend_ip, session.headend_port
-        ),
+        "community_id": session.community_id,
     }
 
 

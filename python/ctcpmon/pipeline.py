@@ -46,7 +46,6 @@ TAP_SIDES: dict[int, TapSide] = {1: "client", 2: "headend"}
 class Item(Record, frozen=True):
     """An event as a line of JSON, and the object it was made from, when it is still at hand."""
 
-    id: str
     line: bytes
     finding: Finding | None = None
     incident: Incident | None = None
@@ -59,6 +58,11 @@ class Item(Record, frozen=True):
         from ctcpmon.events import decode
 
         return decode(self.line)
+
+    @property
+    def id(self) -> str:
+        """Id of the event."""
+        return self.event.id
 
 
 def new_book(settings: AnySettings) -> IncidentBook:
@@ -121,17 +125,14 @@ class Pipeline:
         counters: Counter[str] = Counter()
         for book in books.values():
             counters.update(book.counters)
-        line = self._factory.stats(self._source.stats(), counters)
-        yield (Item(self._factory.last_id, line),)
+        yield (Item(self._factory.stats(self._source.stats(), counters)),)
 
     def _device(self, pair: DevicePair) -> Item:
-        line = self._factory.device(pair)
-        return Item(self._factory.last_id, line, device=pair)
+        return Item(self._factory.device(pair), device=pair)
 
     def _end(self, sessions: tuple[Session, ...]) -> Iterator[Item]:
         for session in sessions:
-            line = self._factory.session(session)
-            yield Item(self._factory.last_id, line, session=session)
+            yield Item(self._factory.session(session), session=session)
             for incident in self._book_at(session).end(session):
                 yield self._incident(incident, tap_of(session))
 
@@ -146,7 +147,7 @@ class Pipeline:
                 incident=book.incident_of(finding.session) or before,
                 fixes=() if finding.verdict == "healthy" else self._fixes.choose(finding),
             )
-            yield Item(self._factory.last_id, line, finding=finding)
+            yield Item(line, finding=finding)
             for incident in changed:
                 yield self._incident(incident, tap_of(finding.session))
 
@@ -154,5 +155,4 @@ class Pipeline:
         return self._books.get(tap_of(session), self.book) if self._books else self.book
 
     def _incident(self, incident: Incident, tap: int | None) -> Item:
-        line = self._factory.incident(incident, tap)
-        return Item(self._factory.last_id, line, incident=incident)
+        return Item(self._factory.incident(incident, tap), incident=incident)

@@ -26,7 +26,7 @@ __all__ = ["Plain", "main"]
 
 _DEFAULT_MIB, _MOST_MIB = 256, 1_048_576
 """Those of ``defaults.Limits``, which is not loaded yet, and of ``config.Limits``."""
-_COLLECT_EVERY = 20_000
+_COLLECT_EVERY = 100_000
 """Containers made before the collector of cycles looks at them; Python's own 700 is a dozen events."""
 _WITH_VALUE = {"-o": "output", "--output": "output", "--fail-on": "fail_on", "--max-flow-mib": "max_flow_mib"}
 _FLAGS = {"-v": "is_verbose", "--verbose": "is_verbose", "--show-groups": "show_groups"}

@@ -63,6 +63,8 @@ def check(sessions: Sequence[Session], **more: object) -> None:
     for number, session in enumerate(sessions, start=1):
         line = ours.line(session, number)
         assert line == plain.line(session, number)
+        ends = (session.client_ip, session.client_port, session.headend_ip, session.headend_port)
+        assert session.community_id == community_id(*ends)
         event = events.decode(line)
         assert isinstance(event, events.SessionEvent)
         assert events.encode(event) == line

@@ -47,11 +47,8 @@ def fix_ids_for(
         detector = session.signature
     evidence = {item.name: item.value for item in finding.evidence}
     place = place_of(site, session.client_ip, session.headend_ip, session.headend_port)
-    return tuple(
-        entry.id
-        for entry in _ranked(detector, frozenset(evidence), place, platform, session.protocol)
-        if not entry.when.evidence or _holds(entry.when, evidence)
-    )
+    ranked = _ranked(detector, frozenset(evidence), place, platform, session.protocol)
+    return tuple([entry.id for entry in ranked if not entry.when.evidence or _holds(entry.when, evidence)])
 
 
 def fixes_for(

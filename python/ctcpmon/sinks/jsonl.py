@@ -24,7 +24,7 @@ class JsonLinesSink:
         if not lines:
             return
         try:
-            self._stream.write(b"\n".join(lines) + b"\n")
+            self._stream.write(b"\n".join((*lines, b"")))
             self._stream.flush()
         except BrokenPipeError as error:
             message = "the reader of the output is gone"

@@ -7,7 +7,7 @@ use ctcpmon_core::ctcp::ike::exchange_name;
 use ctcpmon_core::detect::{DETECTORS, Judgement, LossSide, Side, session_state, worst_state};
 use ctcpmon_core::engine::{EndReason, Finding as CoreFinding};
 use ctcpmon_core::session::{Session as CoreSession, TO_CLIENT, TO_HEADEND, certainty};
-use ctcpmon_events::reading;
+use ctcpmon_events::{community_id, reading};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple};
@@ -303,6 +303,11 @@ impl Session {
     #[getter]
     fn tunnel_id(&self) -> u32 {
         self.core.tunnel
+    }
+
+    #[getter]
+    fn community_id(&self) -> Option<String> {
+        community_id(self.core.client(), self.core.server())
     }
 
     #[getter]
