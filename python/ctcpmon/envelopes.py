@@ -208,7 +208,8 @@ class EventFactory:
     def session(self, session: Session) -> bytes:
         """``ctcpmon.session.v1`` of a session that ended: they come at the rate of flows, so Rust writes."""
         self._sessions[session.state] += 1
-        return self._session_lines.line(session, self._next("session"))
+        self._number += 1
+        return self._session_lines.line(session, self._number)
 
     def device(self, pair: DevicePair) -> bytes:
         """``ctcpmon.device.v1``, in a run with two taps."""
@@ -226,6 +227,9 @@ class EventFactory:
     def stats(self, stats: Stats, diagnosis: Mapping[str, int]) -> bytes:
         """``ctcpmon.stats.v1``; counts the events numbered before it."""
         first, last = _maybe_time(stats.first_ns), _maybe_time(stats.last_ns)
+        written = dict(self._written)
+        if self._sessions:
+            written["ctcpmon.session.v1"] = self._sessions.total()
         data: Fields = {
             "event": {
                 "kind": "metric",
@@ -240,7 +244,7 @@ class EventFactory:
             "tcp_conversations": count(stats.tcp_conversations),
             "counters": _counts(stats.counters),
             "diagnosis": _counts(diagnosis),
-            "events": dict(sorted(self._written.items())),
+            "events": dict(sorted(written.items())),
             "sessions": {name: self._sessions[name] for name in STATES},
             "matching": None if stats.matching is None else _counts(stats.matching),
             "tap_gap_ratio": ratio(stats.tap_gap_ratio),

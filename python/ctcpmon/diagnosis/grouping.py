@@ -161,9 +161,11 @@ class IncidentBook:
         if self._outages.ended(session):
             announce += self._refute(session, now_ns)
         # Most sessions end while nobody waits for their client.
-        if (self._reconnects or self._missed_at) and _has_moved(session):
+        if (self._reconnects.rows or self._missed_at) and _has_moved(session):
             self._reconnects.moved(session)
             announce += self._back(session, now_ns)
+        if not announce and now_ns < self._next_due_ns:
+            return ()
         return (*announce, *self._due(now_ns))
 
     def finish(self) -> tuple[Incident, ...]:

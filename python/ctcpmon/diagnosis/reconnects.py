@@ -89,22 +89,19 @@ class Reconnects:
 
     def __init__(self, max_places: int) -> None:
         self._max_places = max_places
-        self._rows: dict[Place, list[Row]] = {}
+        self.rows: dict[Place, list[Row]] = {}
+        """By client and headend; empty while nobody stalled."""
         self.forgotten = 0
-
-    def __bool__(self) -> bool:
-        """False while no client stalled."""
-        return bool(self._rows)
 
     def stalled(self, finding: Finding) -> tuple[Row, Step]:
         """Notes that a session stalled; returns its row and what it is in it."""
         session = finding.session
         place = place_of(session)
-        rows = self._rows.pop(place, [])
+        rows = self.rows.pop(place, [])
         rows = [row for row in rows if session.first_ns - row.stalled_ns <= NEXT_WITHIN_NS]
-        self._rows[place] = rows
-        if len(self._rows) > self._max_places:
-            del self._rows[next(iter(self._rows))]
+        self.rows[place] = rows
+        if len(self.rows) > self._max_places:
+            del self.rows[next(iter(self.rows))]
             self.forgotten += 1
         spis = frozenset(
             spi for spi in (session.to_headend.esp_spi, session.to_client.esp_spi) if spi is not None
@@ -126,9 +123,9 @@ class Reconnects:
 
     def moved(self, session: Session) -> None:
         """A connection that lived on without a stall ends the row of its client."""
-        rows = self._rows.get(place_of(session))
+        rows = self.rows.get(place_of(session))
         if rows is not None and len(rows) == 1 and rows[0].stalled_ns <= session.first_ns:
-            del self._rows[place_of(session)]
+            del self.rows[place_of(session)]
 
 
 def _continued(session: Session, rows: list[Row], spis: frozenset[int]) -> tuple[Row | None, bool]:
