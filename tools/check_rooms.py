@@ -13,8 +13,9 @@ MAX_LINES = 600
 ALLOWED = {
     "core": {"ahash", "hashbrown", "memchr"},
     "capture": {"ctcpmon-core", "flate2", "lz4_flex", "thiserror", "zstd"},
+    "events": {"ctcpmon-core"},
     "runtime": {"ctcpmon-core", "ctcpmon-capture", "crossbeam-channel", "libc", "thiserror"},
-    "py": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-runtime", "pyo3"},
+    "py": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-events", "ctcpmon-runtime", "pyo3"},
 }
 """Normal dependencies of each crate. A new one is a decision: write it down, then add it here."""
 
