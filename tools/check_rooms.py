@@ -13,7 +13,7 @@ MAX_LINES = 600
 ALLOWED = {
     "core": {"ahash", "hashbrown", "memchr"},
     "capture": {"ctcpmon-core", "flate2", "lz4_flex", "thiserror", "zstd"},
-    "events": {"ctcpmon-core"},
+    "events": {"base64", "ctcpmon-core", "sha1"},
     "runtime": {"ctcpmon-core", "ctcpmon-capture", "crossbeam-channel", "libc", "thiserror"},
     "py": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-events", "ctcpmon-runtime", "pyo3"},
 }
