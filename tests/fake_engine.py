@@ -12,6 +12,12 @@ from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
+from ctcpmon.community import community_id
+
+from tests.session_events import SessionLines, encode
+
+__all__ = ["SessionLines", "encode"]
+
 T0 = 1_795_465_741_285_056_000
 SECOND = 1_000_000_000
 
@@ -125,6 +131,10 @@ class Session:
     linked_session: str | None = None
     tunnel_id: int = 0
     taps: tuple[int, ...] = (0,)
+
+    @property
+    def community_id(self) -> str | None:
+        return community_id(self.client_ip, self.client_port, self.headend_ip, self.headend_port)
 
 
 @dataclass(frozen=True)
@@ -454,8 +464,10 @@ def install() -> None:
         "Note",
         "Replay",
         "Session",
+        "SessionLines",
         "Stats",
         "ThresholdInfo",
+        "encode",
     ):
         setattr(fake, name, getattr(this, name))
     fake.__version__ = "0.0.0-test"  # type: ignore[attr-defined]

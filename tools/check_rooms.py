@@ -13,9 +13,10 @@ MAX_LINES = 600
 ALLOWED = {
     "core": {"ahash", "hashbrown", "memchr"},
     "capture": {"ctcpmon-core", "flate2", "lz4_flex", "thiserror", "zstd"},
+    "events": {"base64", "ctcpmon-core", "sha1"},
     "live": {"ctcpmon-core", "libc", "thiserror"},
     "runtime": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-live", "crossbeam-channel", "libc", "thiserror"},
-    "py": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-live", "ctcpmon-runtime", "pyo3"},
+    "py": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-events", "ctcpmon-live", "ctcpmon-runtime", "pyo3"},
 }
 """Normal dependencies of each crate. A new one is a decision: write it down, then add it here."""
 

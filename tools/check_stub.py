@@ -47,6 +47,7 @@ def check() -> list[str]:
         for node in tree.body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
+    values |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     wrong = [
         f"{name}: only in one of stub and module"
         for name in public([*classes, *values]) ^ public(dir(_ctcpmon))

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from ctcpmon.fixes.fitting import EvidenceRange, Treats, When
-from ctcpmon.fixes.recipe import load_recipe
+from ctcpmon.fixes.recipe import EvidenceRange, Treats, When, load_recipe
 
 if TYPE_CHECKING:
     from ctcpmon.fixes.recipe import Recipe

@@ -6,7 +6,7 @@ Every object here is frozen; every call is safe from any thread and releases the
 interpreter lock while it waits or works.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 __version__: str
@@ -17,6 +17,9 @@ EVIDENCE: tuple[EvidenceInfo, ...]
 """Every name that may stand in ``Evidence.name``."""
 COUNTERS: tuple[CounterInfo, ...]
 """Every name in ``Stats.counters``, in output order."""
+
+def encode(event: dict[str, object]) -> bytes:
+    """JSON of an event that Python made; a field that is None is left out. Numbers must be finite."""
 
 class CaptureError(Exception):
     """An input could not be opened or holds no readable capture (nothing was analysed)."""
@@ -128,6 +131,24 @@ class Session:
     linked_session: str | None  # earlier session with the same SPI or cookies (NAT rebinding, reconnect)
     tunnel_id: int
     taps: tuple[int, ...]
+    community_id: str | None  # Community ID v1 of the ends; None when they are of different IP versions
+
+@final
+class SessionLines:
+    """Writes the events of ended sessions, ``ctcpmon.session.v1``: their one producer."""
+
+    def __init__(
+        self,
+        *,
+        id_prefix: str,  # "<sensor>.<boot>."; all texts are written as they are, so they must be clean
+        source: str,
+        sensor: str,
+        version: str,
+        zones: Mapping[int, str],  # side of the device for each tap of a run with two
+        clean_group: Callable[[str], str] | None = None,  # None: VPN groups are not shown
+    ) -> None: ...
+    def line(self, session: Session, number: int) -> bytes:
+        """One line of JSON, without the newline. ``number`` is that of the event."""
 
 @final
 class Finding:

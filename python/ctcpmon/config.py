@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from ctcpmon import defaults
 from ctcpmon.errors import SettingsError
 from ctcpmon.platforms import PLATFORMS, family_of, nearest_platform
 from ctcpmon.text import clean
@@ -29,6 +30,9 @@ Release = Annotated[
     str, Meta(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){0,5}(\([0-9A-Za-z.]{1,12}\))?[0-9A-Za-z.]{0,12}\Z")
 ]
 Chain = Annotated[str, Meta(pattern=r"^(ip|ip6|inet) [A-Za-z0-9_-]{1,32} [A-Za-z0-9_-]{1,32}\Z")]
+
+
+_DEFAULT = defaults.Limits()
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -123,7 +127,7 @@ def _need_network(text: str) -> None:
 class Site(_Part, frozen=True):
     """What is known about the place of the tap."""
 
-    name: Tag = "local"
+    name: Tag = defaults.Settings().sensor
     position: Literal["client-side", "headend-side", "auto"] = "auto"
     firewall: tuple[Firewall, ...] = ()
     headend: tuple[Headend, ...] = ()
@@ -137,12 +141,12 @@ class Site(_Part, frozen=True):
 class Limits(_Part, frozen=True):
     """Bounds of memory. Reaching one is counted and shown, never silent."""
 
-    max_flow_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 256
-    max_sessions: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
-    max_pending: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    max_incidents: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
-    max_incident_sessions: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    incident_update_s: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+    max_flow_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = _DEFAULT.max_flow_mib
+    max_sessions: Annotated[int, Meta(ge=1, le=10_000_000)] = _DEFAULT.max_sessions
+    max_pending: Annotated[int, Meta(ge=1, le=1_000_000)] = _DEFAULT.max_pending
+    max_incidents: Annotated[int, Meta(ge=1, le=100_000)] = _DEFAULT.max_incidents
+    max_incident_sessions: Annotated[int, Meta(ge=1, le=1_000_000)] = _DEFAULT.max_incident_sessions
+    incident_update_s: Annotated[float, Meta(ge=0, le=3600)] = _DEFAULT.incident_update_s
 
 
 class Settings(_Part, frozen=True):

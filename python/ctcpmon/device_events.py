@@ -11,6 +11,7 @@ from ctcpmon import events
 from ctcpmon.addresses import ip_version
 from ctcpmon.community import community_id
 from ctcpmon.diagnosis import device_words
+from ctcpmon.figures import count
 from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
 
@@ -23,11 +24,13 @@ _SEVERITIES = {"stopped": 99, "interrupted": 47, "lossy": 47, "recut": 47, "over
 _ALERTS = {"stopped", "interrupted"}
 
 
-def device_event(pair: DevicePair, *, source: str, observer: events.Observer) -> events.DeviceEvent:
+def device_event(
+    pair: DevicePair, *, event_id: str, source: str, observer: events.Observer
+) -> events.DeviceEvent:
     """``ctcpmon.device.v1`` of one session seen at both taps."""
     return events.DeviceEvent(
         specversion="1.0",
-        id="",
+        id=event_id,
         source=source,
         dataschema="ctcpmon/device/v1",
         time=rfc3339(pair.ts_ns),
@@ -67,8 +70,8 @@ def device_event(pair: DevicePair, *, source: str, observer: events.Observer) ->
                 confidence=pair.confidence,
                 to_headend=_direction(pair.to_headend),
                 to_client=_direction(pair.to_client),
-                client_tap_missed_pkts=_count(pair.client_tap_missed_pkts),
-                headend_tap_missed_pkts=_count(pair.headend_tap_missed_pkts),
+                client_tap_missed_pkts=count(pair.client_tap_missed_pkts),
+                headend_tap_missed_pkts=count(pair.headend_tap_missed_pkts),
                 stopped_side=_stopped_side(pair.stopped_side),
                 loss_side="device" if pair.loss_side == "device" else None,
                 clock_offset_us=_us(pair.clock_offset_ns),
@@ -81,18 +84,18 @@ def device_event(pair: DevicePair, *, source: str, observer: events.Observer) ->
 
 def _direction(flow: DeviceDirection) -> events.CtcpDeviceDirection:
     return events.CtcpDeviceDirection(
-        entered_pkts=_count(flow.entered_pkts),
-        left_pkts=_count(flow.left_pkts),
-        matched_pkts=_count(flow.matched_pkts),
-        lost_in_device_pkts=_count(flow.lost_pkts),
-        appeared_pkts=_count(flow.appeared_pkts),
-        undecided_pkts=_count(flow.undecided_pkts),
-        overdue_pkts=_count(flow.overdue_pkts),
-        repeated_pkts=_count(flow.repeated_pkts),
-        recut_pkts=_count(flow.recut_pkts),
+        entered_pkts=count(flow.entered_pkts),
+        left_pkts=count(flow.left_pkts),
+        matched_pkts=count(flow.matched_pkts),
+        lost_in_device_pkts=count(flow.lost_pkts),
+        appeared_pkts=count(flow.appeared_pkts),
+        undecided_pkts=count(flow.undecided_pkts),
+        overdue_pkts=count(flow.overdue_pkts),
+        repeated_pkts=count(flow.repeated_pkts),
+        recut_pkts=count(flow.recut_pkts),
         verdict=_verdict(flow.verdict),
         confidence=flow.confidence,
-        outages=_count(flow.outages),
+        outages=count(flow.outages),
         stopped_at=_time(flow.stopped_at_ns),
         stopped_esp_seq=flow.stopped_esp_seq,
         stopped_pkts=flow.stopped_pkts,
@@ -124,10 +127,6 @@ def _verdict(value: str) -> events.DeviceVerdict:
 def _stopped_side(value: str | None) -> events.StoppedSide | None:
     known = value in get_args(events.StoppedSide)
     return cast("events.StoppedSide", value) if known else None
-
-
-def _count(value: int) -> int:
-    return max(0, min(value, events.MAX_SAFE_INTEGER))
 
 
 def _us(value_ns: int | None) -> int | None:

@@ -36,9 +36,11 @@ try:
         Note,
         Replay,
         Session,
+        SessionLines,
         Stats,
         ThresholdInfo,
         __version__,
+        encode,
     )
 except ImportError as error:
     _MESSAGE = (
@@ -64,9 +66,11 @@ __all__ = [
     "Note",
     "Replay",
     "Session",
+    "SessionLines",
     "Stats",
     "ThresholdInfo",
     "__version__",
+    "encode",
     "open_replay",
 ]
 

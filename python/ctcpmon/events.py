@@ -3,7 +3,7 @@
 Envelope: CloudEvents 1.0 attributes outside, ECS names inside, our own part under ``ctcp``.
 Rules: units in names, ``*_ratio`` 0 to 1, times RFC 3339 UTC with six decimals, not known means
 absent (a known zero or false is written), new fields may come in v1, a meaning never changes.
-Building events from engine objects is ``envelopes``; nothing here reads an engine object.
+Writing events is ``envelopes`` and ``rust/events``; nothing here reads an engine object.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from ctcpmon.figures import MAX_SAFE_INTEGER
 
 __all__ = [
     "MAX_SAFE_INTEGER",
@@ -47,9 +49,6 @@ __all__ = [
     "encode",
     "schema",
 ]
-
-MAX_SAFE_INTEGER = 2**53 - 1
-"""Largest integer that every JSON reader keeps exact."""
 
 Count = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
 Port = Annotated[int, Meta(ge=0, le=65535)]

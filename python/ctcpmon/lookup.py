@@ -81,22 +81,21 @@ def _keep(found: Found, item: Item, reference: str | None) -> None:
         return
     if item.finding is not None and _names_finding(item, item.finding, reference):
         if len(found.findings) < _MAX_KEPT:
-            found.findings.append((item.event.id, item.finding))
+            found.findings.append((item.id, item.finding))
         else:
             found.left_out += 1
-    if isinstance(item.event, SessionEvent) and (
-        item.event.id == reference or _names_session(item.event.data.ctcp.session, reference)
-    ):
-        if len(found.sessions) < _MAX_KEPT:
-            found.sessions.append(item.event)
+    if item.session is not None and (item.id == reference or _names_session(item.session.id, reference)):
+        event = item.event
+        if isinstance(event, SessionEvent) and len(found.sessions) < _MAX_KEPT:
+            found.sessions.append(event)
         else:
             found.left_out += 1
 
 
 def _names_finding(item: Item, finding: Finding, reference: str) -> bool:
     return (
-        item.event.id == reference
-        or (reference.isdecimal() and item.event.id.rpartition(".")[2] == reference)
+        item.id == reference
+        or (reference.isdecimal() and item.id.rpartition(".")[2] == reference)
         or _names_session(finding.session.id, reference)
     )
 

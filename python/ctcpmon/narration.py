@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from ctcpmon.text import clean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.engine import Note, Stats
 

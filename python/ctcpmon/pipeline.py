@@ -12,54 +12,78 @@ counted twice would make an incident look twice its size.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
-
-import msgspec
 
 from ctcpmon.diagnosis import Incident, IncidentBook
 from ctcpmon.envelopes import EventFactory, tap_of
 from ctcpmon.fixes.choose import fix_ids_for
+from ctcpmon.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Protocol
 
-    from ctcpmon import events
-    from ctcpmon.config import Settings
+    from ctcpmon.defaults import AnySettings
     from ctcpmon.engine import Batch, DevicePair, Finding, Session, Stats
+    from ctcpmon.events import Event, TapSide
 
-__all__ = ["TAP_SIDES", "Item", "Pipeline", "Source", "new_book"]
+    class Source(Protocol):
+        """The part of ``engine.Replay`` that a run needs."""
 
-TAP_SIDES: dict[int, events.TapSide] = {1: "client", 2: "headend"}
+        def poll(self, timeout_ms: int, max_items: int = ...) -> Batch:
+            """Findings and ended sessions."""
+
+        def stats(self) -> Stats:
+            """Counters."""
+
+
+__all__ = ["TAP_SIDES", "Item", "Pipeline", "new_book"]
+
+TAP_SIDES: dict[int, TapSide] = {1: "client", 2: "headend"}
 """Observation points of a run with two taps, as the engine numbers them."""
 
 
-class Source(Protocol):
-    """The part of ``engine.Replay`` that a run needs."""
+class Item(Record, frozen=True):
+    """An event as a line of JSON, and the object it was made from, when it is still at hand."""
 
-    def poll(self, timeout_ms: int, max_items: int = ...) -> Batch:
-        """Findings and ended sessions."""
-
-    def stats(self) -> Stats:
-        """Counters."""
-
-
-class Item(msgspec.Struct, frozen=True):
-    """An event and the object it was made from, when it is still at hand."""
-
-    event: events.Event
+    line: bytes
     finding: Finding | None = None
     incident: Incident | None = None
     session: Session | None = None
     device: DevicePair | None = None
 
+    @property
+    def event(self) -> Event:
+        """The line read back. Most runs only write it."""
+        from ctcpmon.events import decode
 
-def new_book(settings: Settings) -> IncidentBook:
+        return decode(self.line)
+
+    @property
+    def id(self) -> str:
+        """Id of the event."""
+        return self.event.id
+
+
+def new_book(settings: AnySettings) -> IncidentBook:
     """An incident book that knows the fixes for the site."""
+    return IncidentBook(settings.limits, _Fixes(settings).choose)
 
-    def choose(finding: Finding, /, *, is_headend_outage: bool) -> tuple[str, ...]:
-        return fix_ids_for(finding, settings.site, is_headend_outage=is_headend_outage)
 
-    return IncidentBook(settings.limits, choose)
+class _Fixes:
+    """Fix ids for the site. The last answer is kept: a finding that opens an incident asks twice."""
+
+    def __init__(self, settings: AnySettings) -> None:
+        self._site = settings.site
+        self._last: tuple[Finding, tuple[str, ...]] | None = None
+
+    def choose(self, finding: Finding, /, *, is_headend_outage: bool = False) -> tuple[str, ...]:
+        """Best first."""
+        if is_headend_outage:
+            return fix_ids_for(finding, self._site, is_headend_outage=True)
+        if self._last is None or self._last[0] is not finding:
+            self._last = (finding, fix_ids_for(finding, self._site))
+        return self._last[1]
 
 
 class Pipeline:
@@ -69,18 +93,17 @@ class Pipeline:
     """
 
     def __init__(
-        self, source: Source, settings: Settings, *, version: str, has_two_taps: bool = False
+        self, source: Source, settings: AnySettings, *, version: str, has_two_taps: bool = False
     ) -> None:
         self._source = source
-        self._settings = settings
         taps = TAP_SIDES if has_two_taps else {}
         self._factory = EventFactory(
             version=version, sensor=settings.sensor, taps=taps, show_groups=settings.show_groups
         )
-        self.book = new_book(settings)
-        self._books: dict[int | None, IncidentBook] = {
-            tap: self.book if n == 0 else new_book(settings) for n, tap in enumerate(taps)
-        }
+        self._fixes = _Fixes(settings)
+        books = [IncidentBook(settings.limits, self._fixes.choose) for _ in taps or (None,)]
+        self.book = books[0]
+        self._books: dict[int | None, IncidentBook] = dict(zip(taps, books, strict=False))
 
     def batches(self, timeout_ms: int = 200) -> Iterator[tuple[Item, ...]]:
         """Yields the items of each poll, in event order; an empty tuple while the engine works.
@@ -102,34 +125,34 @@ class Pipeline:
         counters: Counter[str] = Counter()
         for book in books.values():
             counters.update(book.counters)
-        stats = self._factory.stats(self._source.stats(), counters)
-        yield (Item(self._factory.number(stats)),)
+        yield (Item(self._factory.stats(self._source.stats(), counters)),)
 
     def _device(self, pair: DevicePair) -> Item:
-        return Item(self._factory.number(self._factory.device(pair)), device=pair)
+        return Item(self._factory.device(pair), device=pair)
 
     def _end(self, sessions: tuple[Session, ...]) -> Iterator[Item]:
         for session in sessions:
-            yield Item(self._factory.number(self._factory.session(session)), session=session)
-            tap = tap_of(session)
-            for incident in self._books.get(tap, self.book).end(session):
-                yield self._incident(incident, tap)
+            yield Item(self._factory.session(session), session=session)
+            for incident in self._book_at(session).end(session):
+                yield self._incident(incident, tap_of(session))
 
     def _judge(self, findings: tuple[Finding, ...]) -> Iterator[Item]:
         for finding in findings:
-            tap = tap_of(finding.session)
-            book = self._books.get(tap, self.book)
+            book = self._book_at(finding.session)
             before = book.incident_of(finding.session)
             changed = book.add(finding)
-            event = self._factory.finding(
+            line = self._factory.finding(
                 finding,
                 # A finding that clears the last session belongs to the incident it closes.
                 incident=book.incident_of(finding.session) or before,
-                fixes=() if finding.verdict == "healthy" else fix_ids_for(finding, self._settings.site),
+                fixes=() if finding.verdict == "healthy" else self._fixes.choose(finding),
             )
-            yield Item(self._factory.number(event), finding=finding)
+            yield Item(line, finding=finding)
             for incident in changed:
-                yield self._incident(incident, tap)
+                yield self._incident(incident, tap_of(finding.session))
+
+    def _book_at(self, session: Session) -> IncidentBook:
+        return self._books.get(tap_of(session), self.book) if self._books else self.book
 
     def _incident(self, incident: Incident, tap: int | None) -> Item:
-        return Item(self._factory.number(self._factory.incident(incident, tap)), incident=incident)
+        return Item(self._factory.incident(incident, tap), incident=incident)

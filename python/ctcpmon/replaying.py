@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-import msgspec
-
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
 from ctcpmon.narration import INCOMPLETE_NOTES, Narrator, say
 from ctcpmon.pipeline import Pipeline
+from ctcpmon.records import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ctcpmon.config import Settings
+    from typing import Literal
+
+    from ctcpmon.defaults import AnySettings
     from ctcpmon.engine import Replay, Stats
     from ctcpmon.events import TapSide
     from ctcpmon.sinks import Sink
 
-__all__ = ["FailOn", "ReplayRequest", "follow", "run"]
+    FailOn = Literal["warn", "crit"]
 
-FailOn = Literal["warn", "crit"]
+__all__ = ["ReplayRequest", "follow", "run"]
+
 _FAIL_RANKS: dict[FailOn, int] = {
     "warn": SEVERITY_RANK["warning"],
     "crit": SEVERITY_RANK["critical"],
@@ -32,11 +33,11 @@ _NOTHING_IN_COMMON = (
 )
 
 
-class ReplayRequest(msgspec.Struct, frozen=True):
+class ReplayRequest(Record, frozen=True):
     """What the user asked for."""
 
     paths: tuple[str, ...]
-    settings: Settings
+    settings: AnySettings
     speed: float = 0.0
     batch_frames: int = 0
     fail_on: FailOn | None = None
@@ -100,7 +101,7 @@ def _drive(
                 worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
         if items:
             narrator.clear()
-            sink.write([item.event for item in items])
+            sink.write([item.line for item in items])
         if interrupts.is_requested:
             # The engine then hands over what it has; the loop ends by itself.
             replay.stop()

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Plain", "main"]
 
 _DEFAULT_MIB, _MOST_MIB = 256, 1_048_576
-"""Those of ``config.Limits``, which is not loaded yet."""
-_COLLECT_EVERY = 20_000
+"""Those of ``defaults.Limits``, which is not loaded yet, and of ``config.Limits``."""
+_COLLECT_EVERY = 100_000
 """Containers made before the collector of cycles looks at them; Python's own 700 is a dozen events."""
 _WITH_VALUE = {"-o": "output", "--output": "output", "--fail-on": "fail_on", "--max-flow-mib": "max_flow_mib"}
 _FLAGS = {"-v": "is_verbose", "--verbose": "is_verbose", "--show-groups": "show_groups"}
@@ -85,12 +85,12 @@ class Plain:
 
     def request(self) -> ReplayRequest:
         """The same as ``cli`` makes of it."""
-        from ctcpmon.config import settings_with
+        from ctcpmon.defaults import Limits, Settings
         from ctcpmon.replaying import ReplayRequest
 
         return ReplayRequest(
             paths=tuple(self.paths),
-            settings=settings_with(None, max_flow_mib=self.max_flow_mib, show_groups=self.show_groups),
+            settings=Settings(Limits(max_flow_mib=self.max_flow_mib), self.show_groups),
             fail_on=self.fail_on,
             is_live=sys.stderr.isatty(),
             is_verbose=self.is_verbose,

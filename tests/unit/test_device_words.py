@@ -33,7 +33,7 @@ def table(scenario: Scenario, pairs: list[DevicePair], cells: int) -> str:
     stream = io.BytesIO()
     sink = TableSink(stream, cells=cells)
     for items in pipeline.batches(0):
-        sink.write([item.event for item in items])
+        sink.write([item.line for item in items])
     sink.close()
     return stream.getvalue().decode()
 

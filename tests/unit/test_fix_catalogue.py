@@ -20,7 +20,9 @@ from ctcpmon.fixes import (
     render,
     render_for_incident,
 )
+from ctcpmon.fixes.fitting import EvidenceRange, Ranks, Treats, When
 from ctcpmon.fixes.ranks import RANKS
+from ctcpmon.fixes.recipe import Recipe
 from ctcpmon.platforms import PLATFORMS, family_of
 
 from tests.fake_engine import finding, stalled
@@ -54,8 +56,19 @@ def test_every_device_of_the_field_notes_has_a_recipe(device: str) -> None:
 def test_the_ranks_are_those_of_the_recipes() -> None:
     assert [entry.id for entry in RANKS] == [recipe.id for recipe in RECIPES], "run tools/fix_ranks.py"
     for entry, recipe in zip(RANKS, RECIPES, strict=True):
-        for name in entry.__struct_fields__:
-            assert getattr(entry, name) == getattr(recipe, name), "run tools/fix_ranks.py"
+        assert repr(entry) == repr(plain(recipe)), "run tools/fix_ranks.py"
+
+
+def plain(recipe: Recipe) -> Ranks:
+    """What choosing reads of a recipe."""
+    ranges = [EvidenceRange(one.name, one.at_least, one.at_most) for one in recipe.when.evidence]
+    return Ranks(
+        recipe.id,
+        recipe.platform,
+        tuple(Treats(one.detector, one.rank, one.if_evidence, one.if_site) for one in recipe.treats),
+        When(recipe.when.protocols, tuple(ranges)),
+        recipe.is_common,
+    )
 
 
 def test_every_platform_has_a_recipe_and_every_recipe_a_platform() -> None:

@@ -175,9 +175,10 @@ def _check_numbers(node: Any) -> None:
 
 
 def test_words_outside_the_contract_become_unknown(scenario: Scenario) -> None:
-    scenario.items = [session(state="weird", worst_state="", stopped_side="left", loss_side="\x1b")]
+    on = session(state="weird")
+    scenario.items = [finding(1, on, verdict="", stopped_side="left", loss_side="\x1b")]
     ctcp = parsed(run(scenario)[0])["data"]["ctcp"]
-    assert (ctcp["state"], ctcp["worst_state"]) == ("unknown", "unknown")
+    assert (ctcp["state"], ctcp["verdict"]) == ("unknown", "unknown")
     assert "stopped_side" not in ctcp
     assert "loss_side" not in ctcp
 

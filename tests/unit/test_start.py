@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import ctcpmon.replaying
 import pytest
 from click.testing import CliRunner
+from ctcpmon import defaults
 from ctcpmon.cli import cli
-from ctcpmon.config import Limits
+from ctcpmon.config import Limits, Settings, Site
 from ctcpmon.start import Plain
 
 if TYPE_CHECKING:
@@ -57,6 +58,15 @@ LEFT = [
 ]
 
 
+def seen(request: ReplayRequest) -> dict[str, object]:
+    """All that a run sees of a request. Nothing known of the site is None here and an empty site there."""
+    settings = request.settings
+    limits = {name: getattr(settings.limits, name) for name in defaults.Limits.__slots__}
+    assert settings.site in {None, Site()}
+    rest = {name: getattr(request, name) for name in type(request).__slots__ if name != "settings"}
+    return {**rest, **limits, "sensor": settings.sensor, "show_groups": settings.show_groups}
+
+
 @pytest.mark.usefixtures("scenario")
 @pytest.mark.parametrize("words", UNDERSTOOD, ids=" ".join)
 def test_what_is_understood_means_the_same_to_the_parser(
@@ -67,7 +77,7 @@ def test_what_is_understood_means_the_same_to_the_parser(
     assert CliRunner().invoke(cli, words).exit_code == 0
     plain = Plain.of(words)
     assert plain is not None
-    assert [plain.request()] == asked
+    assert [seen(plain.request())] == [seen(request) for request in asked]
     assert plain.max_flow_mib == asked[0].settings.limits.max_flow_mib
 
 
@@ -102,4 +112,22 @@ def test_nothing_slow_is_imported_before_the_engine_starts() -> None:
     paths = [str(path) for path in sys.path if path]
     code = f"import sys; sys.path[:] = {paths!r}\n{code}"
     shown = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_the_settings_of_no_file_are_those_of_an_empty_one() -> None:
+    assert Limits.__struct_fields__ == defaults.Limits.__slots__
+    for name in Limits.__struct_fields__:
+        assert getattr(Limits(), name) == getattr(defaults.Limits(), name)
+    assert Settings().sensor == defaults.Settings().sensor
+    assert Settings().show_groups == defaults.Settings().show_groups
+
+
+def test_a_plain_run_needs_no_library_of_types() -> None:
+    code = (
+        "import sys\n"
+        "import ctcpmon.replaying, ctcpmon.pipeline, ctcpmon.sinks.jsonl, ctcpmon.defaults\n"
+        "print([name for name in ('msgspec', 'dataclasses', 'inspect', 'click') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -82,7 +82,7 @@ def test_five_thousand_sessions_are_a_page_and_take_linear_time(scenario: Scenar
     stream = io.BytesIO()
     table = TableSink(stream)
     for items in pipeline.batches(0):
-        table.write([item.event for item in items])
+        table.write([item.line for item in items])
     table.close()
     text = stream.getvalue().decode()
     assert "INCIDENTS 1: 1 open, 1 critical" in text
@@ -99,6 +99,6 @@ def test_unlike_incidents_are_cut_with_their_sum_told(scenario: Scenario) -> Non
     stream = io.BytesIO()
     table = TableSink(stream)
     for items in pipeline.batches(0):
-        table.write([item.event for item in items])
+        table.write([item.line for item in items])
     table.close()
     assert "and 60 more, none worse: 60 sessions, 60 stalled" in stream.getvalue().decode()

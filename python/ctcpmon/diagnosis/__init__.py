@@ -3,8 +3,8 @@
 from ctcpmon.diagnosis.causes import CAUSES, Cause, cause_of
 from ctcpmon.diagnosis.device import REFUSALS, device_words
 from ctcpmon.diagnosis.device_timer import DeviceTimer
-from ctcpmon.diagnosis.grouping import FixChooser, IncidentBook
-from ctcpmon.diagnosis.incident import SEVERITY_RANK, Change, CloseReason, Incident, Remark, Severity
+from ctcpmon.diagnosis.grouping import IncidentBook
+from ctcpmon.diagnosis.incident import SEVERITY_RANK, Incident, Remark
 from ctcpmon.diagnosis.open_incident import client_net
 from ctcpmon.diagnosis.outage import RULE as OUTAGE_RULE
 from ctcpmon.diagnosis.reconnects import Cycle
@@ -18,21 +18,24 @@ from ctcpmon.diagnosis.wording import (
     stopped_words,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ctcpmon.diagnosis.grouping import FixChooser as FixChooser
+    from ctcpmon.diagnosis.incident import Change as Change
+    from ctcpmon.diagnosis.incident import CloseReason as CloseReason
+    from ctcpmon.diagnosis.incident import Severity as Severity
+
 __all__ = [
     "CAUSES",
     "OUTAGE_RULE",
     "REFUSALS",
     "SEVERITY_RANK",
     "Cause",
-    "Change",
-    "CloseReason",
     "Cycle",
     "DeviceTimer",
-    "FixChooser",
     "Incident",
     "IncidentBook",
     "Remark",
-    "Severity",
     "cause_of",
     "client_net",
     "device_words",

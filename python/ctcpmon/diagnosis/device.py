@@ -6,11 +6,10 @@ end of a capture to tell is named as such.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ctcpmon.diagnosis.wording import duration
 from ctcpmon.stamps import clock
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.engine import DeviceDirection, DevicePair
 

@@ -8,14 +8,17 @@ so the delay there says how fast the sender was, not which timer ran.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
-
-import msgspec
 
 from ctcpmon.diagnosis.wording import duration
+from ctcpmon.records import Record, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from ctcpmon.engine import Finding
+
+    Kind = Literal["delay", "window", "segments", "at_hole"]
 
 __all__ = ["DeviceTimer", "StopMeter"]
 
@@ -42,10 +45,8 @@ _TIMERS = (
 _QUEUES = ((3, 0, "an ASA"), (16, 1, "IOS"), (64, 1, "Palo Alto"))
 """Segments, how far a count may be off (a guess), whose out-of-order queue holds that many."""
 
-Kind = Literal["delay", "window", "segments", "at_hole"]
 
-
-class DeviceTimer(msgspec.Struct, frozen=True):
+class DeviceTimer(Record, frozen=True):
     """What the stops have in common."""
 
     kind: Kind
@@ -61,12 +62,12 @@ class DeviceTimer(msgspec.Struct, frozen=True):
     """Time from the loss to the stop, the middle of those that agree."""
 
 
-class StopMeter(msgspec.Struct):
+class StopMeter(Record):
     """Collects how the sessions of one incident stopped. Bounded: ``MAX_SAMPLES`` of each kind."""
 
     left_out: int = 0
-    _delays: list[float] = msgspec.field(default_factory=list)
-    _segments: list[int] = msgspec.field(default_factory=list)
+    _delays: list[float] = field(default_factory=list)
+    _segments: list[int] = field(default_factory=list)
     _at_limit: int = 0
     _limit_seen: int = 0
     _limit_known: int = 0
@@ -114,9 +115,15 @@ class StopMeter(msgspec.Struct):
     def read(self) -> DeviceTimer | None:
         """The remark, or None when too few sessions agree."""
         if not self._is_told:
-            self._told = self._window() or self._queue() or self._delay()
+            self._told = self._tell()
             self._is_told = True
         return self._told
+
+    def _tell(self) -> DeviceTimer | None:
+        # Most incidents are small: fewer stops than must agree say nothing.
+        if max(self._at_limit, len(self._segments), len(self._delays)) < MIN_SESSIONS:
+            return None
+        return self._window() or self._queue() or self._delay()
 
     def _window(self) -> DeviceTimer | None:
         count, known = self._at_limit, self._limit_known

@@ -12,11 +12,10 @@ Everything is bounded; what is refused at a limit stands in ``counters``.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
 
-from ctcpmon.config import Limits
+from ctcpmon.defaults import Limits
 from ctcpmon.diagnosis.causes import cause_of
-from ctcpmon.diagnosis.incident import SEVERITY_RANK, Change, CloseReason, Incident
+from ctcpmon.diagnosis.incident import SEVERITY_RANK, Incident
 from ctcpmon.diagnosis.open_incident import (
     CLEARED_AFTER_NS,
     OUTAGE,
@@ -34,24 +33,29 @@ from ctcpmon.diagnosis.reconnects import Place, Reconnects, place_of
 from ctcpmon.diagnosis.storms import StormWatch
 from ctcpmon.text import clean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
+    from ctcpmon.defaults import AnyLimits
+    from ctcpmon.diagnosis.incident import Change, CloseReason
     from ctcpmon.diagnosis.outage import Side, Silence
     from ctcpmon.engine import Finding, Session
 
-__all__ = ["FixChooser", "IncidentBook"]
+    class FixChooser(Protocol):
+        """Gives the fix ids for a finding, best first."""
+
+        def __call__(self, finding: Finding, /, *, is_headend_outage: bool) -> tuple[str, ...]:
+            """``is_headend_outage``: the whole headend is away, no single stream is at fault."""
+
+
+__all__ = ["IncidentBook"]
 
 _NEVER = 2**63
 WAIT_FOR_RETURN_NS = 120 * 10**9
 """Guess: a client gives up after 90 s (its DPD default) and dials again; then it counts as gone."""
 _MOVED_NS = 10 * 10**9
 """Guess: a connection that lived so long without a stall carried its user's traffic."""
-
-
-class FixChooser(Protocol):
-    """Gives the fix ids for a finding, best first."""
-
-    def __call__(self, finding: Finding, /, *, is_headend_outage: bool) -> tuple[str, ...]:
-        """``is_headend_outage``: the whole headend is away, no single stream is at fault."""
 
 
 def _no_fixes(_finding: Finding, /, *, is_headend_outage: bool) -> tuple[str, ...]:  # noqa: ARG001
@@ -65,8 +69,8 @@ class IncidentBook:
     closed at once; changed counts at most once per ``limits.incident_update_s`` seconds of packet time.
     """
 
-    def __init__(self, limits: Limits | None = None, choose_fixes: FixChooser = _no_fixes) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: AnyLimits | None = None, choose_fixes: FixChooser = _no_fixes) -> None:
+        self._limits: AnyLimits = limits or Limits()
         self._choose_fixes = choose_fixes
         self._update_ns = int(self._limits.incident_update_s * 1e9)
         self._open: dict[Key, OpenIncident] = {}
@@ -144,21 +148,24 @@ class IncidentBook:
         self._now_ns = max(self._now_ns, session.last_ns)
         now_ns = self._now_ns
         session_key = (session.id, session.generation)
-        place = place_of(session)
         announce: list[Incident] = []
         home = self._homes.get(session_key)
         if home is not None and session.end_reason not in {"", "end_of_input"}:
             incident = self._open[home]
             incident.end_member(session_key, session)
             del self._homes[session_key]
+            place = place_of(session)
             if place in incident.missing:
                 self._missed_at.setdefault(place, {})[home] = None
             announce += self._settle(incident, now_ns)
         if self._outages.ended(session):
             announce += self._refute(session, now_ns)
-        if _has_moved(session):
+        # Most sessions end while nobody waits for their client.
+        if (self._reconnects.rows or self._missed_at) and _has_moved(session):
             self._reconnects.moved(session)
             announce += self._back(session, now_ns)
+        if not announce and now_ns < self._next_due_ns:
+            return ()
         return (*announce, *self._due(now_ns))
 
     def finish(self) -> tuple[Incident, ...]:

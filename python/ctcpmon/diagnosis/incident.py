@@ -5,32 +5,32 @@ This is what the screen, the table, the Python interface and ``ctcpmon.incident.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-import msgspec
-
 from ctcpmon.diagnosis.wording import duration, loss_words, silence_words, stopped_words
+from ctcpmon.records import Record
 from ctcpmon.text import clean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from ctcpmon.diagnosis.causes import Cause
     from ctcpmon.diagnosis.device_timer import DeviceTimer
     from ctcpmon.diagnosis.reconnects import Cycle
     from ctcpmon.engine import Finding
 
-__all__ = ["SEVERITY_RANK", "Change", "CloseReason", "Incident", "Remark", "Severity"]
+    Severity = Literal["critical", "warning", "info"]
+    Change = Literal["opened", "changed", "closed"]
+    CloseReason = Literal["cleared", "reconnected", "gone", "moved"]
+    """Its sessions move again; the clients of those that ended are back; some went away and are not back, or
+    all ended; its sessions are part of another incident."""
 
-Severity = Literal["critical", "warning", "info"]
-Change = Literal["opened", "changed", "closed"]
-CloseReason = Literal["cleared", "reconnected", "gone", "moved"]
-"""Its sessions move again; the clients of those that ended are back; some went away and are not back, or
-all ended; its sessions are part of another incident."""
+__all__ = ["SEVERITY_RANK", "Incident", "Remark"]
 
 SEVERITY_RANK: dict[Severity, int] = {"critical": 3, "warning": 2, "info": 1}
 """Higher is worse."""
 
 
-class Remark(NamedTuple):
+class Remark(Record, frozen=True):
     """Something that no session says alone."""
 
     text: str
@@ -39,7 +39,7 @@ class Remark(NamedTuple):
     """The same in at most 66 cells, what a screen of 80 has room for."""
 
 
-class Incident(msgspec.Struct, frozen=True):
+class Incident(Record, frozen=True):
     """State of one incident at one moment. Counts are sessions, times are packet times."""
 
     id: str

@@ -7,18 +7,18 @@ Ended sessions leave the table of members and stay as numbers, so a long inciden
 from __future__ import annotations
 
 import hashlib
+from collections import namedtuple
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
-
-import msgspec
 
 from ctcpmon.addresses import ip_version
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.device_timer import StopMeter
 from ctcpmon.diagnosis.incident import Incident
 from ctcpmon.diagnosis.reconnects import place_of, tell_cycle
+from ctcpmon.records import Record, field
 from ctcpmon.text import clean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.diagnosis.incident import Change, CloseReason, Severity
     from ctcpmon.diagnosis.reconnects import Place, Row
@@ -71,28 +71,28 @@ def rank_of(verdict: str) -> int:
     return _RANKS.get(verdict, 1)
 
 
-class Key(NamedTuple):
-    """What sessions of one incident have in common."""
+class Key(
+    namedtuple(  # noqa: PYI024 typing is not imported by a plain run, and a tuple is the fastest key
+        "Key", ("headend_ip", "headend_port", "family", "client_net", "loss_side", "rank"), defaults=(0,)
+    )
+):
+    """What sessions of one incident have in common.
 
-    headend_ip: str
-    headend_port: int
-    family: str
-    client_net: str
-    """Empty: all client networks."""
-    loss_side: str
-    """In an outage the side that fell silent."""
-    rank: int = 0
-    """Of a storm: it takes in sessions of this rank only. 0: any."""
+    ``client_net`` is empty for all client networks; ``loss_side`` is in an outage the side that fell silent;
+    ``rank`` is that of a storm, which takes in sessions of this rank only, and 0 for any.
+    """
+
+    __slots__ = ()
 
     def of_storm(self, rank: int) -> Key:
         """The same cause over all client networks."""
         return self._replace(client_net="", rank=rank)
 
 
-class Member(msgspec.Struct):
+class Member(Record):
     """One session in one incident: the detectors that hold a verdict on it."""
 
-    verdicts: dict[str, str] = msgspec.field(default_factory=dict)
+    verdicts: dict[str, str] = field(default_factory=dict)
     was_stalled: bool = False
     row: Row | None = None
     """Stalled connections of the same client, once this one stalled."""
@@ -102,12 +102,15 @@ class Member(msgspec.Struct):
     @property
     def worst(self) -> int:
         """Rank of the worst verdict in force."""
-        return max(map(rank_of, self.verdicts.values()), default=0)
+        worst = 0
+        for verdict in self.verdicts.values():
+            worst = max(worst, rank_of(verdict))
+        return worst
 
     @property
     def rank(self) -> int:
         """The same, but a session that had stalled and is only at risk moves again: 0."""
-        if self.was_stalled and all(verdict == "at_risk" for verdict in self.verdicts.values()):
+        if self.was_stalled and set(self.verdicts.values()) <= {"at_risk"}:
             return 0
         return self.worst
 
@@ -120,7 +123,7 @@ class Member(msgspec.Struct):
         self.was_stalled |= finding.verdict == "stalled"
 
 
-class OpenIncident(msgspec.Struct):
+class OpenIncident(Record):
     """An open incident. ``counts[rank]`` is the number of members of that rank."""
 
     key: Key
@@ -129,25 +132,25 @@ class OpenIncident(msgspec.Struct):
     since_ns: int
     last_ns: int
     lead_rank: int = -1
-    members: dict[SessionKey, Member] = msgspec.field(default_factory=dict)
-    counts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    members: dict[SessionKey, Member] = field(default_factory=dict)
+    counts: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     moved_and_ended: int = 0
     """Sessions that moved again before they ended."""
     gone: int = 0
     """Sessions that ended otherwise."""
     reconnected: int = 0
     """Of those, the ones whose client came back on another connection."""
-    missing: dict[Place, list[tuple[int, int]]] = msgspec.field(default_factory=dict)
+    missing: dict[Place, list[tuple[int, int]]] = field(default_factory=dict)
     """Sessions that are gone and whose client did not come back: rank and moment of the stall."""
-    missed: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    missed: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     """``missing``, counted by rank."""
-    shown: dict[SessionKey, None] = msgspec.field(default_factory=dict)
+    shown: dict[SessionKey, None] = field(default_factory=dict)
     """The first sessions, in order of appearance."""
     moving_since_ns: int = 0
-    nets: dict[str, None] = msgspec.field(default_factory=dict)
-    rows: dict[int, Row] = msgspec.field(default_factory=dict)
-    stops: StopMeter = msgspec.field(default_factory=StopMeter)
-    protocols: dict[str, None] = msgspec.field(default_factory=dict)
+    nets: dict[str, None] = field(default_factory=dict)
+    rows: dict[int, Row] = field(default_factory=dict)
+    stops: StopMeter = field(default_factory=StopMeter)
+    protocols: dict[str, None] = field(default_factory=dict)
     rebindings: int = 0
     is_refuted: bool = False
     """An outage that turned out not to be headend-wide."""
@@ -171,7 +174,10 @@ class OpenIncident(msgspec.Struct):
     @property
     def rank(self) -> int:
         """Rank of the worst session; one that is gone counts until its client is back."""
-        return next((rank for rank in (3, 2, 1) if self.counts[rank] or self.missed[rank]), 0)
+        for rank in (3, 2, 1):
+            if self.counts[rank] or self.missed[rank]:
+                return rank
+        return 0
 
     @property
     def is_outage(self) -> bool:

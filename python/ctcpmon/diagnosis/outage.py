@@ -8,14 +8,17 @@ by findings kept for each.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-import msgspec
 
 from ctcpmon.diagnosis.reconnects import had_loss
+from ctcpmon.records import Record, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from ctcpmon.engine import Finding, Session
+
+    Side = Literal["headend", "client"]
 
 __all__ = ["RULE", "OutageWatch", "Silence", "silence_of"]
 
@@ -37,10 +40,9 @@ RULE = (
     f"{CLIENTS_WITHIN_NS // 10**9} s when the clients are not heard; at least half of the clients of that "
     "headend with any finding; no loss before. All of these numbers are guesses."
 )
-Side = Literal["headend", "client"]
 
 
-class Silence(NamedTuple):
+class Silence(Record, frozen=True):
     """One client's side of the story."""
 
     client_ip: str
@@ -50,28 +52,29 @@ class Silence(NamedTuple):
     finding: Finding
 
 
-class _Headend(msgspec.Struct):
-    recent: deque[Silence] = msgspec.field(default_factory=lambda: deque(maxlen=MAX_REMEMBERED))
-    clients: dict[str, None] = msgspec.field(default_factory=dict)
+class _Headend(Record):
+    recent: deque[Silence] = field(default_factory=lambda: deque(maxlen=MAX_REMEMBERED))
+    clients: dict[str, None] = field(default_factory=dict)
     """Clients with any finding that did not end since."""
     outage: tuple[Side, int, int] | None = None
     """Side that fell silent, first and last moment."""
-    affected: set[str] = msgspec.field(default_factory=set)
-    unharmed: set[str] = msgspec.field(default_factory=set)
+    affected: set[str] = field(default_factory=set)
+    unharmed: set[str] = field(default_factory=set)
     """Clients of sessions that went on through the outage; known once they end."""
 
 
 def silence_of(finding: Finding) -> Silence | None:
     """The silence a finding tells of, unless a loss explains it."""
+    detector = finding.detector
+    if detector not in {"ctcp.silent_death", "ctcp.ike_unanswered"}:
+        return None
     if finding.verdict not in {"stalled", "suspect"} or had_loss(finding):
         return None
     side: Side
-    if finding.detector == "ctcp.silent_death":
+    if detector == "ctcp.silent_death":
         side = "client" if finding.stopped_side == "client" else "headend"
-    elif finding.detector == "ctcp.ike_unanswered":
-        side = "headend" if finding.stopped_side == "client" else "client"
     else:
-        return None
+        side = "headend" if finding.stopped_side == "client" else "client"
     began = next((item.ts_ns for item in finding.evidence if item.ts_ns is not None), None)
     return Silence(finding.session.client_ip, side, began or finding.since_ns, finding)
 
@@ -126,6 +129,8 @@ class OutageWatch:
 
     def ended(self, session: Session) -> bool:
         """Notes an ended session; True when it shows that the outage was not headend-wide."""
+        if not self._headends:
+            return False
         here = self._headends.get((session.headend_ip, session.headend_port))
         if here is None:
             return False

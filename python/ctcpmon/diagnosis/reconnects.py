@@ -10,16 +10,20 @@ Bounded: rows by address, oldest address out first; what is forgotten is counted
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Literal
-
-import msgspec
 
 from ctcpmon.diagnosis.wording import duration
+from ctcpmon.records import Record, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from ctcpmon.engine import Finding, Session
 
-__all__ = ["Cycle", "Place", "Reconnects", "Row", "Step", "had_loss", "place_of", "tell_cycle"]
+    Step = Literal["first", "next", "rebound"]
+    """First connection of a row, a further one, or the same one on a new port."""
+
+__all__ = ["Cycle", "Place", "Reconnects", "Row", "had_loss", "place_of", "tell_cycle"]
 
 MIN_CONNECTIONS = 3
 """Guess: two stalls of one client may be two losses, three in a row are a cycle."""
@@ -34,8 +38,6 @@ MAX_LIVES = 16
 """Last lifetimes kept of one row."""
 _LOSS = frozenset({"hole_to_stall_ms", "hole_bytes"})
 
-Step = Literal["first", "next", "rebound"]
-"""First connection of a row, a further one, or the same one on a new port."""
 Place = tuple[str, str, int]
 """Client address, headend address, headend port."""
 
@@ -50,7 +52,7 @@ def had_loss(finding: Finding) -> bool:
     return any(item.name in _LOSS and item.value > 0 for item in finding.evidence)
 
 
-class Row(msgspec.Struct):
+class Row(Record):
     """Connections of one client that stalled one after the other."""
 
     session_id: str
@@ -58,12 +60,12 @@ class Row(msgspec.Struct):
     stalled_ns: int
     spis: frozenset[int]
     connections: int = 1
-    lifetimes_ms: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=MAX_LIVES))
+    lifetimes_ms: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_LIVES))
     losses: int = 0
     """Connections that stalled after a loss."""
 
 
-class Cycle(msgspec.Struct, frozen=True):
+class Cycle(Record, frozen=True):
     """Reconnect cycles in one incident."""
 
     clients: int
@@ -87,18 +89,19 @@ class Reconnects:
 
     def __init__(self, max_places: int) -> None:
         self._max_places = max_places
-        self._rows: dict[Place, list[Row]] = {}
+        self.rows: dict[Place, list[Row]] = {}
+        """By client and headend; empty while nobody stalled."""
         self.forgotten = 0
 
     def stalled(self, finding: Finding) -> tuple[Row, Step]:
         """Notes that a session stalled; returns its row and what it is in it."""
         session = finding.session
         place = place_of(session)
-        rows = self._rows.pop(place, [])
+        rows = self.rows.pop(place, [])
         rows = [row for row in rows if session.first_ns - row.stalled_ns <= NEXT_WITHIN_NS]
-        self._rows[place] = rows
-        if len(self._rows) > self._max_places:
-            del self._rows[next(iter(self._rows))]
+        self.rows[place] = rows
+        if len(self.rows) > self._max_places:
+            del self.rows[next(iter(self.rows))]
             self.forgotten += 1
         spis = frozenset(
             spi for spi in (session.to_headend.esp_spi, session.to_client.esp_spi) if spi is not None
@@ -120,9 +123,9 @@ class Reconnects:
 
     def moved(self, session: Session) -> None:
         """A connection that lived on without a stall ends the row of its client."""
-        rows = self._rows.get(place_of(session))
+        rows = self.rows.get(place_of(session))
         if rows is not None and len(rows) == 1 and rows[0].stalled_ns <= session.first_ns:
-            del self._rows[place_of(session)]
+            del self.rows[place_of(session)]
 
 
 def _continued(session: Session, rows: list[Row], spis: frozenset[int]) -> tuple[Row | None, bool]:

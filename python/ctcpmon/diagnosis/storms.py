@@ -6,8 +6,8 @@ Counts openings; merging is the book's. Bounded: groups, and openings kept for e
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,6 +45,8 @@ class StormWatch:
         while recent and now_ns - recent[0][0] > WITHIN_NS:
             recent.popleft()
         recent.append((now_ns, key))
+        if len(recent) < STORM_INCIDENTS:
+            return ()
         keys = tuple(dict.fromkeys(one for _, one in recent if is_like(one)))
         if len(keys) < STORM_INCIDENTS:
             return ()

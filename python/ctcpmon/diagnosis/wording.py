@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from ctcpmon.text import clean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.engine import Evidence
 
@@ -122,7 +122,8 @@ def quantity(value: float, unit: str) -> str:
         return f"{_plain(value)} times" if is_factor else percent(value * _RATIOS[unit])
     if unit == "flag":
         return "yes" if value else "no"
-    singular, plural = _UNIT_WORDS.get(unit, (clean(unit, 20), clean(unit, 20)))
+    words = _UNIT_WORDS.get(unit)
+    singular, plural = words if words is not None else (clean(unit, 20), clean(unit, 20))
     return f"{_plain(value)} {singular if value == 1 else plural}".rstrip()
 
 
@@ -134,12 +135,12 @@ def _plain(value: float) -> str:
 
 def evidence_words(evidence: Evidence) -> str:
     """One piece of evidence as a phrase."""
-    value = quantity(evidence.value, evidence.unit)
-    parts = _PARTS.get(evidence.name)
+    name, value = evidence.name, evidence.value
+    parts = _PARTS.get(name)
     if parts is None:
-        return f"{clean(evidence.name, 40)}: {value}"
+        return f"{clean(name, 40)}: {quantity(value, evidence.unit)}"
     before, place, after = parts
-    return before + (value if place == "{v}" else _plain(evidence.value)) + after
+    return before + (quantity(value, evidence.unit) if place == "{v}" else _plain(value)) + after
 
 
 def loss_words(loss_side: str | None) -> str:

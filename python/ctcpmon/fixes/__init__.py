@@ -6,10 +6,9 @@ loaded on first use: a run that only names fixes reads no recipe.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ctcpmon.lazily import from_homes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.fixes.choose import fix_ids_for, fixes_for, fixes_for_detector
     from ctcpmon.fixes.layout import NOTICE, listing

@@ -8,12 +8,12 @@ front of other clients, last those the site does not have. Within each, the reci
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ctcpmon.fixes.place import Place, place_of
 from ctcpmon.fixes.ranks import RANKS
 from ctcpmon.platforms import family_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.config import Site
     from ctcpmon.engine import Finding
@@ -47,11 +47,8 @@ def fix_ids_for(
         detector = session.signature
     evidence = {item.name: item.value for item in finding.evidence}
     place = place_of(site, session.client_ip, session.headend_ip, session.headend_port)
-    return tuple(
-        entry.id
-        for entry in _ranked(detector, frozenset(evidence), place, platform, session.protocol)
-        if not entry.when.evidence or _holds(entry.when, evidence)
-    )
+    ranked = _ranked(detector, frozenset(evidence), place, platform, session.protocol)
+    return tuple([entry.id for entry in ranked if not entry.when.evidence or _holds(entry.when, evidence)])
 
 
 def fixes_for(

@@ -5,28 +5,26 @@ Reads ``config.Site`` only; no rank, no wording of fixes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from ctcpmon.records import Record
 
-import msgspec
-
-from ctcpmon.config import Site
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
+    from typing import Literal
 
-    from ctcpmon.config import Firewall, Headend
+    from ctcpmon.config import Firewall, Headend, Site
+
+    Standing = Literal["on_path", "in_site", "elsewhere", "foreign", "unknown"]
+    """Of a platform: in front of this client; in the site, place not told; in front of other clients
+    only; not in the site; no firewall of the site is known."""
 
 __all__ = ["Place", "fits_release", "place_of"]
 
-Standing = Literal["on_path", "in_site", "elsewhere", "foreign", "unknown"]
-"""Of a platform: in front of this client; in the site, place not told; in front of other clients
-only; not in the site; no firewall of the site is known."""
 
-
-class Place(msgspec.Struct, frozen=True):
+class Place(Record, frozen=True):
     """The site as seen from one stream. ``client`` and ``headend`` None: not known."""
 
-    site: Site
+    site: Site | None
     client: IPv4Network | IPv6Network | None
     headend: Headend | None
     on_path: tuple[Firewall, ...]
@@ -34,9 +32,9 @@ class Place(msgspec.Struct, frozen=True):
 
     def standing(self, platform: str) -> Standing:
         """Where devices of ``platform`` stand."""
-        ours = [one for one in self.site.firewall if one.family == platform]
-        if not self.site.firewall:
+        if self.site is None or not self.site.firewall:
             return "unknown"
+        ours = [one for one in self.site.firewall if one.family == platform]
         if not ours:
             return "foreign"
         if any(one in self.on_path for one in ours):
@@ -49,6 +47,8 @@ class Place(msgspec.Struct, frozen=True):
 
         Those on the path; without any, those whose place the site file does not tell.
         """
+        if self.site is None:
+            return ()
         on_path = tuple(one for one in self.on_path if one.family == platform)
         return on_path or tuple(
             one for one in self.site.firewall if one.family == platform and not one.inside
@@ -68,12 +68,14 @@ class Place(msgspec.Struct, frozen=True):
         return "udp_refused" if self.headend is not None and self.headend.nat_t is False else ""
 
 
+_ANYWHERE = Place(None, None, None, ())
+"""Nothing is known of any path: one place for all streams."""
+
+
 def place_of(site: Site | None, client: str, headend_ip: str, headend_port: int) -> Place:
     """The place of a stream; an address that is none leaves that side unknown."""
-    site = site if site is not None else Site()
-    if not (site.firewall or site.headend):
-        # Nothing is known of any path: one place for all streams.
-        return Place(site, None, None, ())
+    if site is None or not (site.firewall or site.headend):
+        return _ANYWHERE if site is None else Place(site, None, None, ())
     from ipaddress import ip_address, ip_network
 
     try:

@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Meta
 
 from ctcpmon.errors import FixError
-from ctcpmon.fixes.fitting import Treats, When, Words
 from ctcpmon.fixes.placeholders import NAMES, SITE_NAMES, placeholders_in
 from ctcpmon.platforms import PLATFORMS
 from ctcpmon.strict_toml import StrictTomlError, parse
@@ -23,7 +22,17 @@ from ctcpmon.strict_toml import StrictTomlError, parse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PLANNED_DETECTORS", "Recipe", "Reference", "Step", "catalogue", "load_recipe"]
+__all__ = [
+    "PLANNED_DETECTORS",
+    "EvidenceRange",
+    "Recipe",
+    "Reference",
+    "Step",
+    "Treats",
+    "When",
+    "catalogue",
+    "load_recipe",
+]
 
 PLANNED_DETECTORS = frozenset({"ctcp.inspection_queue_freeze", "ctcp.headend_outage"})
 """Detector ids that recipes may treat although an engine may not have them.
@@ -32,6 +41,7 @@ PLANNED_DETECTORS = frozenset({"ctcp.inspection_queue_freeze", "ctcp.headend_out
 when the caller says that the whole headend is affected.
 """
 
+Words = Annotated[str, Meta(min_length=1)]
 Mark = Literal["V", "V2", "M", "I"]
 FixId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{2,47}$")]
 ReleaseText = Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)*(\([0-9]+\))?)?$")]
@@ -39,6 +49,36 @@ ReleaseText = Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)*(\([0-9]+\))?)?$"
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pass
+
+
+class Treats(_Part, frozen=True):
+    """One detector whose findings the fix treats."""
+
+    detector: Words
+    rank: Annotated[int, Meta(ge=1, le=999)]
+    """Order among the fixes of one finding; lower comes first."""
+    if_evidence: str = ""
+    """The entry counts only for findings that have this evidence; empty: for all."""
+    if_site: Literal["", "udp_works", "udp_refused"] = ""
+    """The entry counts only where the site file says so (``place.Place.udp``); empty: everywhere.
+
+    An entry with a condition that holds goes before the ones without.
+    """
+
+
+class EvidenceRange(_Part, frozen=True):
+    """Holds when the finding has this evidence and its value lies in the range."""
+
+    name: Words
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class When(_Part, frozen=True):
+    """Further conditions; all must hold. An empty list means no condition."""
+
+    protocols: tuple[Literal["ctcp", "faketcp", "iketcp", "ike_tcp"], ...] = ()
+    evidence: tuple[EvidenceRange, ...] = ()
 
 
 class Step(_Part, frozen=True):

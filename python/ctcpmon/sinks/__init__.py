@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ctcpmon.lazily import from_homes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.sinks.jsonl import JsonLinesSink
     from ctcpmon.sinks.sink import Sink

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ctcpmon.errors import OutputClosedError
-from ctcpmon.events import Event, encode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,17 +14,17 @@ __all__ = ["JsonLinesSink"]
 
 
 class JsonLinesSink:
-    """Writes each event as one line of UTF-8 JSON."""
+    """Writes each event as one line of UTF-8 JSON, as it comes."""
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, lines: Sequence[bytes]) -> None:
         """Writes and flushes the batch."""
-        if not events:
+        if not lines:
             return
         try:
-            self._stream.write(b"".join(encode(event) + b"\n" for event in events))
+            self._stream.write(b"\n".join((*lines, b"")))
             self._stream.flush()
         except BrokenPipeError as error:
             message = "the reader of the output is gone"

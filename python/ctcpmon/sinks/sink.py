@@ -1,4 +1,4 @@
-"""What a sink is. A sink knows events and bytes; it knows nothing of TCP or of a screen."""
+"""What a sink is. A sink knows lines of JSON and the events they hold, nothing of TCP or of a screen."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from ctcpmon.events import Event
 
 __all__ = ["ByteStream", "Sink"]
 
@@ -25,8 +23,10 @@ class ByteStream(Protocol):
 class Sink(Protocol):
     """Takes the events of one run in order."""
 
-    def write(self, events: Sequence[Event]) -> None:
-        """Takes a batch. On return its whole lines are with the system, or kept for ``close``.
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Takes a batch: each line is the JSON of an event, without the newline.
+
+        On return the whole lines are with the system, or what counts of them is kept for ``close``.
 
         Raises ``OutputClosedError`` when the reader is gone, ``OSError`` when writing fails.
         """

@@ -11,7 +11,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from ctcpmon.errors import OutputClosedError
-from ctcpmon.events import DeviceEvent, Event, IncidentEvent, SessionEvent, StatsEvent
+from ctcpmon.events import DeviceEvent, IncidentEvent, SessionEvent, StatsEvent, decode
 from ctcpmon.fixes import catalogue
 from ctcpmon.sinks.device_table import device_lines
 from ctcpmon.text import clean, cut, pad
@@ -71,9 +71,9 @@ class TableSink:
         self._devices_seen = 0
         self._stats: StatsEvent | None = None
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, lines: Sequence[bytes]) -> None:
         """Keeps what the table shows."""
-        for event in events:
+        for event in map(decode, lines):
             if isinstance(event, IncidentEvent):
                 self._keep_incident(event)
             elif isinstance(event, SessionEvent):

@@ -94,7 +94,7 @@ def evidence(incident: Incident, number: int, of: int) -> EvidenceView:
     told = sorted(lead.evidence, key=lambda one: (one.ts_ns is None, one.ts_ns or 0))
     lines = [EvidenceLine(_sentence(evidence_words(one)), one.ts_ns, one.packet) for one in told]
     # What the sessions say together stands before the numbers of one of them.
-    group = [EvidenceLine(_sentence(text), short=short) for text, short in incident.remarks]
+    group = [EvidenceLine(_sentence(one.text), short=one.short) for one in incident.remarks]
     if incident.sessions_total > 1 or incident.sessions_gone:
         group.append(
             EvidenceLine(

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use ctcpmon_core::session::{TO_CLIENT, TO_HEADEND};
 use ctcpmon_core::taps::judge::{DeviceVerdict, overall};
 use ctcpmon_core::taps::{Counters, EspPacket, MatchedPair};
+use ctcpmon_events::reading::{confidence, session_id};
 use pyo3::prelude::*;
-
-use crate::rows::{confidence, session_id};
 
 #[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
 #[derive(Clone)]

@@ -11,6 +11,8 @@
 
 mod catalogue;
 mod device;
+mod encode;
+mod lines;
 #[cfg(target_os = "linux")]
 mod live;
 mod replay;
@@ -42,10 +44,12 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("DETECTORS", PyTuple::new(py, catalogue::detectors())?)?;
     m.add("EVIDENCE", PyTuple::new(py, catalogue::evidence())?)?;
     m.add("COUNTERS", PyTuple::new(py, catalogue::counters())?)?;
+    m.add_function(wrap_pyfunction!(encode::encode, m)?)?;
     m.add_class::<catalogue::DetectorInfo>()?;
     m.add_class::<catalogue::ThresholdInfo>()?;
     m.add_class::<catalogue::EvidenceInfo>()?;
     m.add_class::<catalogue::CounterInfo>()?;
+    m.add_class::<lines::SessionLines>()?;
     m.add_class::<rows::Evidence>()?;
     m.add_class::<rows::Direction>()?;
     m.add_class::<rows::Session>()?;

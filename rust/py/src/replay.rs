@@ -16,7 +16,7 @@ use pyo3::types::PyTuple;
 
 use crate::CaptureError;
 use crate::device;
-use crate::rows::{self, Session};
+use crate::rows::{Finding, Session};
 use crate::stats::{self, Stats};
 
 /// Signals are looked at this often while waiting.
@@ -195,13 +195,11 @@ impl Replay {
                 });
             }
             let (mut findings, mut sessions, mut devices) = (vec![], vec![], vec![]);
-            for event in &polled.events {
+            for event in polled.events {
                 match event {
-                    News::Engine(Event::Finding(f)) => findings.push(rows::finding(py, f)?),
-                    News::Engine(Event::Ended(s, why)) => {
-                        sessions.push(rows::session(py, s, why.name())?);
-                    }
-                    News::Device(p) => devices.push(device::pair(p)),
+                    News::Engine(Event::Finding(f)) => findings.push(Finding::new(py, *f)?),
+                    News::Engine(Event::Ended(s, why)) => sessions.push(Session::new(s, Some(why))),
+                    News::Device(p) => devices.push(device::pair(&p)),
                 }
             }
             return Ok(Batch {
@@ -239,19 +237,16 @@ impl Replay {
                 .snapshot(limit.min(100_000), offset, state, order)
         });
         let rows: Vec<_> = sessions
-            .iter()
-            .map(|s| rows::session(py, s, ""))
-            .collect::<PyResult<_>>()?;
+            .into_iter()
+            .map(|s| Session::new(Box::new(s), None))
+            .collect();
         PyTuple::new(py, rows)
     }
 
-    fn session(&self, py: Python<'_>, session_id: &str) -> PyResult<Option<Py<Session>>> {
-        let Ok(id) = u64::from_str_radix(session_id, 16) else {
-            return Ok(None);
-        };
+    fn session(&self, py: Python<'_>, session_id: &str) -> Option<Session> {
+        let id = u64::from_str_radix(session_id, 16).ok()?;
         py.detach(|| self.running.session(id))
-            .map(|s| rows::session(py, &s, ""))
-            .transpose()
+            .map(|s| Session::new(Box::new(s), None))
     }
 
     fn set_speed(&self, speed: f64) {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
+from ctcpmon.records import Record
 
 __all__ = ["Cause"]
 
 
-class Cause(msgspec.Struct, frozen=True):
+class Cause(Record, frozen=True):
     """What one detector's verdict means, in the words that reach a person."""
 
     detector: str

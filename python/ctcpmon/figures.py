@@ -1,0 +1,41 @@
+"""Numbers as events hold them: what JSON cannot keep exact, or nobody knows, does not get in."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["MAX_SAFE_INTEGER", "count", "maybe_count", "number", "port", "ratio"]
+
+MAX_SAFE_INTEGER = 2**53 - 1
+"""Largest integer that every JSON reader keeps exact."""
+
+
+def count(value: int) -> int:
+    """Keeps a count inside what every JSON reader keeps exact; no real count comes near the end."""
+    if 0 <= value <= MAX_SAFE_INTEGER:
+        return value
+    return 0 if value < 0 else MAX_SAFE_INTEGER
+
+
+def maybe_count(value: int | None) -> int | None:
+    """The same for a count that may not be known."""
+    return None if value is None else count(value)
+
+
+def port(value: int) -> int:
+    """A TCP port."""
+    return max(0, min(value, 65535))
+
+
+def ratio(value: float | None) -> float | None:
+    """Six decimals are more than any estimate holds; NaN and infinities are not known."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(value, 6) if 0.0 < value < 1.0 else 1.0 if value > 0.0 else 0.0
+
+
+def number(value: float) -> int | float | None:
+    """A measured number: whole ones without a point, others with six decimals."""
+    if not math.isfinite(value) or abs(value) > MAX_SAFE_INTEGER:
+        return None
+    return int(value) if float(value).is_integer() else round(value, 6)

@@ -1,0 +1,175 @@
+"""The lines that Rust writes for ended sessions, against the types and against plain Python."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+from typing import TYPE_CHECKING, get_args
+
+import msgspec
+import pytest
+from ctcpmon import envelopes, events
+from ctcpmon.community import community_id
+from ctcpmon.config import Settings
+from ctcpmon.pipeline import TAP_SIDES, Pipeline
+from ctcpmon.stamps import rfc3339
+from ctcpmon.text import clean
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import session_events
+from tests.contract.test_engine import needs_engine
+from tests.corpus.shared import ROOT, captures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ctcpmon.engine import Session
+
+SHIPPED = ROOT / "python" / "ctcpmon" / "data"
+TAPS = ROOT / "tests" / "taps" / "captures"
+SPELLINGS = ROOT / "rust" / "events" / "src" / "spellings.txt"
+ORIGIN = {
+    "id_prefix": 'fr"a\u00e9.replay.',
+    "source": "/ctcpmon/fr\\a",
+    "sensor": 'fr"a\u00e9',
+    "version": "1",
+}
+
+
+def ended(*paths: Path, taps: Sequence[str] | None = None) -> list[Session]:
+    from ctcpmon import engine
+
+    sessions: list[Session] = []
+    with engine.open_replay([str(path) for path in paths], taps=taps) as replay:
+        is_done = False
+        while not is_done:
+            batch = replay.poll(100)
+            sessions += batch.sessions
+            is_done = batch.done
+    return sessions
+
+
+def check(sessions: Sequence[Session], **more: object) -> None:
+    """Same bytes as plain Python, and strict reading gives them back."""
+    from ctcpmon import engine
+
+    settings = {**ORIGIN, "zones": {}, **more}
+    ours = engine.SessionLines(**settings)  # type: ignore[arg-type]
+    plain = session_events.SessionLines(**settings)  # type: ignore[arg-type]
+    assert sessions
+    for number, session in enumerate(sessions, start=1):
+        line = ours.line(session, number)
+        assert line == plain.line(session, number)
+        ends = (session.client_ip, session.client_port, session.headend_ip, session.headend_port)
+        assert session.community_id == community_id(*ends)
+        event = events.decode(line)
+        assert isinstance(event, events.SessionEvent)
+        assert events.encode(event) == line
+
+
+@needs_engine
+@pytest.mark.parametrize("clean_group", [None, lambda text: clean(text, 64)], ids=["hidden", "shown"])
+def test_lines_of_the_shipped_capture_are_those_of_plain_python(clean_group: object) -> None:
+    check(ended(SHIPPED / "demo.pcap"), clean_group=clean_group)
+
+
+@needs_engine
+def test_each_tap_of_two_has_its_zone() -> None:
+    sessions = ended(*sorted(TAPS.glob("forwards_*.pcap")), taps=("client", "headend"))
+    assert {session.taps for session in sessions} == {(1,), (2,)}
+    check(sessions, zones=TAP_SIDES)
+
+
+@needs_engine
+def test_lines_of_the_lab_are_those_of_plain_python() -> None:
+    folder = captures("lab", "pcaps/s01_ct_frozenack_T1.pcap") / "pcaps"
+    for path in sorted(folder.glob("*.pcap")):
+        sessions = ended(path)
+        if sessions:
+            check(sessions, clean_group=lambda text: clean(text, 64))
+
+
+@needs_engine
+def test_an_open_session_has_a_line_too() -> None:
+    from ctcpmon import engine
+
+    (session, *_) = ended(SHIPPED / "demo.pcap")
+    line = engine.SessionLines(**ORIGIN, zones={}).line(session, 2**64 - 1)
+    assert b'.replay.18446744073709551615"' in line
+
+
+@needs_engine
+def test_the_pipeline_hands_on_what_rust_wrote() -> None:
+    from ctcpmon import engine
+
+    with engine.open_replay([str(SHIPPED / "demo.pcap")]) as replay:
+        items = [item for batch in Pipeline(replay, Settings(), version="1").batches() for item in batch]
+    assert any(item.session for item in items)
+    for number, item in enumerate(items, start=1):
+        assert item.id == item.event.id == f"local.replay.{number}"
+        assert events.encode(item.event) == item.line
+
+
+NUMBERS = st.integers(-(2**53), 2**53) | st.integers(-(10**12), 10**12).map(lambda n: round(n / 1e6, 6))
+VALUES = st.recursive(
+    st.text() | st.booleans() | NUMBERS,
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner | st.none()),
+    max_leaves=20,
+)
+
+
+@needs_engine
+@given(st.dictionaries(st.text(), VALUES | st.none()))
+def test_rust_encodes_what_python_made_as_msgspec_does(event: dict[str, object]) -> None:
+    from ctcpmon import engine
+
+    assert engine.encode(event) == session_events.encode(event)
+
+
+@needs_engine
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), b"x", {1: 2}, 2**64])
+def test_what_is_no_json_is_refused(value: object) -> None:
+    from ctcpmon import engine
+
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        engine.encode({"x": value})
+
+
+def test_the_words_of_the_writer_are_those_of_the_contract() -> None:
+    assert get_args(events.State) == envelopes.STATES
+    assert set(get_args(events.StoppedSide)) == envelopes.STOPPED_SIDES
+    assert set(get_args(events.LossSide)) == envelopes.LOSS_SIDES
+
+
+def spellings() -> list[str]:
+    """Values and how the Python functions write them, one a line; a Rust test reads the same file."""
+    dice = random.Random(1)
+    times = [0, -1, 999, -999, 2**63 - 1, -(2**63), 951_782_399_999_999_999, 951_782_400_000_000_000]
+    times += [dice.randrange(-(2**63), 2**63) for _ in range(400)]
+    ratios = [0.0, 1.0, 1e-6, 1.5e-6, 2.5e-7, 5e-7, 9.9e-6, 1e-5, 0.9999995, 0.99999951, -0.5, 7.0]
+    ratios += [j / 128 for j in range(1, 128, 2)]
+    ratios += [missing / (missing + dice.randrange(1, 5_000)) for missing in range(1, 200)]
+    ratios += [dice.random() for _ in range(200)]
+    texts = ['"\\/\x7f<>&', "".join(map(chr, range(32))), "\u00e9\u4e2d\U0001f600\u2028", ""]
+    ends = [("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1"), ("10.0.0.1", "10.0.0.1"), ("::1", "10.0.0.1")]
+    ends += [("2001:db8::1", "fe80::2"), ("128.232.110.120", "66.35.250.204")]
+    found = [f"time {at} {rfc3339(at)}" for at in times]
+    for value in ratios:
+        (bits,) = struct.unpack(">Q", struct.pack(">d", value))
+        written = msgspec.json.encode(session_events.ratio(value)).decode()
+        found.append(f"ratio {bits:016x} {written}")
+    found += [f"text {text.encode().hex()}. {msgspec.json.encode(text).hex()}" for text in texts]
+    for a, b in ends:
+        for ports in ((1061, 10_000), (10_000, 1061), (0, 65_535)):
+            found.append(f"flow {a} {ports[0]} {b} {ports[1]} {community_id(a, ports[0], b, ports[1])}")
+    return found
+
+
+def test_the_spellings_that_rust_is_tested_by_are_those_of_python() -> None:
+    text = "\n".join(spellings()) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        SPELLINGS.write_text(text, "utf-8")
+    assert SPELLINGS.read_text("utf-8") == text
