@@ -17,6 +17,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-f",
     severity: "warning",
     tells_the_end: false,
+    needs_unrest: false,
     docs: "\
 ## What it sees
 Three or more ISAKMP messages of one side in a row, none back, although the other side used to \

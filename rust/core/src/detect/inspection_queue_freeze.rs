@@ -18,6 +18,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-b",
     severity: "critical",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 One side goes on sending new data, the other side is heard, but its ACK stands still for longer than \

@@ -26,6 +26,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-c",
     severity: "critical",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 Pure duplicate ACKs at one number while new data goes on, with marks that no cTCP endpoint makes: \

@@ -27,6 +27,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-d",
     severity: "critical",
     tells_the_end: true,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 A RST or FIN ends the connection while an ACK stood still below data, or one side sends data on \

@@ -72,6 +72,32 @@ const TRICKLE_GAP_NS: i64 = 4 * NANOS_PER_SECOND;
 /// And this many times its spacing before (guess).
 const TRICKLE_FACTOR: i64 = 3;
 
+/// An ACK that stood still for less is nobody's sign; every detector of a frozen ACK waits
+/// longer (the shortest wait is that of a window overrun, 1 s).
+const CALM_FREEZE_NS: i64 = NANOS_PER_SECOND;
+/// Data silent for less are nobody's sign while packets go on (the shortest wait is that of
+/// [`super::proxy_ack_freeze`], 15 s).
+const CALM_DATA_NS: i64 = 10 * NANOS_PER_SECOND;
+
+/// True when neither side is closed, silent, or waits for an ACK for long: most sessions most
+/// of the time, told by a few numbers. Detectors with [`super::Detector::needs_unrest`] have
+/// nothing to say then, which a build with assertions checks each time.
+pub fn is_calm(session: &Session, now: Timestamp) -> bool {
+    let is_calm = |h: &HalfStream| {
+        let moves = h.segments_since_una == 0
+            || h.unacked_since().is_none_or(|since| {
+                now.since(since) < CALM_FREEZE_NS
+                    && (h.ack_repeats == 0 || h.ack_repeated().since(since) < CALM_FREEZE_NS)
+            });
+        let since = |t: Option<Timestamp>| t.map_or(0, |t| now.since(t));
+        moves
+            && !h.sent_close()
+            && (h.opposite_run() < MIN_OPPOSITE_STEADY || since(h.last_ts()) < LIMIT_SILENCE_NS)
+            && since(h.last_data_ts()) < CALM_DATA_NS
+    };
+    session.half.iter().all(is_calm) && session.linked().is_none()
+}
+
 /// An ACK that stands still below data that goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct Frozen {

@@ -19,6 +19,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-e",
     severity: "critical",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 A side that was regular sends nothing any more, for longer than its habit allows, while the other \

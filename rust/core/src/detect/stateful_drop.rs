@@ -24,6 +24,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-b",
     severity: "critical",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 One side goes on sending new data. The other side is heard, but its ACK stands still, until \

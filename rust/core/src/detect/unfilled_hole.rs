@@ -23,6 +23,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-a",
     severity: "warning",
     tells_the_end: false,
+    needs_unrest: false,
     docs: "\
 ## What it sees
 A hole in the TCP sequence space that is never filled and a gap in the ESP sequence numbers that \

@@ -229,6 +229,11 @@ impl HalfStream {
         }
     }
 
+    /// Data segments of the other side since the last packet of this one.
+    pub fn opposite_run(&self) -> u32 {
+        self.opposite_run
+    }
+
     /// True when any packet of this side was seen.
     pub fn is_seen(&self) -> bool {
         self.first_ts().is_some()
