@@ -16,7 +16,6 @@ use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classi
 use crate::detect::{ALL_HEALTHY, DetectorStates};
 use crate::flow::candidate::Recognised;
 use crate::flow::{FlowKey, FlowRecord};
-use crate::prefetch::prefetch_whole;
 use crate::segment::{Endpoint, Head, Segment, TcpFlags};
 use crate::tcp::half_stream::{Arrival, HalfStream, Offer};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
@@ -65,6 +64,8 @@ struct Ike {
 /// What few sessions ever have.
 #[derive(Clone, Debug, Default)]
 struct Rare {
+    /// Made with the first verdict that is not *healthy*.
+    detectors: Option<Box<DetectorStates>>,
     /// A SYN waiting for an answer.
     pending_syn: Option<PendingSyn>,
     /// Session this one continues.
@@ -86,8 +87,6 @@ pub struct Session {
     /// Made with the first IKE message.
     ike: Option<Box<Ike>>,
     rare: Option<Box<Rare>>,
-    /// Made with the first verdict that is not *healthy*.
-    detectors: Option<Box<DetectorStates>>,
     /// Stable id: a digest of ends, first packet time and generation.
     pub id: u64,
     /// First packet.
@@ -164,7 +163,6 @@ impl Session {
             esp: Default::default(),
             ike: None,
             rare: None,
-            detectors: None,
             id: session_id(record.first, &key, u32::from(generation)),
             first: record.first,
             last: record.last(),
@@ -179,12 +177,6 @@ impl Session {
             is_midstream: !record.halves.iter().any(super::flow::record::Half::has_syn),
             is_cut: false,
         }
-    }
-
-    /// Asks for the cache lines that the next segment will need; see `Engine::push`.
-    #[inline]
-    pub(crate) fn prefetch(&self) {
-        prefetch_whole(self);
     }
 
     /// Both ends.
@@ -220,17 +212,21 @@ impl Session {
 
     /// State of every detector.
     pub fn detectors(&self) -> &DetectorStates {
-        self.detectors.as_deref().unwrap_or(&ALL_HEALTHY)
+        let rare = self.rare.as_ref();
+        rare.and_then(|rare| rare.detectors.as_deref())
+            .unwrap_or(&ALL_HEALTHY)
     }
 
     /// The same, to change it.
     pub fn detectors_mut(&mut self) -> &mut DetectorStates {
-        self.detectors.get_or_insert_default()
+        self.rare_mut().detectors.get_or_insert_default()
     }
 
     /// True when no detector ever said anything.
     pub fn was_always_healthy(&self) -> bool {
-        self.detectors.is_none()
+        self.rare
+            .as_ref()
+            .is_none_or(|rare| rare.detectors.is_none())
     }
 
     /// Session this one continues (same SPI or cookies).

@@ -200,7 +200,7 @@ fn direction(s: &CoreSession, dir: usize) -> Direction {
         window_bytes: h.window_bytes(s.half[1 - dir].window_scale()),
         ack_frozen_since_ns: h
             .unacked_since()
-            .filter(|_| h.segments_since_una > 0)
+            .filter(|_| h.segments_since_una() > 0)
             .map(|t| t.0),
         ack_rtt_us: (h.ack_rtt_ns() > 0).then_some((h.ack_rtt_ns() / 1000) as u64),
         first_ns: h.first_ts().map(|t| t.0),

@@ -101,7 +101,7 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     match signals::bare_acks(session, f) {
         BareAcks::Stopped => Some(
             describe(session, f, Verdict::Stalled, 0.85)
-                .with(E::SegmentsSinceBareAck.is(f64::from(h.segments_since_bare)))
+                .with(E::SegmentsSinceBareAck.is(f64::from(h.segments_since_bare())))
                 .not("frozen_ack_receiver: it used to answer data with empty ACKs and stopped"),
         ),
         // Something answers each segment: the data arrive there.

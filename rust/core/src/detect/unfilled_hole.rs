@@ -114,7 +114,7 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
 }
 
 fn frozen_at_hole(h: &HalfStream) -> bool {
-    h.hole_at_una() && h.segments_since_una >= MIN_SEGMENTS
+    h.hole_at_una() && h.segments_since_una() >= MIN_SEGMENTS
 }
 
 fn describe(session: &Session, dir: usize, since: Timestamp, loss: Option<LossSide>) -> Judgement {

@@ -257,10 +257,8 @@ impl Engine {
     #[inline]
     fn prefetch_session(&self, key: &Prepared) {
         let session = self.table.session_of(key);
-        if session != NO_SESSION
-            && let Some(slot) = self.slots.get(session)
-        {
-            slot.session.prefetch();
+        if session != NO_SESSION {
+            self.slots.prefetch(session);
         }
     }
 
@@ -353,7 +351,10 @@ impl Engine {
         c.zero_windows += u64::from(delta.is_zero_window);
         if record.session != NO_SESSION {
             let slot = record.session;
-            if let Some(s) = prepared.segment(frame).or_else(|| decode(frame).ok()) {
+            // Two calls, so that the segment is made where it stays.
+            if let Some(s) = prepared.segment(frame) {
+                self.measure(slot, dir, &s, false);
+            } else if let Ok(s) = decode(frame) {
                 self.measure(slot, dir, &s, false);
             }
             return;

@@ -1,6 +1,7 @@
 //! Places of the live sessions, in chunks that never move: a session is found without a
 //! pointer of its own, and no allocation stands between it and its neighbours.
 
+use crate::prefetch::prefetch_whole;
 use crate::session::Session;
 use crate::time::MaybeTime;
 
@@ -38,6 +39,16 @@ impl Slots {
     pub(super) fn get(&self, at: u32) -> Option<&Slot> {
         let chunk = self.chunks.get(at as usize / CHUNK)?;
         chunk.get(at as usize % CHUNK)?.as_ref()
+    }
+
+    /// Asks for the cache lines of a place. Whether it is taken is not read: that would be
+    /// waited for.
+    #[inline]
+    pub(super) fn prefetch(&self, at: u32) {
+        let chunk = self.chunks.get(at as usize / CHUNK);
+        if let Some(place) = chunk.and_then(|chunk| chunk.get(at as usize % CHUNK)) {
+            prefetch_whole(place);
+        }
     }
 
     #[inline]

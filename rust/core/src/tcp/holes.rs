@@ -129,22 +129,21 @@ impl HoleList {
     /// A receiver that acknowledges the highest byte seen jumps over a hole and
     /// lands on the end of a later segment. An ACK that lands inside a hole or
     /// exactly on its far edge can only be sent by someone who got those bytes.
-    /// Returns the number of holes newly proven to be gaps.
-    pub fn acked(&mut self, ack: u64) -> u32 {
-        let mut proven = 0;
-        for hole in &mut self.holes {
-            if hole.start >= ack {
-                break;
-            }
-            if ack <= hole.end && !hole.is_gap && !hole.is_acked {
+    /// Returns the number of holes newly proven to be gaps, and that of those which the ACK
+    /// passed in one jump.
+    pub fn acked(&mut self, ack: u64) -> (u32, u32) {
+        let (mut proven, mut stepped_over) = (0, 0);
+        // Below one that an ACK has passed all are: ACKs only rise here.
+        let open = self.holes.iter_mut().rev().take_while(|h| !h.is_acked);
+        for hole in open.filter(|hole| hole.start < ack) {
+            if ack <= hole.end && !hole.is_gap {
                 hole.is_gap = true;
                 proven += 1;
             }
-            if ack >= hole.end {
-                hole.is_acked = true;
-            }
+            stepped_over += u32::from(hole.end < ack);
+            hole.is_acked = ack >= hole.end;
         }
-        proven
+        (proven, stepped_over)
     }
 
     /// Open holes in order.
@@ -194,10 +193,10 @@ mod tests {
     fn an_ack_on_the_far_edge_proves_a_tap_gap() {
         let mut list = HoleList::default();
         list.open(10, 20, T);
-        assert_eq!(list.acked(20), 1);
+        assert_eq!(list.acked(20), (1, 0));
         let mut jumped = HoleList::default();
         jumped.open(10, 20, T);
-        assert_eq!(jumped.acked(30), 0);
+        assert_eq!(jumped.acked(30), (0, 1));
         assert!(jumped.iter().all(|h| h.is_acked && !h.is_gap));
     }
 

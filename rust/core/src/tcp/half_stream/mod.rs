@@ -19,7 +19,7 @@ mod spacing;
 pub use spacing::Spacing;
 
 use self::copies::{Copies, Fingerprint};
-use self::numbers::{Number, Numbers, Tally};
+use self::numbers::{Number, Numbers, Run, Tally};
 use self::rare::{NOTHING, Rare};
 use self::spacing::{GapClasses, smoothed};
 use super::seq::{first_number, near};
@@ -40,8 +40,8 @@ pub const PAUSE_SEGMENTS: u32 = 3;
 /// Latest data segments whose times are kept (guess: enough for a rate, few enough to
 /// follow a back-off).
 const LATEST: usize = 4;
-/// Where their times are, oldest at `latest_at`.
-const DATA_TIMES: [Number; LATEST] = [Number::Data0, Number::Data1, Number::Data2, Number::Data3];
+/// Where the times between them are, the longest ago at `gap_at`.
+const DATA_GAPS: [Number; LATEST - 1] = [Number::DataGap0, Number::DataGap1, Number::DataGap2];
 
 /// What one data segment was, seen from the tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,22 +99,9 @@ pub struct HalfStream {
     numbers: Numbers,
     /// What few streams have.
     rare: Option<Box<Rare>>,
-    /// New data segments since `unacked_since`.
-    pub segments_since_una: u32,
-    /// Packets of the other side that repeated `snd_una` while data waited.
-    pub ack_repeats: u32,
-    /// Of those the ones without data.
-    pub bare_repeats: u32,
-    /// New data segments since the last empty segment of the other side.
-    pub segments_since_bare: u32,
-    /// Duplicate ACKs in a row at `snd_una`: the five conditions of RFC 5681 section 2.
-    pub dup_ack_run: u32,
-    /// Empty ACKs since the last data segment.
-    pub acks_since_data: u32,
-    /// Data segments of the other side since the last data segment of this one.
-    pub opposite_since_data: u32,
-    /// Data segments of the other side since the last packet of this one.
-    opposite_run: u32,
+    /// How long before the last packet, in ns and at most this, the last one kept for the copy
+    /// test came: not 0 where times do not rise.
+    newest_behind: u32,
     /// SYN sequence number, where the SYN was seen.
     iss: u32,
     /// First sequence number seen.
@@ -137,8 +124,8 @@ pub struct HalfStream {
     max_opposite_run: u8,
     /// Shift that the SYN of this side offered, or [`NO_SCALE`].
     window_scale: u8,
-    /// Which of [`DATA_TIMES`] is the oldest.
-    latest_at: u8,
+    /// Which of [`DATA_GAPS`] is the longest ago.
+    gap_at: u8,
     has_window: bool,
     /// The SYN of this side was seen.
     has_offer: bool,
@@ -158,14 +145,7 @@ impl HalfStream {
         Self {
             numbers: Numbers::new(first),
             rare: None,
-            segments_since_una: 0,
-            ack_repeats: 0,
-            bare_repeats: 0,
-            segments_since_bare: 0,
-            dup_ack_run: 0,
-            acks_since_data: 0,
-            opposite_since_data: 0,
-            opposite_run: 0,
+            newest_behind: 0,
             iss: 0,
             first_seq: 0,
             gaps: GapClasses::default(),
@@ -177,7 +157,7 @@ impl HalfStream {
             ttl: TtlByKind::default(),
             max_opposite_run: 0,
             window_scale: NO_SCALE,
-            latest_at: 0,
+            gap_at: 0,
             has_window: false,
             has_offer: false,
             copies: Copies::new(),
@@ -225,10 +205,9 @@ impl HalfStream {
     /// this side; counts it when it is. A copy takes no further part.
     pub fn is_copy(&mut self, segment: &Segment<'_>) -> bool {
         let ts = segment.ts;
-        let newer_ns = self
-            .numbers
-            .time(Number::NewestRemembered)
-            .map_or(0, |newest| ts.since(newest));
+        let last = self.last_ts().unwrap_or(ts);
+        let newest = last.plus(-i64::from(self.newest_behind));
+        let newer = copies::units_between(newest, ts);
         let packet = Fingerprint::of(segment);
         let nxt = self.snd_nxt();
         // A quarter of the sequence space: what lies half of it away may have been placed
@@ -236,8 +215,9 @@ impl HalfStream {
         let ahead = nxt..nxt.saturating_add(1 << 30);
         let is_ahead = nxt != 0 && ahead.contains(&near(nxt, segment.seq));
         if !copies::brings_new_bytes(segment, is_ahead)
-            && let Some(ttl) = self.copies.original_of(packet, newer_ns)
+            && let Some(original) = self.copies.original_of(packet, newer)
         {
+            let ttl = self.copies.ttl(original, &self.rare().odd_ttls);
             let rare = self.rare_mut();
             rare.span_duplicates += 1;
             if segment.payload_len > 0 && segment.ttl < ttl {
@@ -247,8 +227,10 @@ impl HalfStream {
             }
             return true;
         }
-        self.copies.remember(packet, newer_ns);
-        self.numbers.set_time(Number::NewestRemembered, ts);
+        if let Some((at, ttl)) = self.copies.remember(packet, newer) {
+            self.rare_mut().odd_ttls[at] = ttl;
+        }
+        self.newest_behind = u32::try_from(last.since(ts).max(0)).unwrap_or(u32::MAX);
         false
     }
 
@@ -263,14 +245,19 @@ impl HalfStream {
         if self.unacked_since().is_some() {
             self.numbers.set_time(Number::UnackedSince, now);
         }
-        self.segments_since_una = 0;
-        self.ack_repeats = 0;
-        self.bare_repeats = 0;
-        self.dup_ack_run = 0;
-        self.opposite_run = 0;
+        for run in [
+            Run::SinceUna,
+            Run::AckRepeats,
+            Run::BareRepeats,
+            Run::DupAcks,
+            Run::Opposite,
+        ] {
+            self.numbers.end(run);
+        }
         if let Some(rare) = &mut self.rare {
             rare.sack_run = 0;
         }
+        self.copies.forget_ages();
         if self.last_ts().is_some() {
             self.numbers.set_time(Number::LastTs, now);
         }
@@ -350,9 +337,8 @@ impl HalfStream {
                 }
             }
         }
-        let run = u8::try_from(self.opposite_run).unwrap_or(u8::MAX);
+        let run = u8::try_from(numbers.end(Run::Opposite)).unwrap_or(u8::MAX);
         self.max_opposite_run = self.max_opposite_run.max(run);
-        self.opposite_run = 0;
         if numbers.get(Number::FirstTs).is_none() {
             numbers.set_time(Number::FirstTs, ts);
         }
@@ -365,7 +351,7 @@ impl HalfStream {
             &mut self.ttl.data
         } else {
             self.numbers.count(Tally::PureAcks);
-            self.acks_since_data = self.acks_since_data.saturating_add(1);
+            self.numbers.extend(Run::AcksSinceData);
             &mut self.ttl.pure_ack
         };
         *ttl = segment.ttl;
@@ -387,12 +373,15 @@ impl HalfStream {
             if gap_ns > self.max_data_gap_ns() {
                 self.numbers.set(Number::MaxDataGap, gap_ns as u64);
             }
+            let at = usize::from(self.gap_at) % DATA_GAPS.len();
+            // Wrapping, as `data_pace_ns` adds them up: that gives each time exactly.
+            let gap = ts.0.wrapping_sub(last.0) as u64;
+            self.numbers.set(DATA_GAPS[at], gap);
+            self.gap_at = (self.gap_at + 1) % DATA_GAPS.len() as u8;
         }
-        let at = usize::from(self.latest_at) % LATEST;
-        self.numbers.set_time(DATA_TIMES[at], ts);
-        self.latest_at = (self.latest_at + 1) % LATEST as u8;
-        self.acks_since_data = 0;
-        self.opposite_since_data = 0;
+        self.numbers.set_time(Number::LastData, ts);
+        self.numbers.end(Run::AcksSinceData);
+        self.numbers.end(Run::OppositeSinceData);
     }
 
     /// Places `start..end` in sequence space, of which `nxt` is the highest byte plus one.
@@ -405,8 +394,8 @@ impl HalfStream {
             }
             self.numbers.set(Number::SndNxt, end);
             if una.is_none_or(|una| una < end) {
-                self.segments_since_una = self.segments_since_una.saturating_add(1);
-                self.segments_since_bare = self.segments_since_bare.saturating_add(1);
+                self.numbers.extend(Run::SinceUna);
+                self.numbers.extend(Run::SinceBare);
                 if self.numbers.get(Number::UnackedSince).is_none() {
                     self.numbers.set_time(Number::UnackedSince, ts);
                 }

@@ -1,6 +1,7 @@
 //! What few half-streams ever have: holes, repeated bytes, copies of a mirror, a close.
 //! Boxed, so that a stream to which nothing happens does not pay for it.
 
+use super::copies::OddTtls;
 use crate::tcp::holes::HoleList;
 use crate::time::MaybeTime;
 
@@ -48,6 +49,8 @@ pub(super) struct Rare {
     /// RST seen at, and its TTL.
     pub(super) rst: MaybeTime,
     pub(super) rst_ttl: u8,
+    /// Of the packets kept for the copy test.
+    pub(super) odd_ttls: OddTtls,
 }
 
 /// Nothing happened.
@@ -73,4 +76,5 @@ pub(super) static NOTHING: Rare = Rare {
     fin: MaybeTime::NONE,
     rst: MaybeTime::NONE,
     rst_ttl: 0,
+    odd_ttls: [0; size_of::<OddTtls>()],
 };
