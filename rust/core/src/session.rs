@@ -28,6 +28,9 @@ pub const TO_CLIENT: usize = 1;
 /// Data of both sides this long after a close take the close back.
 const IGNORED_CLOSE_NS: i64 = 2_000 * NANOS_PER_MILLI;
 
+/// IKE messages in a row without an answer that mean something: fewer may be one lost packet.
+pub(crate) const MANY_UNANSWERED: u32 = 3;
+
 /// Payload above this cannot be one frame of a path with 1,500-byte packets: an
 /// offload has merged segments.
 const ONE_FRAME_BYTES: u32 = 1_460;
@@ -111,6 +114,10 @@ pub struct Session {
     pub is_midstream: bool,
     /// Some payload was cut so that trailers could not be read.
     pub is_cut: bool,
+    /// IKE messages of one side wait for an answer, see [`MANY_UNANSWERED`].
+    ike_waits: bool,
+    /// Noted for the next round of judgement.
+    pub(crate) is_dirty: bool,
 }
 
 /// What one segment meant to its session.
@@ -176,6 +183,8 @@ impl Session {
             roles_known,
             is_midstream: !record.halves.iter().any(super::flow::record::Half::has_syn),
             is_cut: false,
+            ike_waits: false,
+            is_dirty: false,
         }
     }
 
@@ -203,6 +212,12 @@ impl Session {
     /// IKE messages.
     pub fn ike(&self) -> &IkeMeter {
         self.ike.as_ref().map_or(&NO_IKE, |ike| &ike.meter)
+    }
+
+    /// True when so many IKE messages of one side may wait for an answer that it means
+    /// something; told without a look at [`Session::ike`].
+    pub fn ike_waits(&self) -> bool {
+        self.ike_waits
     }
 
     /// What the ends said of themselves in clear.
@@ -418,6 +433,8 @@ impl Session {
             ike.identity.on_message(h, message, dir == TO_HEADEND);
         }
         ike.meter.on_message(dir, header, s.ts, beyond);
+        let unanswered = ike.meter.unanswered;
+        self.ike_waits = unanswered.iter().any(|n| *n >= MANY_UNANSWERED);
     }
 
     /// Decides whether a segment belongs to a new connection on the same ends.

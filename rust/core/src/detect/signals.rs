@@ -95,7 +95,8 @@ pub fn is_calm(session: &Session, now: Timestamp) -> bool {
             && (h.opposite_run() < MIN_OPPOSITE_STEADY || since(h.last_ts()) < LIMIT_SILENCE_NS)
             && since(h.last_data_ts()) < CALM_DATA_NS
     };
-    session.half.iter().all(is_calm) && session.linked().is_none()
+    let answers = !session.ike_waits() && session.linked().is_none();
+    answers && session.half.iter().all(is_calm)
 }
 
 /// An ACK that stands still below data that goes on.

@@ -42,8 +42,8 @@ impl Engine {
             let is_due = slot.recheck.get().is_some_and(|t| t <= now);
             if is_due {
                 slot.recheck = MaybeTime::NONE;
-                if !slot.is_dirty {
-                    slot.is_dirty = true;
+                if !slot.session.is_dirty {
+                    slot.session.is_dirty = true;
                     due_now.push(due(slot.session.id, *index));
                 }
             }
@@ -91,7 +91,7 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        slot.is_dirty = false;
+        slot.session.is_dirty = false;
         let session = &mut slot.session;
         if session.never_retransmits() {
             // Of several that explain one stall the first names it, and goes on to while it lasts.

@@ -413,8 +413,8 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        if !slot.is_dirty {
-            slot.is_dirty = true;
+        if !slot.session.is_dirty {
+            slot.session.is_dirty = true;
             self.dirty.push(judging::due(slot.session.id, index));
         }
         let effect = slot.session.on_segment(dir, s, is_promotion);

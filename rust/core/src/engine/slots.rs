@@ -13,7 +13,6 @@ const CHUNK: usize = 32;
 pub(super) struct Slot {
     pub(super) session: Session,
     pub(super) recheck: MaybeTime,
-    pub(super) is_dirty: bool,
 }
 
 /// All places, taken and free.
@@ -62,7 +61,6 @@ impl Slots {
         let slot = Some(Slot {
             session,
             recheck: MaybeTime::NONE,
-            is_dirty: false,
         });
         if let Some(at) = self.free.pop() {
             self.chunks[at as usize / CHUNK][at as usize % CHUNK] = slot;

@@ -86,7 +86,7 @@ impl HalfStream {
         {
             self.rare_mut().last_pause = ts.into();
         }
-        if let Some(rare) = &mut self.rare {
+        if let Some(rare) = &mut self.numbers.rare {
             let (proven, stepped_over) = rare.holes.acked(ack);
             rare.gaps_proven += proven;
             rare.holes_stepped_over = rare.holes_stepped_over.saturating_add(stepped_over);

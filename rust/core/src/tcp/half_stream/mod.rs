@@ -95,10 +95,8 @@ const NO_SCALE: u8 = u8::MAX;
 /// One side's sending, and the other side's answer to it.
 #[derive(Clone, Debug)]
 pub struct HalfStream {
-    /// Times, sequence numbers and sums.
+    /// Times, sequence numbers and sums, and what few streams have.
     numbers: Numbers,
-    /// What few streams have.
-    rare: Option<Box<Rare>>,
     /// How long before the last packet, in ns and at most this, the last one kept for the copy
     /// test came: not 0 where times do not rise.
     newest_behind: u32,
@@ -133,18 +131,11 @@ pub struct HalfStream {
     copies: Copies,
 }
 
-/// The rare part, made when it is first needed.
-#[cold]
-fn earned(rare: &mut Option<Box<Rare>>) -> &mut Rare {
-    rare.get_or_insert_with(|| Box::new(NOTHING.clone()))
-}
-
 impl HalfStream {
     /// A half-stream with nothing seen, of a flow that began at `first`.
     pub fn new(first: Timestamp) -> Self {
         Self {
             numbers: Numbers::new(first),
-            rare: None,
             newest_behind: 0,
             iss: 0,
             first_seq: 0,
@@ -189,11 +180,11 @@ impl HalfStream {
     }
 
     fn rare(&self) -> &Rare {
-        self.rare.as_deref().unwrap_or(&NOTHING)
+        self.numbers.rare.as_deref().unwrap_or(&NOTHING)
     }
 
     fn rare_mut(&mut self) -> &mut Rare {
-        earned(&mut self.rare)
+        self.numbers.rare_mut()
     }
 
     /// Counts a tunnel packet that ends in a trailer.
@@ -254,7 +245,7 @@ impl HalfStream {
         ] {
             self.numbers.end(run);
         }
-        if let Some(rare) = &mut self.rare {
+        if let Some(rare) = &mut self.numbers.rare {
             rare.sack_run = 0;
         }
         self.copies.forget_ages();
@@ -363,7 +354,7 @@ impl HalfStream {
 
     fn count_data(&mut self, ts: Timestamp) {
         self.numbers.count(Tally::DataSegments);
-        if let Some(rare) = &mut self.rare
+        if let Some(rare) = &mut self.numbers.rare
             && rare.forwarded_copies > 0
         {
             rare.data_since_copy = rare.data_since_copy.saturating_add(1);
@@ -418,7 +409,7 @@ impl HalfStream {
             self.numbers.clear(Number::TimedEnd);
         }
         let snd_first = self.snd_first();
-        let (copies, rare) = (&self.copies, earned(&mut self.rare));
+        let (copies, rare) = (&self.copies, self.numbers.rare_mut());
         match rare.holes.fill(start, end.min(nxt), ts) {
             Some((_, age)) if age <= REORDER_WINDOW_NS => {
                 rare.reordered += 1;
@@ -450,6 +441,7 @@ impl HalfStream {
     fn open_hole(&mut self, from: u64, to: u64, ts: Timestamp, una: Option<u64>) {
         let rare = self.rare_mut();
         rare.holes.open(from, to, ts);
+        rare.is_unsettled = true;
         if una.is_some_and(|una| una >= to) {
             // The receiver acknowledged these bytes before anything beyond
             // them was sent: it has them, the tap does not.
@@ -464,13 +456,17 @@ impl HalfStream {
     /// Counts the holes that outlived the reorder window by `now`. Returns their number, and
     /// that of the gaps proven since the last call.
     pub fn settle_holes(&mut self, now: Timestamp) -> (u64, u64) {
-        let Some(rare) = &mut self.rare else {
+        let Some(rare) = &mut self.numbers.rare else {
             return (0, 0);
         };
-        let mut last = rare.last_loss.get();
         let mut settled = 0;
-        for hole in rare.holes.iter_mut() {
-            if !hole.is_counted && now.since(hole.opened) > REORDER_WINDOW_NS {
+        if std::mem::take(&mut rare.is_unsettled) {
+            let mut last = rare.last_loss.get();
+            for hole in rare.holes.iter_mut().filter(|hole| !hole.is_counted) {
+                if now.since(hole.opened) <= REORDER_WINDOW_NS {
+                    rare.is_unsettled = true;
+                    continue;
+                }
                 hole.is_counted = true;
                 if !hole.is_gap {
                     settled += 1;
@@ -478,9 +474,9 @@ impl HalfStream {
                     last = last.max(Some(hole.opened));
                 }
             }
+            rare.holes_total += settled;
+            rare.last_loss = last.map_or(MaybeTime::NONE, Into::into);
         }
-        rare.holes_total += settled;
-        rare.last_loss = last.map_or(MaybeTime::NONE, Into::into);
         let gaps = rare.gaps_proven - rare.gaps_told;
         rare.gaps_told = rare.gaps_proven;
         (settled, u64::from(gaps))

@@ -2,6 +2,7 @@
 //! 32 or 16. Exact for every value: what does not fit moves to a box that only long streams,
 //! and captures with odd times, ever have.
 
+use super::rare::{NOTHING, Rare};
 use crate::time::Timestamp;
 
 /// Times and durations are in ns, sequence numbers unwrapped.
@@ -149,7 +150,7 @@ impl Short {
 
 /// What outgrew its place.
 #[derive(Clone, Debug, Default)]
-struct Far {
+pub(super) struct Far {
     numbers: [u64; NUMBERS],
     /// Upper halves of the counts.
     tallies: [u32; TALLIES],
@@ -162,7 +163,8 @@ pub(super) struct Numbers {
     /// Times count from here: 78 hours of them fit.
     origin: i32,
     tallies: [u32; TALLIES],
-    far: Option<Box<Far>>,
+    /// What few streams have, `far` among it.
+    pub(super) rare: Option<Box<Rare>>,
     runs: [u16; RUNS],
     long: [Near; LONG],
     short: [Short; SHORT],
@@ -178,8 +180,22 @@ impl Numbers {
             runs: [0; RUNS],
             // One tick early: packets of two taps may come out of order by a second.
             origin: ((first.0 >> ORIGIN_SHIFT) as i32).saturating_sub(1),
-            far: None,
+            rare: None,
         }
+    }
+
+    /// The rare part, made when it is first needed.
+    #[cold]
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(NOTHING.clone()))
+    }
+
+    fn far(&self) -> Option<&Far> {
+        self.rare.as_ref()?.far.as_deref()
+    }
+
+    fn far_mut(&mut self) -> &mut Far {
+        self.rare_mut().far.get_or_insert_default()
     }
 
     #[inline]
@@ -195,7 +211,7 @@ impl Numbers {
         } else if value == none {
             None
         } else {
-            self.far.as_ref().map(|far| far.numbers[at])
+            self.far().map(|far| far.numbers[at])
         }
     }
 
@@ -216,14 +232,14 @@ impl Numbers {
 
     #[cold]
     fn set_far(&mut self, n: Number, value: u64) {
-        self.far.get_or_insert_default().numbers[n as usize] = value;
+        self.far_mut().numbers[n as usize] = value;
     }
 
     /// A run, 0 at first.
     #[inline]
     pub(super) fn run(&self, r: Run) -> u32 {
         match self.runs[r as usize] {
-            LONG_RUN => self.far.as_ref().map_or(0, |far| far.runs[r as usize]),
+            LONG_RUN => self.far().map_or(0, |far| far.runs[r as usize]),
             run => u32::from(run),
         }
     }
@@ -242,7 +258,7 @@ impl Numbers {
     #[cold]
     fn extend_long(&mut self, r: Run) {
         let sum = self.run(r).saturating_add(1);
-        self.far.get_or_insert_default().runs[r as usize] = sum;
+        self.far_mut().runs[r as usize] = sum;
         self.runs[r as usize] = LONG_RUN;
     }
 
@@ -295,7 +311,7 @@ impl Numbers {
 
     #[inline]
     pub(super) fn tally(&self, t: Tally) -> u64 {
-        let high = self.far.as_ref().map_or(0, |far| far.tallies[t as usize]);
+        let high = self.far().map_or(0, |far| far.tallies[t as usize]);
         u64::from(high) << 32 | u64::from(self.tallies[t as usize])
     }
 
@@ -316,7 +332,7 @@ impl Numbers {
 
     #[cold]
     fn carry(&mut self, t: Tally) {
-        let high = &mut self.far.get_or_insert_default().tallies[t as usize];
+        let high = &mut self.far_mut().tallies[t as usize];
         *high = high.saturating_add(1);
     }
 
@@ -329,7 +345,7 @@ impl Numbers {
     #[inline]
     pub(super) fn copy(&mut self, from: Tally, to: Tally) {
         self.tallies[to as usize] = self.tallies[from as usize];
-        if let Some(far) = &mut self.far {
+        if let Some(far) = self.rare.as_mut().and_then(|rare| rare.far.as_mut()) {
             far.tallies[to as usize] = far.tallies[from as usize];
         }
     }
@@ -366,7 +382,7 @@ mod tests {
         n.set_time(Number::FirstTs, first.plus(-1_000_000_000));
         n.set_time(Number::LastTs, first.plus(77 * 3_600 * 1_000_000_000));
         n.add(Tally::Packets, u32::MAX);
-        assert!(n.far.is_none());
+        assert!(n.rare.is_none());
         n.count(Tally::Packets);
         n.copy(Tally::Packets, Tally::Settled);
         assert_eq!(n.tally(Tally::Packets), 1 << 32);
@@ -379,7 +395,7 @@ mod tests {
         for length in 1..200_000 {
             n.extend(Run::AckRepeats);
             assert_eq!(n.run(Run::AckRepeats), length);
-            assert_eq!(n.far.is_some(), length >= u32::from(LONG_RUN));
+            assert_eq!(n.far().is_some(), length >= u32::from(LONG_RUN));
         }
         assert_eq!(n.run(Run::BareRepeats), 0);
         assert_eq!(n.end(Run::AckRepeats), 199_999);

@@ -2,14 +2,19 @@
 //! Boxed, so that a stream to which nothing happens does not pay for it.
 
 use super::copies::OddTtls;
+use super::numbers::Far;
 use crate::tcp::holes::HoleList;
 use crate::time::MaybeTime;
 
 /// The rare part of a half-stream.
 #[derive(Clone, Debug)]
 pub(super) struct Rare {
+    /// Numbers that outgrew their place.
+    pub(super) far: Option<Box<Far>>,
     /// Bytes not seen.
     pub(super) holes: HoleList,
+    /// Some of them may not be counted yet.
+    pub(super) is_unsettled: bool,
     /// Holes that outlived the reorder window.
     pub(super) holes_total: u64,
     /// Bytes of those.
@@ -55,7 +60,9 @@ pub(super) struct Rare {
 
 /// Nothing happened.
 pub(super) static NOTHING: Rare = Rare {
+    far: None,
     holes: HoleList::EMPTY,
+    is_unsettled: false,
     holes_total: 0,
     hole_bytes_total: 0,
     last_loss: MaybeTime::NONE,

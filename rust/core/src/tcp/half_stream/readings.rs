@@ -249,7 +249,7 @@ impl HalfStream {
 
     /// True when this side sent FIN or RST.
     pub fn sent_close(&self) -> bool {
-        self.rare.is_some() && (self.fin().is_some() || self.rst().is_some())
+        self.numbers.rare.is_some() && (self.fin().is_some() || self.rst().is_some())
     }
 
     /// Spacing of packets.
