@@ -116,6 +116,10 @@ pub struct Session {
     pub is_cut: bool,
     /// IKE messages of one side wait for an answer, see [`MANY_UNANSWERED`].
     ike_waits: bool,
+    /// `rare` has a SYN that waits, or one did.
+    has_pending_syn: bool,
+    /// Some segment was not one whole tunnel packet, see [`Self::is_recut`].
+    may_be_recut: bool,
     /// Noted for the next round of judgement.
     pub(crate) is_dirty: bool,
 }
@@ -184,6 +188,8 @@ impl Session {
             is_midstream: !record.halves.iter().any(super::flow::record::Half::has_syn),
             is_cut: false,
             ike_waits: false,
+            has_pending_syn: false,
+            may_be_recut: false,
             is_dirty: false,
         }
     }
@@ -256,6 +262,9 @@ impl Session {
 
     /// A SYN waiting for an answer.
     pub fn pending_syn(&self) -> Option<PendingSyn> {
+        if !self.has_pending_syn {
+            return None;
+        }
         self.rare.as_ref()?.pending_syn
     }
 
@@ -291,6 +300,9 @@ impl Session {
     /// obeyed by the end that got it.
     pub fn close_in_force(&self, closer: usize) -> Option<Timestamp> {
         let h = &self.half[closer];
+        if !h.sent_close() {
+            return None;
+        }
         let at = h.rst().map(|(at, _)| at).or(h.fin())?;
         let went_on = |h: &HalfStream| {
             h.last_data_ts()
@@ -366,15 +378,15 @@ impl Session {
         }
         if packets > 1 {
             self.rare_mut().merged[dir] += 1;
+            self.may_be_recut = true;
         }
         effect
     }
 
     /// True when a segment of direction `dir` was not one whole tunnel packet.
     fn is_recut(&self, dir: usize) -> bool {
-        self.rare
-            .as_ref()
-            .is_some_and(|rare| rare.without_trailer[dir] > 0 || rare.merged[dir] > 0)
+        let rare = self.rare.as_ref().filter(|_| self.may_be_recut);
+        rare.is_some_and(|rare| rare.without_trailer[dir] > 0 || rare.merged[dir] > 0)
     }
 
     fn on_tunnel_packet(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
@@ -405,6 +417,7 @@ impl Session {
             _ if s.is_cut() => return Effect::Measured,
             _ => {
                 self.rare_mut().without_trailer[dir] += 1;
+                self.may_be_recut = true;
                 return Effect::Measured;
             }
         };
@@ -453,6 +466,7 @@ impl Session {
                     at: s.ts,
                 };
                 self.rare_mut().pending_syn = Some(PendingSyn { dir, offer });
+                self.has_pending_syn = true;
             }
             return None;
         }

@@ -14,7 +14,7 @@ use crate::time::{MaybeTime, Timestamp};
 
 /// Bits of a place in [`due`].
 const PLACE_BITS: u32 = 24;
-/// Places that have a number; a hundred million bytes' worth of sessions a hundred times over.
+/// Places that have a number there: 16 GB of sessions.
 pub(super) const MAX_PLACES: usize = 1 << PLACE_BITS;
 
 /// A session to judge in one word that sorts by its id: the upper 40 bits of that (ids have

@@ -19,6 +19,7 @@ use crate::flow::record::NO_SESSION;
 use crate::flow::table::Entry;
 use crate::flow::{FlowKey, FlowTable, Prepared, Preparer};
 use crate::frame::{Frame, FrameBatch};
+use crate::prefetch::prefetch;
 use crate::segment::{Content, Head, Segment};
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
@@ -244,8 +245,9 @@ impl Engine {
             }
             if step >= 2 {
                 for at in range(step - 2) {
-                    if let Some(ahead) = prepared.get(at + SESSION_AHEAD) {
-                        self.prefetch_session(ahead);
+                    let soon = at + SESSION_AHEAD;
+                    if let Some((ahead, meta)) = prepared.get(soon).zip(frames.get(soon)) {
+                        self.prefetch_session(ahead, || batch.frame(meta));
                     }
                     self.take(&batch.frame(&frames[at]), &prepared[at]);
                 }
@@ -253,12 +255,16 @@ impl Engine {
         }
     }
 
-    /// Asks for the session that a frame most likely belongs to.
+    /// Asks for the session that a frame most likely belongs to, and for the end of the
+    /// frame, where the trailer stands.
     #[inline]
-    fn prefetch_session(&self, key: &Prepared) {
+    fn prefetch_session<'a>(&self, key: &Prepared, frame: impl FnOnce() -> Frame<'a>) {
         let session = self.table.session_of(key);
         if session != NO_SESSION {
             self.slots.prefetch(session);
+            if let Some(end) = frame().bytes.last() {
+                prefetch(end);
+            }
         }
     }
 

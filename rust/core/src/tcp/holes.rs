@@ -147,7 +147,7 @@ impl HoleList {
     }
 
     /// Open holes in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Hole> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Hole> {
         self.holes.iter()
     }
 
@@ -201,6 +201,44 @@ mod tests {
     }
 
     proptest! {
+        /// Looking from the newest hole back to one that an ACK has passed misses none.
+        #[test]
+        fn acks_see_every_hole(
+            steps in prop::collection::vec((0u64..3, 1u64..6, 0u64..40), 1..60),
+        ) {
+            let mut list = HoleList::default();
+            let (mut nxt, mut una) = (1, 0);
+            for (what, len, back) in steps {
+                let at = nxt - back.min(nxt);
+                match what {
+                    0 => {
+                        list.open(nxt, nxt + len, T);
+                        if let Some(hole) = list.iter_mut().last().filter(|h| una >= h.end) {
+                            (hole.is_gap, hole.is_acked) = (true, true);
+                        }
+                        nxt += 2 * len;
+                    }
+                    1 => {
+                        list.fill(at, (at + len).min(nxt), T);
+                    }
+                    _ if at > una => {
+                        una = at;
+                        let mut all = list.clone();
+                        let (mut proven, mut stepped_over) = (0, 0);
+                        for h in all.iter_mut().filter(|h| h.start < una && !h.is_acked) {
+                            proven += u32::from(una <= h.end && !h.is_gap);
+                            h.is_gap |= una <= h.end;
+                            stepped_over += u32::from(h.end < una);
+                            h.is_acked = una >= h.end;
+                        }
+                        prop_assert_eq!(list.acked(una), (proven, stepped_over));
+                        prop_assert_eq!(&list.holes, &all.holes);
+                    }
+                    _ => {}
+                }
+            }
+        }
+
         /// The list agrees with a plain bitmap for any order of segments.
         #[test]
         fn agrees_with_a_bitmap(segments in prop::collection::vec((0u64..64, 1u64..8), 1..40)) {

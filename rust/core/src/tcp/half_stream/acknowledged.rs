@@ -2,7 +2,7 @@
 
 use super::numbers::{Number, Run, Tally};
 use super::spacing::smoothed;
-use super::{HalfStream, PAUSE_NS, PAUSE_SEGMENTS};
+use super::{HalfStream, PAUSE_NS, PAUSE_SEGMENTS, mark};
 use crate::segment::{Segment, TcpFlags};
 use crate::time::Timestamp;
 
@@ -28,7 +28,7 @@ impl HalfStream {
         }
         let last_window = self.peer_window();
         self.last_window = segment.window;
-        self.has_window = true;
+        self.marks |= mark::HAS_WINDOW;
         self.peer_window_max = self.peer_window_max.max(segment.window);
         if !segment.flags.any(TcpFlags::SYN) {
             let (low, high) = self.peer_window_range;
@@ -64,6 +64,7 @@ impl HalfStream {
                 let rare = self.rare_mut();
                 rare.sack_run = rare.sack_run.saturating_add(1);
                 rare.sack_segments += 1;
+                self.marks |= mark::ACK_MATTERS;
             }
             // A window that moves by an update is no duplicate (RFC 5681 section 2),
             // but with SACK blocks the ACK was sent because of a hole all the same.
@@ -86,11 +87,22 @@ impl HalfStream {
         {
             self.rare_mut().last_pause = ts.into();
         }
-        if let Some(rare) = &mut self.numbers.rare {
+        if self.marks & mark::ACK_MATTERS != 0
+            && let Some(rare) = &mut self.numbers.rare
+        {
             let (proven, stepped_over) = rare.holes.acked(ack);
             rare.gaps_proven += proven;
             rare.holes_stepped_over = rare.holes_stepped_over.saturating_add(stepped_over);
             rare.sack_run = 0;
+            // Where the last hole is passed all are.
+            if rare
+                .holes
+                .iter()
+                .next_back()
+                .is_none_or(|hole| hole.is_acked)
+            {
+                self.marks &= !mark::ACK_MATTERS;
+            }
         }
         self.numbers.copy(Tally::DataSegments, Tally::Settled);
         for run in [

@@ -102,15 +102,11 @@ pub(super) struct Copies {
     ages: [i16; REMEMBERED],
     /// More of each digest.
     more: [u8; REMEMBERED],
-    /// Whose TTL is not `ttl`, one bit each, and [`HAS_TTL`].
+    /// Whose TTL is not `ttl`, one bit each; above them the place of the next packet.
     odd: u16,
-    /// TTL of the first packet with payload, and of nearly all.
+    /// TTL of the first packet with payload, and of nearly all; 0 before it.
     ttl: u8,
-    next: u8,
 }
-
-/// `Copies::ttl` is set.
-const HAS_TTL: u16 = 1 << 15;
 
 impl Copies {
     pub(super) fn new() -> Self {
@@ -120,7 +116,6 @@ impl Copies {
             more: [0; REMEMBERED],
             odd: 0,
             ttl: 0,
-            next: 0,
         }
     }
 
@@ -169,15 +164,15 @@ impl Copies {
         } else {
             self.ages = [OLD; REMEMBERED];
         }
-        let at = usize::from(self.next) % REMEMBERED;
+        let at = usize::from(self.odd >> REMEMBERED) % REMEMBERED;
         self.words[at] = packet.word();
         self.ages[at] = 0;
         self.more[at] = packet.more;
-        self.next = (self.next + 1) % REMEMBERED as u8;
-        self.odd &= !(1 << at);
+        let next = (at + 1) % REMEMBERED;
+        let odd = self.odd & ((1 << REMEMBERED) - 1) & !(1 << at);
+        self.odd = odd | (next as u16) << REMEMBERED;
         let ttl = packet.ttl?;
-        if self.odd & HAS_TTL == 0 {
-            self.odd |= HAS_TTL;
+        if self.ttl == 0 {
             self.ttl = ttl;
         }
         if ttl == self.ttl {

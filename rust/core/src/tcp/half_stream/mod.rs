@@ -40,7 +40,7 @@ pub const PAUSE_SEGMENTS: u32 = 3;
 /// Latest data segments whose times are kept (guess: enough for a rate, few enough to
 /// follow a back-off).
 const LATEST: usize = 4;
-/// Where the times between them are, the longest ago at `gap_at`.
+/// Where the times between them are, the longest ago by `marks`.
 const DATA_GAPS: [Number; LATEST - 1] = [Number::DataGap0, Number::DataGap1, Number::DataGap2];
 
 /// What one data segment was, seen from the tap.
@@ -89,6 +89,23 @@ pub struct Offer {
     pub at: Timestamp,
 }
 
+/// Bits of `HalfStream::marks`. Three of them say that the box of rare things has something
+/// that a segment must look at: most of the time it has not, and is not touched.
+mod mark {
+    /// Which of the data gaps.
+    pub(super) const GAP_AT: u8 = 3;
+    /// A window of the other side was seen.
+    pub(super) const HAS_WINDOW: u8 = 4;
+    /// The SYN of this side was seen.
+    pub(super) const HAS_OFFER: u8 = 8;
+    /// There may be a hole that no ACK has passed, or a run of SACK blocks.
+    pub(super) const ACK_MATTERS: u8 = 16;
+    /// The mirror showed a copy with a lower TTL.
+    pub(super) const FORWARDED: u8 = 32;
+    /// FIN or RST was seen.
+    pub(super) const CLOSED: u8 = 64;
+}
+
 /// Shift of a SYN without the option.
 const NO_SCALE: u8 = u8::MAX;
 
@@ -97,9 +114,9 @@ const NO_SCALE: u8 = u8::MAX;
 pub struct HalfStream {
     /// Times, sequence numbers and sums, and what few streams have.
     numbers: Numbers,
-    /// How long before the last packet, in ns and at most this, the last one kept for the copy
-    /// test came: not 0 where times do not rise.
-    newest_behind: u32,
+    /// How long before the last packet the last one kept for the copy test came, in units of
+    /// ages and at most this: not 0 where times do not rise.
+    newest_behind: u16,
     /// SYN sequence number, where the SYN was seen.
     iss: u32,
     /// First sequence number seen.
@@ -122,11 +139,8 @@ pub struct HalfStream {
     max_opposite_run: u8,
     /// Shift that the SYN of this side offered, or [`NO_SCALE`].
     window_scale: u8,
-    /// Which of [`DATA_GAPS`] is the longest ago.
-    gap_at: u8,
-    has_window: bool,
-    /// The SYN of this side was seen.
-    has_offer: bool,
+    /// What [`mark`] names, and in the lowest two bits which of [`DATA_GAPS`] is the longest ago.
+    marks: u8,
     /// Its last packets.
     copies: Copies,
 }
@@ -148,9 +162,7 @@ impl HalfStream {
             ttl: TtlByKind::default(),
             max_opposite_run: 0,
             window_scale: NO_SCALE,
-            gap_at: 0,
-            has_window: false,
-            has_offer: false,
+            marks: 0,
             copies: Copies::new(),
         }
     }
@@ -174,7 +186,7 @@ impl HalfStream {
 
     /// Keeps what the SYN of this side offered.
     pub fn set_offer(&mut self, offer: &Offer) {
-        self.has_offer = true;
+        self.marks |= mark::HAS_OFFER;
         self.iss = offer.iss;
         self.window_scale = offer.window_scale.unwrap_or(NO_SCALE);
     }
@@ -197,8 +209,7 @@ impl HalfStream {
     pub fn is_copy(&mut self, segment: &Segment<'_>) -> bool {
         let ts = segment.ts;
         let last = self.last_ts().unwrap_or(ts);
-        let newest = last.plus(-i64::from(self.newest_behind));
-        let newer = copies::units_between(newest, ts);
+        let newer = copies::units_between(last, ts) + i64::from(self.newest_behind);
         let packet = Fingerprint::of(segment);
         let nxt = self.snd_nxt();
         // A quarter of the sequence space: what lies half of it away may have been placed
@@ -215,13 +226,15 @@ impl HalfStream {
                 rare.forwarded_copies += 1;
                 rare.data_since_copy = 0;
                 rare.last_copy = ts.into();
+                self.marks |= mark::FORWARDED;
             }
             return true;
         }
         if let Some((at, ttl)) = self.copies.remember(packet, newer) {
             self.rare_mut().odd_ttls[at] = ttl;
         }
-        self.newest_behind = u32::try_from(last.since(ts).max(0)).unwrap_or(u32::MAX);
+        let behind = copies::units_between(ts, last).max(0);
+        self.newest_behind = u16::try_from(behind).unwrap_or(u16::MAX);
         false
     }
 
@@ -263,9 +276,10 @@ impl HalfStream {
             let rare = self.rare_mut();
             rare.rst = ts.into();
             rare.rst_ttl = segment.ttl;
+            self.marks |= mark::CLOSED;
             return Arrival::NoData;
         }
-        if flags.any(TcpFlags::SYN) && !self.has_offer {
+        if flags.any(TcpFlags::SYN) && self.iss().is_none() {
             self.set_offer(&Offer {
                 iss: segment.seq,
                 window_scale: segment.options().window_scale,
@@ -274,6 +288,7 @@ impl HalfStream {
         }
         if flags.any(TcpFlags::FIN) {
             self.rare_mut().fin = ts.into();
+            self.marks |= mark::CLOSED;
         }
         if segment.window == 0 && !flags.any(TcpFlags::SYN) {
             self.rare_mut().zero_windows += 1;
@@ -354,9 +369,8 @@ impl HalfStream {
 
     fn count_data(&mut self, ts: Timestamp) {
         self.numbers.count(Tally::DataSegments);
-        if let Some(rare) = &mut self.numbers.rare
-            && rare.forwarded_copies > 0
-        {
+        if self.marks & mark::FORWARDED != 0 {
+            let rare = self.rare_mut();
             rare.data_since_copy = rare.data_since_copy.saturating_add(1);
         }
         if let Some(last) = self.last_data_ts() {
@@ -364,11 +378,12 @@ impl HalfStream {
             if gap_ns > self.max_data_gap_ns() {
                 self.numbers.set(Number::MaxDataGap, gap_ns as u64);
             }
-            let at = usize::from(self.gap_at) % DATA_GAPS.len();
+            let at = usize::from(self.marks & mark::GAP_AT) % DATA_GAPS.len();
             // Wrapping, as `data_pace_ns` adds them up: that gives each time exactly.
             let gap = ts.0.wrapping_sub(last.0) as u64;
             self.numbers.set(DATA_GAPS[at], gap);
-            self.gap_at = (self.gap_at + 1) % DATA_GAPS.len() as u8;
+            let next = (at + 1) % DATA_GAPS.len();
+            self.marks = self.marks & !mark::GAP_AT | next as u8;
         }
         self.numbers.set_time(Number::LastData, ts);
         self.numbers.end(Run::AcksSinceData);
@@ -439,6 +454,7 @@ impl HalfStream {
 
     #[cold]
     fn open_hole(&mut self, from: u64, to: u64, ts: Timestamp, una: Option<u64>) {
+        self.marks |= mark::ACK_MATTERS;
         let rare = self.rare_mut();
         rare.holes.open(from, to, ts);
         rare.is_unsettled = true;

@@ -31,7 +31,7 @@ pub(super) enum Number {
     /// Longest and smoothed time between two packets.
     MaxGap,
     MeanGap,
-    /// Times between the last segments with payload, the longest ago at `gap_at`.
+    /// Times between the last segments with payload, the longest ago by `marks`.
     DataGap0,
     DataGap1,
     DataGap2,

@@ -1,7 +1,7 @@
 //! What is read of a half-stream: by the detectors, for rows, and while measuring.
 
 use super::numbers::{Number, Run, Tally};
-use super::{DATA_GAPS, HalfStream, LATEST, NO_SCALE, Spacing};
+use super::{DATA_GAPS, HalfStream, LATEST, NO_SCALE, Spacing, mark};
 use crate::tcp::holes::HoleList;
 use crate::tcp::seq::first_number;
 use crate::time::Timestamp;
@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 impl HalfStream {
     /// Sequence number of this side's SYN; `None`: not seen.
     pub fn iss(&self) -> Option<u32> {
-        self.has_offer.then_some(self.iss)
+        (self.marks & mark::HAS_OFFER != 0).then_some(self.iss)
     }
 
     /// Window scale shift that this side's SYN offered.
@@ -132,7 +132,7 @@ impl HalfStream {
 
     /// Window the other side last offered, unscaled.
     pub fn peer_window(&self) -> Option<u16> {
-        self.has_window.then_some(self.last_window)
+        (self.marks & mark::HAS_WINDOW != 0).then_some(self.last_window)
     }
 
     /// Smoothed data-to-ACK time, ns; 0 before the first sample.
@@ -249,7 +249,7 @@ impl HalfStream {
 
     /// True when this side sent FIN or RST.
     pub fn sent_close(&self) -> bool {
-        self.numbers.rare.is_some() && (self.fin().is_some() || self.rst().is_some())
+        self.marks & mark::CLOSED != 0
     }
 
     /// Spacing of packets.
