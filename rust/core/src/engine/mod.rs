@@ -7,8 +7,10 @@
 mod identities;
 mod judging;
 mod room;
+mod slots;
 
 use self::identities::{Identities, Identity};
+use self::slots::Slots;
 use crate::clock::{PacketClock, Tick};
 use crate::decode::{self, Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
@@ -17,6 +19,7 @@ use crate::flow::record::NO_SESSION;
 use crate::flow::table::Entry;
 use crate::flow::{FlowKey, FlowTable, Prepared, Preparer};
 use crate::frame::{Frame, FrameBatch};
+use crate::prefetch::prefetch;
 use crate::segment::{Content, Head, Segment};
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
@@ -125,13 +128,6 @@ pub enum Order {
     Key,
 }
 
-#[derive(Debug)]
-struct Slot {
-    session: Session,
-    recheck: MaybeTime,
-    is_dirty: bool,
-}
-
 /// Frames prepared together (guide: batches of 16 to 256 serve alike; what is prepared
 /// must stay in the first-level cache, and three groups are under way).
 const GROUP: usize = 32;
@@ -145,10 +141,9 @@ pub struct Engine {
     clock: PacketClock,
     next_tick: Option<Timestamp>,
     table: FlowTable,
-    slots: Vec<Option<Box<Slot>>>,
-    free: Vec<u32>,
-    /// Sessions to judge at the next tick, by id and slot.
-    dirty: Vec<(u64, u32)>,
+    slots: Slots,
+    /// Sessions to judge at the next tick, see [`judging::due`].
+    dirty: Vec<u64>,
     rechecks: Vec<u32>,
     identities: Identities,
     tap: TapMeter,
@@ -172,8 +167,7 @@ impl Engine {
             config,
             clock: PacketClock::default(),
             next_tick: None,
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::default(),
             dirty: Vec::new(),
             rechecks: Vec::new(),
             identities: Identities::default(),
@@ -251,8 +245,9 @@ impl Engine {
             }
             if step >= 2 {
                 for at in range(step - 2) {
-                    if let Some(ahead) = prepared.get(at + SESSION_AHEAD) {
-                        self.prefetch_session(ahead);
+                    let soon = at + SESSION_AHEAD;
+                    if let Some((ahead, meta)) = prepared.get(soon).zip(frames.get(soon)) {
+                        self.prefetch_session(ahead, || batch.frame(meta));
                     }
                     self.take(&batch.frame(&frames[at]), &prepared[at]);
                 }
@@ -260,14 +255,16 @@ impl Engine {
         }
     }
 
-    /// Asks for the session that a frame most likely belongs to.
+    /// Asks for the session that a frame most likely belongs to, and for the end of the
+    /// frame, where the trailer stands.
     #[inline]
-    fn prefetch_session(&self, key: &Prepared) {
+    fn prefetch_session<'a>(&self, key: &Prepared, frame: impl FnOnce() -> Frame<'a>) {
         let session = self.table.session_of(key);
-        if session != NO_SESSION
-            && let Some(Some(slot)) = self.slots.get(session as usize)
-        {
-            slot.session.prefetch();
+        if session != NO_SESSION {
+            self.slots.prefetch(session);
+            if let Some(end) = frame().bytes.last() {
+                prefetch(end);
+            }
         }
     }
 
@@ -297,7 +294,7 @@ impl Engine {
             Tick::Jumped(_) => {
                 self.stats.counters.capture_gaps += 1;
                 self.next_tick = Some(first_tick_after(now));
-                for slot in self.slots.iter_mut().flatten() {
+                for slot in self.slots.iter_mut() {
                     slot.session.on_capture_gap(now);
                     slot.recheck = slot.recheck.get().map_or(MaybeTime::NONE, |_| now.into());
                 }
@@ -360,7 +357,10 @@ impl Engine {
         c.zero_windows += u64::from(delta.is_zero_window);
         if record.session != NO_SESSION {
             let slot = record.session;
-            if let Ok(s) = decode(frame) {
+            // Two calls, so that the segment is made where it stays.
+            if let Some(s) = prepared.segment(frame) {
+                self.measure(slot, dir, &s, false);
+            } else if let Ok(s) = decode(frame) {
                 self.measure(slot, dir, &s, false);
             }
             return;
@@ -410,18 +410,7 @@ impl Engine {
         details.generation = details.generation.saturating_add(1);
         let generation = details.generation;
         let session = Session::new(self.table.flow(at), key, at, kind, generation);
-        let slot = Some(Box::new(Slot {
-            session,
-            recheck: MaybeTime::NONE,
-            is_dirty: false,
-        }));
-        let index = if let Some(index) = self.free.pop() {
-            self.slots[index as usize] = slot;
-            index
-        } else {
-            self.slots.push(slot);
-            self.slots.len() as u32 - 1
-        };
+        let index = self.slots.put(session);
         self.table.get_mut(at).0.session = index;
         self.divide_memory();
         self.measure(index, dir, s, true);
@@ -429,12 +418,12 @@ impl Engine {
 
     /// Measures one segment in its session.
     fn measure(&mut self, index: u32, dir: usize, s: &Segment<'_>, is_promotion: bool) {
-        let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else {
+        let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        if !slot.is_dirty {
-            slot.is_dirty = true;
-            self.dirty.push((slot.session.id, index));
+        if !slot.session.is_dirty {
+            slot.session.is_dirty = true;
+            self.dirty.push(judging::due(slot.session.id, index));
         }
         let effect = slot.session.on_segment(dir, s, is_promotion);
         if let Some(noted) = &mut self.sightings
@@ -460,12 +449,12 @@ impl Engine {
     /// Notes that session `index` carries `identity`; links it to the session that
     /// carried it before.
     fn link(&mut self, index: u32, identity: Identity) {
-        let Some(id) = self.slots[index as usize].as_ref().map(|s| s.session.id) else {
+        let Some(id) = self.slots.get(index).map(|s| s.session.id) else {
             return;
         };
         let limit = self.config.max_sessions.saturating_mul(4);
         if let Some(before) = self.identities.carried_by(&identity, id, limit)
-            && let Some(slot) = self.slots[index as usize].as_mut()
+            && let Some(slot) = self.slots.get_mut(index)
         {
             slot.session.link_to(before);
         }
@@ -473,7 +462,7 @@ impl Engine {
 
     /// Ends session `index` and starts the next generation on the same ends.
     fn renew(&mut self, index: u32, dir: usize, s: &Segment<'_>, offer: Offer) {
-        let Some(slot) = self.slots[index as usize].as_ref() else {
+        let Some(slot) = self.slots.get(index) else {
             return;
         };
         let old = &slot.session;
@@ -489,18 +478,17 @@ impl Engine {
         self.table.measure(flow, dir, &s.head);
         self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).0.session;
-        if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
+        if let Some(slot) = self.slots.get_mut(index) {
             slot.session.half[TO_HEADEND].set_offer(&offer);
             slot.session.is_midstream = false;
         }
     }
 
     fn end_session(&mut self, index: u32, reason: EndReason) {
-        let Some(slot) = self.slots[index as usize].take() else {
+        let Some(slot) = self.slots.take(index) else {
             return;
         };
         self.table.release_session(slot.session.flow);
-        self.free.push(index);
         self.divide_memory();
         self.events
             .push(Event::Ended(Box::new(slot.session), reason));
@@ -542,7 +530,7 @@ impl Engine {
 
     /// Live sessions.
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
-        self.slots.iter().flatten().map(|slot| &slot.session)
+        self.slots.iter().map(|slot| &slot.session)
     }
 
     /// Live sessions chosen, sorted and cut.
