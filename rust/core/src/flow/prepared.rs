@@ -140,7 +140,11 @@ impl Preparer {
 
     /// The same, written where it stays: a copy of what was just written in small pieces
     /// makes the processor wait until they have left its store buffer (8 ns a frame).
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "one loop, and one call for a frame alone"
+    )]
     fn prepare_into(&self, frame: &Frame<'_>, out: &mut Prepared) {
         match plain::read_v4(frame) {
             Some(v4) => {
