@@ -16,6 +16,7 @@ import click
 
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
+from ctcpmon.live_commands import doctor, ifaces, live
 
 if TYPE_CHECKING:
     from ctcpmon.config import Settings
@@ -147,6 +148,10 @@ def cli() -> None:
 
     ctcpmon only listens and reads: it sends nothing and configures nothing.
     """
+
+
+for _command in (live, ifaces, doctor):
+    cli.add_command(_command)
 
 
 @cli.command()

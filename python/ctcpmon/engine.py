@@ -9,7 +9,7 @@ under ``TYPE_CHECKING``.
 
 from __future__ import annotations
 
-from ctcpmon.errors import EngineMissingError, InputError
+from ctcpmon.errors import CaptureRefusedError, EngineMissingError, InputError
 from ctcpmon.text import clean
 
 TYPE_CHECKING = False
@@ -33,6 +33,8 @@ try:
         Evidence,
         EvidenceInfo,
         Finding,
+        Interface,
+        LivePort,
         Note,
         Replay,
         Session,
@@ -41,6 +43,7 @@ try:
         ThresholdInfo,
         __version__,
         encode,
+        interfaces,
     )
 except ImportError as error:
     _MESSAGE = (
@@ -63,6 +66,8 @@ __all__ = [
     "Evidence",
     "EvidenceInfo",
     "Finding",
+    "Interface",
+    "LivePort",
     "Note",
     "Replay",
     "Session",
@@ -71,6 +76,8 @@ __all__ = [
     "ThresholdInfo",
     "__version__",
     "encode",
+    "interfaces",
+    "open_live",
     "open_replay",
 ]
 
@@ -132,3 +139,47 @@ def open_replay(
             taps=None if taps is None else list(taps),
         )
     )
+
+
+def open_live(
+    names: Sequence[str],
+    *,
+    ring_mib: int = 64,
+    rings: int = 1,
+    is_promiscuous: bool = True,
+    program: Sequence[tuple[int, int, int, int]] = (),
+    account: tuple[int, int] | None = None,
+    max_flow_mib: int = 256,
+    max_sessions: int = 100_000,
+    max_pending: int = 10_000,
+) -> AbstractContextManager[Replay]:
+    """Captures from interfaces until it is left, or ``stop`` is called.
+
+    The rings (``ring_mib`` MiB in all, ``rings`` and threads for each interface) are opened by the calling
+    thread, which then gives up every right, and with ``account`` (user, group) becomes that. ``program`` is
+    a filter of classic BPF. Raises ``CaptureRefusedError`` when an interface cannot be captured.
+    """
+
+    def start() -> Replay:
+        try:
+            return Replay.live(
+                list(names),
+                ring_mib=ring_mib,
+                rings=rings,
+                is_promiscuous=is_promiscuous,
+                filter=list(program),
+                account=account,
+                max_flow_mib=max_flow_mib,
+                max_sessions=max_sessions,
+                max_pending=max_pending,
+            )
+        except PermissionError as error:
+            from ctcpmon.rights import lines_to_type
+
+            lines = "; or: ".join(lines_to_type(names))
+            message = f"{clean(str(error), 200)}; type: {lines}"
+            raise CaptureRefusedError(message) from error
+        except CaptureError as error:
+            raise CaptureRefusedError(clean(str(error), 400)) from error
+
+    return _Opening(start)

@@ -6,6 +6,7 @@ The message of each is one complete line for a person; the command line prints i
 from __future__ import annotations
 
 __all__ = [
+    "CaptureRefusedError",
     "CtcpmonError",
     "EngineMissingError",
     "FixError",
@@ -30,6 +31,10 @@ class PartMissingError(CtcpmonError):
 
 class InputError(CtcpmonError):
     """An input could not be opened or holds no readable capture; nothing was analysed."""
+
+
+class CaptureRefusedError(CtcpmonError):
+    """There is no right to capture, no such interface, or one whose frames cannot be decoded."""
 
 
 class SettingsError(CtcpmonError):

@@ -9,6 +9,7 @@ import os
 import sys
 
 from ctcpmon.errors import (
+    CaptureRefusedError,
     CtcpmonError,
     EngineMissingError,
     FixError,
@@ -25,6 +26,7 @@ __all__ = ["told"]
 _ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
     (EngineMissingError, ExitCode.PART_MISSING),
     (PartMissingError, ExitCode.PART_MISSING),
+    (CaptureRefusedError, ExitCode.CAPTURE),
     (InputError, ExitCode.INPUT),
     (SettingsError, ExitCode.USAGE),
     (FixError, ExitCode.USAGE),

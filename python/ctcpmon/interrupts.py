@@ -12,7 +12,7 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from types import FrameType, TracebackType
     from typing import Self
 
@@ -20,26 +20,28 @@ __all__ = ["Interrupts"]
 
 
 class Interrupts:
-    """Holds the SIGINT handler while entered; does nothing outside the main thread."""
+    """Holds the handlers of its signals (SIGINT) while entered; does nothing outside the main thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Sequence[signal.Signals] = (signal.SIGINT,)) -> None:
         self.is_requested = False
-        self._undo: Callable[[], object] | None = None
+        self._signals = signals
+        self._undo: list[tuple[signal.Signals, object]] = []
 
     def __enter__(self) -> Self:
         try:
-            before = signal.signal(signal.SIGINT, self._handle)
+            for number in self._signals:
+                self._undo.append((number, signal.signal(number, self._handle)))
         except ValueError:
             # Only the main thread gets signals.
             return self
-        self._undo = lambda: signal.signal(signal.SIGINT, before)
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._undo is not None:
-            self._undo()
+        for number, before in self._undo:
+            signal.signal(number, before)  # type: ignore[arg-type]
+        self._undo.clear()
 
     def _handle(self, _signal: int, _frame: FrameType | None) -> None:
         if self.is_requested:

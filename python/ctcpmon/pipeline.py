@@ -122,10 +122,14 @@ class Pipeline:
         books = self._books or {None: self.book}
         for tap, book in books.items():
             yield tuple(self._incident(incident, tap) for incident in book.finish())
+        yield (self.stats(),)
+
+    def stats(self) -> Item:
+        """The counters so far; of a live run now and then, of every run at its end."""
         counters: Counter[str] = Counter()
-        for book in books.values():
+        for book in (self._books or {None: self.book}).values():
             counters.update(book.counters)
-        yield (Item(self._factory.stats(self._source.stats(), counters)),)
+        return Item(self._factory.stats(self._source.stats(), counters))
 
     def _device(self, pair: DevicePair) -> Item:
         return Item(self._factory.device(pair), device=pair)

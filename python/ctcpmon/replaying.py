@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     FailOn = Literal["warn", "crit"]
 
-__all__ = ["ReplayRequest", "follow", "run"]
+__all__ = ["FAIL_RANKS", "ReplayRequest", "follow", "run"]
 
-_FAIL_RANKS: dict[FailOn, int] = {
+FAIL_RANKS: dict[FailOn, int] = {
     "warn": SEVERITY_RANK["warning"],
     "crit": SEVERITY_RANK["critical"],
 }
@@ -119,7 +119,7 @@ def _drive(
 def _code(request: ReplayRequest, stats: Stats, worst: int, *, is_interrupted: bool) -> ExitCode:
     if is_interrupted:
         return ExitCode.INTERRUPTED
-    if request.fail_on is not None and worst >= _FAIL_RANKS[request.fail_on]:
+    if request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]:
         return ExitCode.FAIL_ON
     if any(note.kind in INCOMPLETE_NOTES for note in stats.notes):
         return ExitCode.INPUT

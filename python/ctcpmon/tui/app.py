@@ -1,4 +1,4 @@
-"""Starts and ends the screen of a replay; the entry of the command line. No layout, no keys.
+"""Starts and ends the screen of a run; the entry of the command line. No layout, no keys.
 
 Nothing here imports textual at the top: what textual reads from the environment at its import is
 set first. Importing this module without textual raises ``ImportError``.
@@ -18,8 +18,9 @@ from ctcpmon.exits import ExitCode
 from ctcpmon.narration import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from ctcpmon.capturing import LiveRequest
     from ctcpmon.tui.engine_source import EngineSource
     from ctcpmon.tui.view import View
 
@@ -27,7 +28,7 @@ if find_spec("textual") is None:
     _MESSAGE = "textual is not installed"
     raise ImportError(_MESSAGE)
 
-__all__ = ["run_replay"]
+__all__ = ["run_live", "run_replay"]
 
 _TEXTUAL_DEFAULTS = {
     "TEXTUAL_ANIMATIONS": "none",
@@ -53,9 +54,43 @@ def run_replay(
     """
     if settings is not None and not isinstance(settings, Settings):
         settings = msgspec.convert(dict(settings), Settings)
+
+    def source_of(opened: Sequence[str], names: Mapping[str, str]) -> EngineSource:
+        from ctcpmon.tui.engine_source import EngineSource
+
+        return EngineSource(opened, names=names, settings=settings, speed=speed)
+
+    return _run(paths, source_of, ascii_only=ascii_only)
+
+
+def run_live(request: LiveRequest, *, settings: Settings, ascii_only: bool = False) -> int:
+    """Shows a live capture until the user leaves; returns the exit code and says what became of every frame.
+
+    Raises ``CaptureRefusedError`` before the screen opens.
+    """
+    from ctcpmon.capturing import balance, open_rings
+
+    with open_rings(request) as replay:
+
+        def source_of(opened: Sequence[str], names: Mapping[str, str]) -> EngineSource:
+            from ctcpmon.tui.engine_source import EngineSource
+
+            return EngineSource(opened, names=names, settings=settings, live=replay)
+
+        code = _run(request.interfaces, source_of, ascii_only=ascii_only)
+        for line in balance(replay.stats()):
+            say(line)
+    return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
+
+
+def _run(
+    paths: Sequence[str],
+    source_of: Callable[[Sequence[str], Mapping[str, str]], EngineSource],
+    *,
+    ascii_only: bool,
+) -> int:
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from ctcpmon.tui.engine_source import EngineSource
     from ctcpmon.tui.replay_app import ReplayApp
     from ctcpmon.tui.terminal import NoKeyboardError, terminal
 
@@ -65,7 +100,7 @@ def run_replay(
         except NoKeyboardError as error:
             say(str(error))
             return int(ExitCode.USAGE)
-        source = EngineSource(opened, names=names, settings=settings, speed=speed)
+        source = source_of(opened, names)
         leaving.enter_context(closing(source))
         source.start()
         app = ReplayApp(source, is_ascii=ascii_only)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from ctcpmon.tui.viewmaking import ViewMaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from ctcpmon.engine import Batch, Replay
 
@@ -48,8 +50,14 @@ class EngineSource:
         settings: Settings | None = None,
         speed: float = 0.0,
         period_s: float = 0.2,
+        live: Replay | None = None,
     ) -> None:
-        """``names`` says how a path is to be called; ``period_s`` is the time between two views."""
+        """``names`` says how a path is to be called; ``period_s`` is the time between two views.
+
+        ``live`` is a run that is open already; ``paths`` then name its interfaces. It is not paused: only
+        the view stands still.
+        """
+        self._live = live
         self._paths = tuple(paths)
         self._names = {path: clean((names or {}).get(path, path)) for path in self._paths}
         self._settings = settings or Settings()
@@ -98,7 +106,7 @@ class EngineSource:
     def set_paused(self, paused: bool) -> None:  # noqa: FBT001
         """See ``ViewSource``."""
         self._is_paused = paused
-        if self._replay is not None:
+        if self._replay is not None and self._live is None:
             self._replay.set_paused(paused)
         self._wake.set()
 
@@ -110,19 +118,12 @@ class EngineSource:
         self._wake.set()
 
     def _run(self) -> None:
-        limits = self._settings.limits
         try:
-            with engine.open_replay(
-                self._paths,
-                max_flow_mib=limits.max_flow_mib,
-                max_sessions=limits.max_sessions,
-                batch_frames=_PACED_FRAMES if self._speed else 0,
-                max_pending=limits.max_pending,
-                speed=self._speed,
-            ) as replay:
+            with self._open() as replay:
                 self._replay = replay
-                replay.set_paused(self._is_paused)
-                replay.set_speed(self._speed)
+                if self._live is None:
+                    replay.set_paused(self._is_paused)
+                    replay.set_speed(self._speed)
                 self._opened.set()
                 self._follow(replay)
         # BaseException: a panic of the engine does not derive from Exception.
@@ -134,6 +135,19 @@ class EngineSource:
             )
         finally:
             self._opened.set()
+
+    def _open(self) -> AbstractContextManager[Replay]:
+        if self._live is not None:
+            return nullcontext(self._live)
+        limits = self._settings.limits
+        return engine.open_replay(
+            self._paths,
+            max_flow_mib=limits.max_flow_mib,
+            max_sessions=limits.max_sessions,
+            batch_frames=_PACED_FRAMES if self._speed else 0,
+            max_pending=limits.max_pending,
+            speed=self._speed,
+        )
 
     def _follow(self, replay: Replay) -> None:
         book = new_book(self._settings)
@@ -159,7 +173,9 @@ class EngineSource:
                     published = 0.0
             now = time.monotonic()
             is_asked = self._wake.is_set()
-            if is_asked or (not is_done and now - published >= self._period_s) or published == 0.0:
+            is_frozen = self._is_paused and self._live is not None
+            is_due = not is_done and not is_frozen and now - published >= self._period_s
+            if is_asked or is_due or published == 0.0:
                 self._wake.clear()
                 published = now
                 stats = replay.stats()

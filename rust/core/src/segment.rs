@@ -175,7 +175,23 @@ impl Offer {
     }
 }
 
+/// Payload above this cannot be one frame of any network in use: jumbo frames end
+/// at 9,216 bytes.
+const SUPER_SEGMENT_BYTES: u32 = 9_216;
+
 impl Head {
+    /// True for what is counted and rare: a fragment, a merged segment, options that do not fit.
+    #[inline]
+    pub fn is_odd(&self) -> bool {
+        self.is_first_fragment || self.is_super() || self.offer.is_malformed()
+    }
+
+    /// Larger than one frame of any network in use.
+    #[inline]
+    pub fn is_super(&self) -> bool {
+        self.payload_len > SUPER_SEGMENT_BYTES
+    }
+
     /// SEG.LEN: payload plus one for SYN and one for FIN (RFC 9293 section 3.3.1).
     /// The only place where that is computed.
     pub fn seg_len(&self) -> u32 {

@@ -17,7 +17,6 @@ use crate::detect::{ALL_HEALTHY, DetectorStates};
 use crate::flow::FlowKey;
 use crate::flow::candidate::Recognised;
 use crate::flow::record::Flow;
-use crate::prefetch::prefetch_whole;
 use crate::segment::{Endpoint, Head, Segment, TcpFlags};
 use crate::tcp::half_stream::{Arrival, HalfStream, Offer};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
@@ -29,6 +28,9 @@ pub const TO_CLIENT: usize = 1;
 
 /// Data of both sides this long after a close take the close back.
 const IGNORED_CLOSE_NS: i64 = 2_000 * NANOS_PER_MILLI;
+
+/// IKE messages in a row without an answer that mean something: fewer may be one lost packet.
+pub(crate) const MANY_UNANSWERED: u32 = 3;
 
 /// Payload above this cannot be one frame of a path with 1,500-byte packets: an
 /// offload has merged segments.
@@ -66,6 +68,8 @@ struct Ike {
 /// What few sessions ever have.
 #[derive(Clone, Debug, Default)]
 struct Rare {
+    /// Made with the first verdict that is not *healthy*.
+    detectors: Option<Box<DetectorStates>>,
     /// A SYN waiting for an answer.
     pending_syn: Option<PendingSyn>,
     /// Session this one continues.
@@ -87,8 +91,6 @@ pub struct Session {
     /// Made with the first IKE message.
     ike: Option<Box<Ike>>,
     rare: Option<Box<Rare>>,
-    /// Made with the first verdict that is not *healthy*.
-    detectors: Option<Box<DetectorStates>>,
     /// Stable id: a digest of ends, first packet time and generation.
     pub id: u64,
     /// First packet.
@@ -113,6 +115,14 @@ pub struct Session {
     pub is_midstream: bool,
     /// Some payload was cut so that trailers could not be read.
     pub is_cut: bool,
+    /// IKE messages of one side wait for an answer, see [`MANY_UNANSWERED`].
+    ike_waits: bool,
+    /// `rare` has a SYN that waits, or one did.
+    has_pending_syn: bool,
+    /// Some segment was not one whole tunnel packet, see [`Self::is_recut`].
+    may_be_recut: bool,
+    /// Noted for the next round of judgement.
+    pub(crate) is_dirty: bool,
 }
 
 /// What one segment meant to its session.
@@ -158,7 +168,6 @@ impl Session {
             esp: Default::default(),
             ike: None,
             rare: None,
-            detectors: None,
             id: session_id(of.first(), &key, u32::from(generation)),
             first: of.first(),
             last: of.last(),
@@ -172,13 +181,11 @@ impl Session {
             roles_known,
             is_midstream: (0..2).all(|side| of.isn(side).is_none()),
             is_cut: false,
+            ike_waits: false,
+            has_pending_syn: false,
+            may_be_recut: false,
+            is_dirty: false,
         }
-    }
-
-    /// Asks for the cache lines that the next segment will need; see `Engine::push`.
-    #[inline]
-    pub(crate) fn prefetch(&self) {
-        prefetch_whole(self);
     }
 
     /// Both ends.
@@ -207,6 +214,12 @@ impl Session {
         self.ike.as_ref().map_or(&NO_IKE, |ike| &ike.meter)
     }
 
+    /// True when so many IKE messages of one side may wait for an answer that it means
+    /// something; told without a look at [`Session::ike`].
+    pub fn ike_waits(&self) -> bool {
+        self.ike_waits
+    }
+
     /// What the ends said of themselves in clear.
     pub fn identity(&self) -> &Identity {
         self.ike.as_ref().map_or(&UNNAMED, |ike| &ike.identity)
@@ -214,17 +227,21 @@ impl Session {
 
     /// State of every detector.
     pub fn detectors(&self) -> &DetectorStates {
-        self.detectors.as_deref().unwrap_or(&ALL_HEALTHY)
+        let rare = self.rare.as_ref();
+        rare.and_then(|rare| rare.detectors.as_deref())
+            .unwrap_or(&ALL_HEALTHY)
     }
 
     /// The same, to change it.
     pub fn detectors_mut(&mut self) -> &mut DetectorStates {
-        self.detectors.get_or_insert_default()
+        self.rare_mut().detectors.get_or_insert_default()
     }
 
     /// True when no detector ever said anything.
     pub fn was_always_healthy(&self) -> bool {
-        self.detectors.is_none()
+        self.rare
+            .as_ref()
+            .is_none_or(|rare| rare.detectors.is_none())
     }
 
     /// Session this one continues (same SPI or cookies).
@@ -239,6 +256,9 @@ impl Session {
 
     /// A SYN waiting for an answer.
     pub fn pending_syn(&self) -> Option<PendingSyn> {
+        if !self.has_pending_syn {
+            return None;
+        }
         self.rare.as_ref()?.pending_syn
     }
 
@@ -274,6 +294,9 @@ impl Session {
     /// obeyed by the end that got it.
     pub fn close_in_force(&self, closer: usize) -> Option<Timestamp> {
         let h = &self.half[closer];
+        if !h.sent_close() {
+            return None;
+        }
         let at = h.rst().map(|(at, _)| at).or(h.fin())?;
         let went_on = |h: &HalfStream| {
             h.last_data_ts()
@@ -349,15 +372,15 @@ impl Session {
         }
         if packets > 1 {
             self.rare_mut().merged[dir] += 1;
+            self.may_be_recut = true;
         }
         effect
     }
 
     /// True when a segment of direction `dir` was not one whole tunnel packet.
     fn is_recut(&self, dir: usize) -> bool {
-        self.rare
-            .as_ref()
-            .is_some_and(|rare| rare.without_trailer[dir] > 0 || rare.merged[dir] > 0)
+        let rare = self.rare.as_ref().filter(|_| self.may_be_recut);
+        rare.is_some_and(|rare| rare.without_trailer[dir] > 0 || rare.merged[dir] > 0)
     }
 
     fn on_tunnel_packet(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
@@ -388,6 +411,7 @@ impl Session {
             _ if s.is_cut() => return Effect::Measured,
             _ => {
                 self.rare_mut().without_trailer[dir] += 1;
+                self.may_be_recut = true;
                 return Effect::Measured;
             }
         };
@@ -416,6 +440,8 @@ impl Session {
             ike.identity.on_message(h, message, dir == TO_HEADEND);
         }
         ike.meter.on_message(dir, header, s.ts, beyond);
+        let unanswered = ike.meter.unanswered;
+        self.ike_waits = unanswered.iter().any(|n| *n >= MANY_UNANSWERED);
     }
 
     /// Decides whether a segment belongs to a new connection on the same ends.
@@ -434,6 +460,7 @@ impl Session {
                     at: s.ts,
                 };
                 self.rare_mut().pending_syn = Some(PendingSyn { dir, offer });
+                self.has_pending_syn = true;
             }
             return None;
         }

@@ -171,7 +171,9 @@ impl Direction {
             zero_windows: half.zero_windows(),
             unacked_bytes: half.unacked_bytes(),
             window_bytes: half.window_bytes(session.half[1 - dir].window_scale()),
-            ack_frozen_since: half.unacked_since().filter(|_| half.segments_since_una > 0),
+            ack_frozen_since: half
+                .unacked_since()
+                .filter(|_| half.segments_since_una() > 0),
             ack_rtt_us: (half.ack_rtt_ns() > 0).then_some((half.ack_rtt_ns() / 1000) as u64),
             first: half.first_ts(),
             last: half.last_ts(),

@@ -59,7 +59,8 @@ const VENDORS: [VendorId; 5] = [
 /// What was said in clear.
 #[derive(Clone, Debug, Default)]
 pub struct Identity {
-    group: Option<Box<[u8]>>,
+    /// One word, not two: few sessions say it.
+    group: Option<Box<Box<[u8]>>>,
     vendors: u8,
 }
 
@@ -72,7 +73,7 @@ pub static UNNAMED: Identity = Identity {
 impl Identity {
     /// The VPN group that the client named, as raw bytes from the wire: clean before use.
     pub fn group(&self) -> Option<&[u8]> {
-        self.group.as_deref()
+        self.group.as_deref().map(|name| &**name)
     }
 
     /// Names of the vendor IDs that either side sent.
@@ -129,7 +130,7 @@ impl Identity {
             && NAMES.contains(kind)
             && (1..=MAX_NAME).contains(&name.len())
         {
-            self.group = Some(name.into());
+            self.group = Some(Box::new(name.into()));
         }
     }
 }

@@ -111,30 +111,33 @@ pub struct DpdMeter {
     pub first_asked: Timestamp,
     /// Last request.
     pub last_asked: Timestamp,
-    /// Longest time to an answer, ns.
-    pub rtt_max_ns: i64,
+    /// Longest time to an answer, ns; an answer comes within [`DPD_ANSWER_NS`].
+    pub rtt_max_ns: u32,
     /// When the last request that was answered was sent: it arrived.
     pub arrived: MaybeTime,
-    /// Most bytes beyond the receiver's ACK at which a request was sent that was answered.
-    pub arrived_beyond: u64,
-    asked_beyond: u64,
+    /// Most bytes beyond the receiver's ACK at which a request was sent that was answered;
+    /// saturates far above any window.
+    pub arrived_beyond: u32,
+    asked_beyond: u32,
 }
 
 /// No request was seen.
-static NO_DPD: DpdMeter = DpdMeter {
-    asked: 0,
-    answered: 0,
-    pending: 0,
-    pending_since: MaybeTime::NONE,
-    first_asked: Timestamp(0),
-    last_asked: Timestamp(0),
-    rtt_max_ns: 0,
-    arrived: MaybeTime::NONE,
-    arrived_beyond: 0,
-    asked_beyond: 0,
-};
+static NO_DPD: DpdMeter = DpdMeter::NONE;
 
 impl DpdMeter {
+    const NONE: Self = Self {
+        asked: 0,
+        answered: 0,
+        pending: 0,
+        pending_since: MaybeTime::NONE,
+        first_asked: Timestamp(0),
+        last_asked: Timestamp(0),
+        rtt_max_ns: 0,
+        arrived: MaybeTime::NONE,
+        arrived_beyond: 0,
+        asked_beyond: 0,
+    };
+
     /// True when requests of this direction used to be answered.
     pub fn is_answered(&self) -> bool {
         // Of the requests before the ones now waiting nine in ten (guess: loss on both
@@ -157,7 +160,7 @@ impl DpdMeter {
         self.pending = self.pending.saturating_add(1);
         self.pending_since.set_if_absent(ts);
         self.last_asked = ts;
-        self.asked_beyond = beyond;
+        self.asked_beyond = u32::try_from(beyond).unwrap_or(u32::MAX);
     }
 
     /// True when a message of the other side at `ts` answers a request of this one.
@@ -169,7 +172,7 @@ impl DpdMeter {
         self.answered = self.answered.saturating_add(1);
         self.pending = 0;
         self.pending_since = MaybeTime::NONE;
-        self.rtt_max_ns = self.rtt_max_ns.max(rtt);
+        self.rtt_max_ns = self.rtt_max_ns.max(u32::try_from(rtt).unwrap_or(0));
         self.arrived = self.last_asked.into();
         self.arrived_beyond = self.arrived_beyond.max(self.asked_beyond);
         true
@@ -190,8 +193,8 @@ pub struct IkeMeter {
     pub unanswered_since: [MaybeTime; 2],
     /// Last message by direction.
     pub last: [MaybeTime; 2],
-    /// How often a message of this direction was answered.
-    pub answered: [u32; 2],
+    /// How often a message of this direction was answered, at most 255.
+    pub answered: [u8; 2],
     /// Smallest time from a message to the other side's next, ns; 0: none yet.
     pub rtt_min_ns: [i64; 2],
     /// Initiator cookie of the latest message with one.
@@ -202,7 +205,11 @@ pub struct IkeMeter {
     pub exchange: u8,
     /// Last encrypted informational of DPD or delete size, by direction.
     pub last_informational: [MaybeTime; 2],
-    dpd: [Option<Box<DpdMeter>>; 2],
+    /// DPD of the side that asked first; often the only one that does.
+    dpd: DpdMeter,
+    dpd_of: u8,
+    /// That of the other side.
+    other_dpd: Option<Box<DpdMeter>>,
 }
 
 /// No message was seen.
@@ -217,20 +224,38 @@ pub static NO_IKE: IkeMeter = IkeMeter {
     responder: 0,
     exchange: 0,
     last_informational: [MaybeTime::NONE; 2],
-    dpd: [None, None],
+    dpd: DpdMeter::NONE,
+    dpd_of: 0,
+    other_dpd: None,
 };
 
 impl IkeMeter {
     /// Informational exchanges as questions and answers, by direction of the question.
     pub fn dpd(&self, dir: usize) -> &DpdMeter {
-        self.dpd[dir].as_deref().unwrap_or(&NO_DPD)
+        if usize::from(self.dpd_of) == dir {
+            return &self.dpd;
+        }
+        self.other_dpd.as_deref().unwrap_or(&NO_DPD)
+    }
+
+    fn dpd_mut(&mut self, dir: usize) -> &mut DpdMeter {
+        if self.dpd.asked == 0 {
+            self.dpd_of = dir as u8;
+        }
+        if usize::from(self.dpd_of) == dir {
+            return &mut self.dpd;
+        }
+        self.other_dpd.get_or_insert_default()
     }
 
     /// A gap in the capture: what waits for an answer may have had it.
     pub fn on_capture_gap(&mut self) {
         self.unanswered = [0; 2];
         self.unanswered_since = [MaybeTime::NONE; 2];
-        for dpd in self.dpd.iter_mut().flatten() {
+        for dpd in [Some(&mut self.dpd), self.other_dpd.as_deref_mut()]
+            .into_iter()
+            .flatten()
+        {
             dpd.pending = 0;
             dpd.pending_since = MaybeTime::NONE;
         }
@@ -270,9 +295,9 @@ impl IkeMeter {
                 self.last_informational[dir] = ts.into();
             }
             if INFORMATIONAL.contains(&h.exchange) {
-                let is_answer = self.dpd[other].as_mut().is_some_and(|dpd| dpd.answer(ts));
-                if !is_answer {
-                    self.dpd[dir].get_or_insert_default().ask(ts, beyond);
+                let is_asked = self.dpd(other).asked > 0;
+                if !is_asked || !self.dpd_mut(other).answer(ts) {
+                    self.dpd_mut(dir).ask(ts, beyond);
                 }
             }
         }

@@ -26,25 +26,24 @@ const V6: usize = 60;
 const FRAGMENT: u16 = 0x3fff;
 const DONT_FRAGMENT: u16 = 0x4000;
 
-/// Both ends as the header holds them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Ends {
-    /// Address, and port in the lowest 16 bits, of sender and receiver.
-    V4(u64, u64),
-    /// Sender and receiver.
-    V6(Endpoint, Endpoint),
-}
-
 /// A plain frame, read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plain {
     pub(crate) head: Head,
-    pub(crate) ends: Ends,
     /// Where the payload begins in the frame.
     pub(crate) payload_at: u16,
 }
 
-/// A plain IPv4 frame, read: its ends as in [`Ends::V4`].
+/// A plain IPv6 frame, read, with its sender and receiver.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainV6 {
+    pub(crate) head: Head,
+    pub(crate) src: Endpoint,
+    pub(crate) dst: Endpoint,
+    pub(crate) payload_at: u16,
+}
+
+/// A plain IPv4 frame, read: sender and receiver as address, and port in the lowest 16 bits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlainV4 {
     pub(crate) head: Head,
@@ -59,11 +58,13 @@ pub(crate) fn read(frame: &Frame<'_>) -> Option<Plain> {
     if let Some(v4) = read_v4(frame) {
         return Some(Plain {
             head: v4.head,
-            ends: Ends::V4(v4.src, v4.dst),
             payload_at: v4.payload_at,
         });
     }
-    read_v6(frame)
+    read_v6(frame).map(|v6| Plain {
+        head: v6.head,
+        payload_at: v6.payload_at,
+    })
 }
 
 /// The packet of an Ethernet frame with at most one VLAN tag, where it begins, and its
@@ -106,32 +107,37 @@ pub(crate) fn read_v4(frame: &Frame<'_>) -> Option<PlainV4> {
 
 /// Reads a plain IPv6 frame.
 #[inline(never)]
-pub(crate) fn read_v6(frame: &Frame<'_>) -> Option<Plain> {
+pub(crate) fn read_v6(frame: &Frame<'_>) -> Option<PlainV6> {
     let (packet, ip, kind) = packet(frame)?;
     let h: &[u8; V6] = packet.first_chunk()?;
     let payload_len = usize::from(u16::from_be_bytes([h[4], h[5]]));
     if kind != [0x86, 0xdd] || h[0] >> 4 != 6 || h[6] != 6 || payload_len == 0 {
         return None;
     }
-    let (fixed, tcp) = h.split_first_chunk::<40>()?;
-    let tcp: &[u8; 20] = tcp.first_chunk()?;
-    let [_, _, _, _, _, _, _, _, addresses @ ..] = fixed;
-    let ends = Ends::V6(
-        Endpoint {
-            addr: Addr(*addresses.first_chunk()?),
-            port: u16::from_be_bytes([tcp[0], tcp[1]]),
-        },
-        Endpoint {
-            addr: Addr(*addresses.last_chunk()?),
-            port: u16::from_be_bytes([tcp[2], tcp[3]]),
-        },
-    );
+    let (src, dst) = ends_v6(h)?;
+    let tcp: &[u8; 20] = h.last_chunk()?;
     let (head, payload_at) = finish(frame, packet, tcp, ip, 40, 40 + payload_len, h[7])?;
-    Some(Plain {
+    Some(PlainV6 {
         head,
-        ends,
+        src,
+        dst,
         payload_at,
     })
+}
+
+/// Both ends of a plain IPv6 packet.
+#[inline]
+fn ends_v6(h: &[u8; V6]) -> Option<(Endpoint, Endpoint)> {
+    let (fixed, tcp) = h.split_first_chunk::<40>()?;
+    let [_, _, _, _, _, _, _, _, addresses @ ..] = fixed;
+    let end = |addr: [u8; 16], at: usize| Endpoint {
+        addr: Addr(addr),
+        port: word(tcp, at),
+    };
+    Some((
+        end(*addresses.first_chunk()?, 0),
+        end(*addresses.last_chunk()?, 2),
+    ))
 }
 
 /// What both versions share: the head, and where the payload begins in the frame.
@@ -196,32 +202,45 @@ pub(crate) fn content<'a>(bytes: &'a [u8], head: &Head, payload_at: u16) -> Cont
 #[inline]
 pub(super) fn segment<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
     let plain = read(frame)?;
+    segment_at(frame, plain.head, plain.payload_at)
+}
+
+/// The segment of a plain frame whose head and start of the payload were read before.
+/// `None` only for a frame that they were not read from.
+#[inline]
+pub(crate) fn segment_at<'a>(
+    frame: &Frame<'a>,
+    head: Head,
+    payload_at: u16,
+) -> Option<Segment<'a>> {
     let bytes = frame.bytes;
     let Content {
         payload,
         option_bytes,
         ..
-    } = content(bytes, &plain.head, plain.payload_at);
-    let tcp_at = usize::from(plain.payload_at) - usize::from(plain.head.options_len) - 20;
-    let v4_end = |end: u64| Endpoint {
-        addr: Addr::v4(((end >> 16) as u32).to_be_bytes()),
-        port: end as u16,
-    };
-    let (src, dst, ip_id, fragment) = match plain.ends {
-        Ends::V4(src, dst) => {
-            let ip = tcp_at - 20;
-            (
-                v4_end(src),
-                v4_end(dst),
-                Some(word(bytes, ip + 4)),
-                word(bytes, ip + 6),
-            )
-        }
-        Ends::V6(src, dst) => (src, dst, None, 0),
-    };
+    } = content(bytes, &head, payload_at);
+    let tcp_at = usize::from(payload_at).checked_sub(usize::from(head.options_len) + 20)?;
     let is_tagged = bytes.get(12..14) == Some(&[0x81, 0]);
+    let ip = if is_tagged { IP + TAG } else { IP };
+    let headers = bytes.get(ip..)?;
+    let (src, dst, ip_id, fragment) = if tcp_at == ip + 20 {
+        let h: &[u8; V4] = headers.first_chunk()?;
+        let end = |addr: [u8; 4], port: [u8; 2]| Endpoint {
+            addr: Addr::v4(addr),
+            port: u16::from_be_bytes(port),
+        };
+        (
+            end([h[12], h[13], h[14], h[15]], [h[20], h[21]]),
+            end([h[16], h[17], h[18], h[19]], [h[22], h[23]]),
+            Some(u16::from_be_bytes([h[4], h[5]])),
+            u16::from_be_bytes([h[6], h[7]]),
+        )
+    } else {
+        let (src, dst) = ends_v6(headers.first_chunk()?)?;
+        (src, dst, None, 0)
+    };
     Some(Segment {
-        head: plain.head,
+        head,
         tap: frame.tap,
         src,
         dst,

@@ -3,11 +3,11 @@
 use super::evidence::EvidenceName as E;
 use super::signals;
 use super::{Context, Detector, Judgement, Threshold, Verdict};
-use crate::session::Session;
+use crate::session::{MANY_UNANSWERED, Session};
 use crate::time::NANOS_PER_SECOND;
 
 /// Messages in a row without an answer: DPD gives up after two to five retries.
-const MIN_MESSAGES: u32 = 3;
+const MIN_MESSAGES: u32 = MANY_UNANSWERED;
 /// Time since the first of them. ASA retries every 2 s, IOS every 2 to 60 s.
 const MIN_WAIT_NS: i64 = 20 * NANOS_PER_SECOND;
 
@@ -17,6 +17,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-f",
     severity: "warning",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 Three or more ISAKMP messages of one side in a row, none back, although the other side used to \

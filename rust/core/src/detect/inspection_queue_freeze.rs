@@ -18,6 +18,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-b",
     severity: "critical",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 One side goes on sending new data, the other side is heard, but its ACK stands still for longer than \
@@ -100,7 +101,7 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     match signals::bare_acks(session, f) {
         BareAcks::Stopped => Some(
             describe(session, f, Verdict::Stalled, 0.85)
-                .with(E::SegmentsSinceBareAck.is(f64::from(h.segments_since_bare)))
+                .with(E::SegmentsSinceBareAck.is(f64::from(h.segments_since_bare())))
                 .not("frozen_ack_receiver: it used to answer data with empty ACKs and stopped"),
         ),
         // Something answers each segment: the data arrive there.

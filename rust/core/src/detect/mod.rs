@@ -63,6 +63,8 @@ pub struct Detector {
     pub severity: &'static str,
     /// Names how a session ended, and so may speak beside the detector that named the stall.
     pub tells_the_end: bool,
+    /// Finds nothing in a session that is calm ([`signals::is_calm`]), and is not asked then.
+    pub needs_unrest: bool,
     /// Page in fixed sections, markdown.
     pub docs: &'static str,
     /// Thresholds.

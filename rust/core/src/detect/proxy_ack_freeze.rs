@@ -26,6 +26,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-c",
     severity: "critical",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 Pure duplicate ACKs at one number while new data goes on, with marks that no cTCP endpoint makes: \
@@ -95,7 +96,7 @@ fn judge(session: &Session, f: &Frozen) -> Option<Judgement> {
         .iter()
         .filter(|m| **m)
         .count();
-    let asks = h.dup_ack_run >= MIN_DUP_ACKS || (closed && f.repeats >= MIN_DUP_ACKS);
+    let asks = h.dup_ack_run() >= MIN_DUP_ACKS || (closed && f.repeats >= MIN_DUP_ACKS);
     if !asks || marks == 0 {
         return None;
     }
@@ -103,7 +104,11 @@ fn judge(session: &Session, f: &Frozen) -> Option<Judgement> {
     let mut j = Judgement::new(Verdict::Stalled, confidence, f.since)
         .stopped(signals::side(f.dir))
         .lost(signals::loss_side(session, f.dir))
-        .with(E::DupAcks.is(f64::from(h.dup_ack_run)).at(h.ack_repeated()))
+        .with(
+            E::DupAcks
+                .is(f64::from(h.dup_ack_run()))
+                .at(h.ack_repeated()),
+        )
         .with(E::AckFrozen.is(signals::ms(f.age_ns)).at(f.since))
         .with(E::SegmentsAfterFreeze.is(f64::from(f.segments)))
         .with(E::Unacked.is(f.unacked as f64));
@@ -138,13 +143,13 @@ fn behind(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
     let age = ctx.now.since(last);
     let only_acks = h.data_segments() >= MIN_DATA
         && age >= ONLY_ACKS_NS.max(h.max_data_gap_ns().saturating_mul(signals::GAP_FACTOR))
-        && h.acks_since_data >= MIN_ACKS
-        && h.opposite_since_data >= MIN_ACKS
+        && h.acks_since_data() >= MIN_ACKS
+        && h.opposite_since_data() >= MIN_ACKS
         && h.last_ts().is_some_and(|t| ctx.now.since(t) < age / 2);
     let j = if only_acks {
         Judgement::new(Verdict::Stalled, 0.7, last)
-            .with(E::AckRepeats.is(f64::from(h.acks_since_data)))
-            .with(E::OppositeSegments.is(f64::from(h.opposite_since_data)))
+            .with(E::AckRepeats.is(f64::from(h.acks_since_data())))
+            .with(E::OppositeSegments.is(f64::from(h.opposite_since_data())))
             .not("vanished_peer: its ACKs go on")
     } else {
         let s = signals::silence(session, dir, ctx.now).filter(|s| !s.is_trickle)?;

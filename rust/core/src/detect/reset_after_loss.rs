@@ -27,6 +27,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-d",
     severity: "critical",
     tells_the_end: true,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 A RST or FIN ends the connection while an ACK stood still below data, or one side sends data on \
@@ -125,7 +126,7 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
     .stopped(signals::side(stopped))
     .lost(signals::loss_side(session, stopped))
     .with(E::RstAfter.is(signals::ms(at.since(since))).at(at))
-    .with(E::SegmentsAfterFreeze.is(f64::from(session.half[stopped].segments_since_una)));
+    .with(E::SegmentsAfterFreeze.is(f64::from(session.half[stopped].segments_since_una())));
     if is_foreign {
         j = j.not("reset_by_the_end: its TTL is that of no other packet of this side");
     }
@@ -141,5 +142,5 @@ fn freeze_before(session: &Session, dir: usize, at: Timestamp, least_ns: i64) ->
     let h = &session.half[dir];
     let since = h.unacked_since()?;
     let age = at.since(since);
-    (h.segments_since_una >= MIN_SEGMENTS && age >= least_ns).then_some(since)
+    (h.segments_since_una() >= MIN_SEGMENTS && age >= least_ns).then_some(since)
 }

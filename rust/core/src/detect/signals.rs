@@ -72,6 +72,33 @@ const TRICKLE_GAP_NS: i64 = 4 * NANOS_PER_SECOND;
 /// And this many times its spacing before (guess).
 const TRICKLE_FACTOR: i64 = 3;
 
+/// An ACK that stood still for less is nobody's sign; every detector of a frozen ACK waits
+/// longer (the shortest wait is that of a window overrun, 1 s).
+const CALM_FREEZE_NS: i64 = NANOS_PER_SECOND;
+/// Data silent for less are nobody's sign while packets go on (the shortest wait is that of
+/// [`super::proxy_ack_freeze`], 15 s).
+const CALM_DATA_NS: i64 = 10 * NANOS_PER_SECOND;
+
+/// True when neither side is closed, silent, or waits for an ACK for long: most sessions most
+/// of the time, told by a few numbers. Detectors with [`super::Detector::needs_unrest`] have
+/// nothing to say then, which a build with assertions checks each time.
+pub fn is_calm(session: &Session, now: Timestamp) -> bool {
+    let is_calm = |h: &HalfStream| {
+        let moves = h.segments_since_una() == 0
+            || h.unacked_since().is_none_or(|since| {
+                now.since(since) < CALM_FREEZE_NS
+                    && (h.ack_repeats() == 0 || h.ack_repeated().since(since) < CALM_FREEZE_NS)
+            });
+        let since = |t: Option<Timestamp>| t.map_or(0, |t| now.since(t));
+        moves
+            && !h.sent_close()
+            && (h.opposite_run() < MIN_OPPOSITE_STEADY || since(h.last_ts()) < LIMIT_SILENCE_NS)
+            && since(h.last_data_ts()) < CALM_DATA_NS
+    };
+    let answers = !session.ike_waits() && session.linked().is_none();
+    answers && session.half.iter().all(is_calm)
+}
+
 /// An ACK that stands still below data that goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct Frozen {
@@ -100,7 +127,7 @@ pub struct Frozen {
 pub fn frozen(session: &Session, dir: usize, now: Timestamp) -> Option<Frozen> {
     let h = &session.half[dir];
     let since = h.unacked_since()?;
-    if h.segments_since_una == 0 {
+    if h.segments_since_una() == 0 {
         return None;
     }
     let arrived = session
@@ -110,7 +137,7 @@ pub fn frozen(session: &Session, dir: usize, now: Timestamp) -> Option<Frozen> {
         .get()
         .unwrap_or(since)
         .max(since);
-    let heard_since = |start: Timestamp| match h.ack_repeats {
+    let heard_since = |start: Timestamp| match h.ack_repeats() {
         0 => 0,
         _ => h.ack_repeated().since(start).max(0),
     };
@@ -118,9 +145,9 @@ pub fn frozen(session: &Session, dir: usize, now: Timestamp) -> Option<Frozen> {
         dir,
         since,
         age_ns: now.since(since),
-        segments: h.segments_since_una,
+        segments: h.segments_since_una(),
         unacked: h.unacked_bytes().unwrap_or(0),
-        repeats: h.ack_repeats,
+        repeats: h.ack_repeats(),
         heard_ns: heard_since(since),
         unproven_ns: heard_since(arrived),
         at_hole: h.hole_at_una(),
@@ -155,12 +182,12 @@ pub fn bare_acks(session: &Session, f: &Frozen) -> BareAcks {
         // Too early to know its habit: nothing can be more than before.
         return BareAcks::NoHabit;
     };
-    let during = f64::from(h.bare_repeats) / f64::from(f.segments.max(1));
+    let during = f64::from(h.bare_repeats()) / f64::from(f.segments.max(1));
     if f.segments >= 2 * HABIT_SEGMENTS && during >= 0.8 && before < HABIT_SHARE / 2.0 {
         BareAcks::ForEverySegment
     } else if before < HABIT_SHARE {
         BareAcks::NoHabit
-    } else if h.segments_since_bare >= HABIT_SEGMENTS {
+    } else if h.segments_since_bare() >= HABIT_SEGMENTS {
         BareAcks::Stopped
     } else {
         BareAcks::AsBefore
@@ -224,7 +251,7 @@ pub fn dpd_unanswered_since(
     dpd.is_answered()
         && dpd.pending >= DPD_PENDING
         && dpd.pending_since.get().is_some_and(|t| t >= since)
-        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(dpd.rtt_max_ns.saturating_mul(4))
+        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(i64::from(dpd.rtt_max_ns) * 4)
 }
 
 /// True when the next word of DPD is worth waiting for: a request sent into the freeze was
@@ -233,7 +260,7 @@ pub fn dpd_will_tell(session: &Session, f: &Frozen, now: Timestamp) -> bool {
     let dpd = &session.ike().dpd(f.dir);
     let was_answered = f.unproven_ns < f.heard_ns;
     let is_asked = dpd.pending > 0
-        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(dpd.rtt_max_ns.saturating_mul(4));
+        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(i64::from(dpd.rtt_max_ns) * 4);
     was_answered && !is_asked && f.unproven_ns < DPD_DUE_NS
 }
 

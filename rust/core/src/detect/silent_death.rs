@@ -19,6 +19,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-e",
     severity: "critical",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 A side that was regular sends nothing any more, for longer than its habit allows, while the other \
@@ -114,7 +115,7 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
     // A side that only answered has nothing to be cut off: the answers stopped because
     // what they answer does not arrive.
     let only_answered =
-        h.acks_since_data >= ONLY_ACKS && h.pure_acks() > h.data_segments() && !after_loss;
+        h.acks_since_data() >= ONLY_ACKS && h.pure_acks() > h.data_segments() && !after_loss;
     let stopped = if only_answered { 1 - s.dir } else { s.dir };
     let mut j = Judgement::new(verdict, confidence, s.opposite_since)
         .stopped(signals::side(stopped))

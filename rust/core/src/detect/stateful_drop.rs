@@ -24,6 +24,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-b",
     severity: "critical",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 One side goes on sending new data. The other side is heard, but its ACK stands still, until \
@@ -147,7 +148,7 @@ fn beyond_limit(session: &Session, dir: usize, ctx: &Context) -> Option<Judgemen
     if (f.unacked <= limit && !stuck_at_limit) || !is_judged(session, &f) {
         return None;
     }
-    if session.ike().dpd(dir).arrived_beyond > limit {
+    if u64::from(session.ike().dpd(dir).arrived_beyond) > limit {
         // A request sent beyond the limit was answered: nothing on this path enforces it.
         return None;
     }

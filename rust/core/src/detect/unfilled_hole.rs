@@ -23,6 +23,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-a",
     severity: "warning",
     tells_the_end: false,
+    needs_unrest: false,
     docs: "\
 ## What it sees
 A hole in the TCP sequence space that is never filled and a gap in the ESP sequence numbers that \
@@ -113,7 +114,7 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
 }
 
 fn frozen_at_hole(h: &HalfStream) -> bool {
-    h.hole_at_una() && h.segments_since_una >= MIN_SEGMENTS
+    h.hole_at_una() && h.segments_since_una() >= MIN_SEGMENTS
 }
 
 fn describe(session: &Session, dir: usize, since: Timestamp, loss: Option<LossSide>) -> Judgement {

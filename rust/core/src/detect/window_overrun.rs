@@ -15,6 +15,7 @@ pub(super) const DETECTOR: Detector = Detector {
     signature: "S-a",
     severity: "warning",
     tells_the_end: false,
+    needs_unrest: true,
     docs: "\
 ## What it sees
 One side has sent more bytes than the other side's window without an acknowledgement.

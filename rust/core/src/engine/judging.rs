@@ -4,7 +4,7 @@
 use super::{
     EndReason, Engine, Event, Finding, IDLE_NS, LINGER_NS, MAX_FINDINGS_PER_TICK, RECHECK_NS,
 };
-use crate::detect::signals::TAP_GAP_LIMIT;
+use crate::detect::signals::{self, TAP_GAP_LIMIT};
 use crate::detect::{
     CLEAR_AFTER_NS, Context, DETECTORS, DetectorState, FirstStall, Judgement, Verdict,
 };
@@ -12,47 +12,63 @@ use crate::flow::Candidate;
 use crate::session::Session;
 use crate::time::{MaybeTime, Timestamp};
 
+/// Bits of a place in [`due`].
+const PLACE_BITS: u32 = 24;
+/// Places that have a number there: 16 GB of sessions.
+pub(super) const MAX_PLACES: usize = 1 << PLACE_BITS;
+
+/// A session to judge in one word that sorts by its id: the upper 40 bits of that (ids have
+/// 48), then its place. Two sessions with the same 40 bits are judged in order of place.
+pub(super) fn due(id: u64, at: u32) -> u64 {
+    id >> 8 << PLACE_BITS | u64::from(at) & (MAX_PLACES as u64 - 1)
+}
+
+/// The place in it.
+fn place(due: u64) -> u32 {
+    (due & (MAX_PLACES as u64 - 1)) as u32
+}
+
 impl Engine {
     /// One round of judgement at packet time `now`.
     pub(super) fn judge_round(&mut self, now: Timestamp) {
         self.findings_this_tick = 0;
         self.table.sweep(now);
-        let mut due = std::mem::take(&mut self.dirty);
+        let mut due_now = std::mem::take(&mut self.dirty);
         let slots = &mut self.slots;
         self.rechecks.retain(|index| {
-            let Some(slot) = slots[*index as usize].as_mut() else {
+            let Some(slot) = slots.get_mut(*index) else {
                 return false;
             };
             let is_due = slot.recheck.get().is_some_and(|t| t <= now);
             if is_due {
                 slot.recheck = MaybeTime::NONE;
-                if !slot.is_dirty {
-                    slot.is_dirty = true;
-                    due.push((slot.session.id, *index));
+                if !slot.session.is_dirty {
+                    slot.session.is_dirty = true;
+                    due_now.push(due(slot.session.id, *index));
                 }
             }
             !is_due && slot.recheck != MaybeTime::NONE
         });
         // The order of judgement is part of the output: by session, not by arrival.
-        due.sort_unstable();
-        // One that ended meanwhile may have left its slot to another.
-        due.retain(|(id, index)| {
-            let slot = self.slots[*index as usize].as_ref();
-            slot.is_some_and(|slot| slot.session.id == *id)
+        due_now.sort_unstable();
+        // One that ended meanwhile may have left its place to another, which is there itself.
+        due_now.retain(|at| {
+            let slot = self.slots.get(place(*at));
+            slot.is_some_and(|slot| due(slot.session.id, place(*at)) == *at)
         });
-        for (_, index) in &due {
-            self.settle(*index, now);
+        for at in &due_now {
+            self.settle(place(*at), now);
         }
-        for (_, index) in &due {
-            self.judge(*index, now);
+        for at in &due_now {
+            self.judge(place(*at), now);
         }
-        due.clear();
-        self.dirty = due;
+        due_now.clear();
+        self.dirty = due_now;
     }
 
     /// Settles the holes of a session and adds them to the totals of the tap.
     fn settle(&mut self, index: u32, now: Timestamp) {
-        let Some(slot) = self.slots[index as usize].as_mut() else {
+        let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
         if !slot.session.never_retransmits() {
@@ -72,10 +88,10 @@ impl Engine {
             tunnel_holes: self.tunnel_holes,
             tunnel_gaps: self.tunnel_gaps,
         };
-        let Some(slot) = self.slots[index as usize].as_mut() else {
+        let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        slot.is_dirty = false;
+        slot.session.is_dirty = false;
         let session = &mut slot.session;
         if session.never_retransmits() {
             // Of several that explain one stall the first names it, and goes on to while it lasts.
@@ -84,11 +100,18 @@ impl Engine {
                 .states
                 .iter()
                 .any(|state| state.verdict == Verdict::Stalled);
+            let is_calm = signals::is_calm(session, now);
             for (i, detector) in DETECTORS.iter().enumerate() {
                 // No detector reads what another has said, so they need not be asked before
                 // all of it is applied.
                 let in_force = session.detectors().states[i].verdict;
-                let mut judgement = match (detector.check)(session, &ctx) {
+                let found = if is_calm && detector.needs_unrest {
+                    debug_assert!((detector.check)(session, &ctx).is_none());
+                    None
+                } else {
+                    (detector.check)(session, &ctx)
+                };
+                let mut judgement = match found {
                     Some(judgement) => judgement,
                     None if in_force == Verdict::Healthy => continue,
                     None => Judgement::HEALTHY,
@@ -145,20 +168,15 @@ impl Engine {
     /// Ends the input: judges everything once more and ends every session.
     pub fn finish(&mut self) {
         let Some(now) = self.clock.now() else { return };
-        for slot in self.slots.iter_mut().flatten() {
+        for slot in self.slots.iter_mut() {
             slot.recheck = now.into();
         }
-        self.rechecks = (0..self.slots.len() as u32)
-            .filter(|i| self.slots[*i as usize].is_some())
-            .collect();
+        self.rechecks = self.slots.numbers().collect();
         self.judge_round(now);
-        let mut open: Vec<u32> = (0..self.slots.len() as u32)
-            .filter(|i| self.slots[*i as usize].is_some())
-            .collect();
+        let mut open: Vec<u32> = self.slots.numbers().collect();
         open.sort_unstable_by_key(|i| {
-            self.slots[*i as usize]
-                .as_ref()
-                .map(|s| (s.session.first, s.session.id))
+            let slot = self.slots.get(*i);
+            slot.map(|s| (s.session.first, s.session.id))
         });
         for index in open {
             self.end_session(index, EndReason::EndOfInput);

@@ -7,9 +7,11 @@
 mod identities;
 mod judging;
 mod room;
+mod slots;
 mod timing;
 
 use self::identities::{Identities, Identity};
+use self::slots::Slots;
 use crate::clock::PacketClock;
 use crate::decode::{self, Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
@@ -18,13 +20,14 @@ use crate::flow::record::NO_SESSION;
 use crate::flow::table::Entry;
 use crate::flow::{FlowKey, FlowTable, Prepared, Preparer};
 use crate::frame::{Frame, FrameBatch};
+use crate::prefetch::prefetch;
 use crate::segment::{Content, Head, Segment};
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
 use crate::tap::TapMeter;
 use crate::taps::{EspSighting, read_esp};
 use crate::tcp::half_stream::Offer;
-use crate::time::{MaybeTime, NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
+use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
 /// Packet time between two rounds of judgement.
 pub const TICK_NS: i64 = 250 * NANOS_PER_MILLI;
@@ -37,10 +40,6 @@ const LINGER_NS: i64 = 10 * NANOS_PER_SECOND;
 const IDLE_NS: i64 = 7_200 * NANOS_PER_SECOND;
 /// Findings handed out per tick; the rest is counted.
 const MAX_FINDINGS_PER_TICK: u32 = 4_096;
-/// Payload above this cannot be one frame of any network in use: jumbo frames end
-/// at 9,216 bytes.
-const SUPER_SEGMENT_BYTES: u32 = 9_216;
-
 /// Limits of one engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -126,13 +125,6 @@ pub enum Order {
     Key,
 }
 
-#[derive(Debug)]
-struct Slot {
-    session: Session,
-    recheck: MaybeTime,
-    is_dirty: bool,
-}
-
 /// Frames prepared together (guide: batches of 16 to 256 serve alike; what is prepared
 /// must stay in the first-level cache, and three groups are under way).
 const GROUP: usize = 32;
@@ -146,10 +138,9 @@ pub struct Engine {
     clock: PacketClock,
     next_tick: Option<Timestamp>,
     table: FlowTable,
-    slots: Vec<Option<Box<Slot>>>,
-    free: Vec<u32>,
-    /// Sessions to judge at the next tick, by id and slot.
-    dirty: Vec<(u64, u32)>,
+    slots: Slots,
+    /// Sessions to judge at the next tick, see [`judging::due`].
+    dirty: Vec<u64>,
     rechecks: Vec<u32>,
     identities: Identities,
     tap: TapMeter,
@@ -173,8 +164,7 @@ impl Engine {
             config,
             clock: PacketClock::default(),
             next_tick: None,
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::default(),
             dirty: Vec::new(),
             rechecks: Vec::new(),
             identities: Identities::default(),
@@ -222,7 +212,7 @@ impl Engine {
     /// Takes one frame.
     pub fn push_frame(&mut self, frame: &Frame<'_>) {
         let prepared = self.table.preparer().prepare(frame);
-        self.take(frame, &prepared);
+        self.take(frame.ts, || *frame, &prepared);
     }
 
     /// Takes frames in steps, a group at a time: while one group is measured, the
@@ -252,58 +242,89 @@ impl Engine {
             }
             if step >= 2 {
                 for at in range(step - 2) {
-                    if let Some(ahead) = prepared.get(at + SESSION_AHEAD) {
-                        self.prefetch_session(ahead);
+                    let soon = at + SESSION_AHEAD;
+                    if let Some((ahead, meta)) = prepared.get(soon).zip(frames.get(soon)) {
+                        self.prefetch_session(ahead, || batch.frame(meta));
                     }
-                    self.take(&batch.frame(&frames[at]), &prepared[at]);
+                    let meta = &frames[at];
+                    self.take(meta.ts, || batch.frame(meta), &prepared[at]);
                 }
             }
         }
     }
 
-    /// Asks for the session that a frame most likely belongs to.
+    /// Asks for the session that a frame most likely belongs to, and for the end of the
+    /// frame, where the trailer stands.
     #[inline]
-    fn prefetch_session(&self, key: &Prepared) {
+    fn prefetch_session<'a>(&self, key: &Prepared, frame: impl FnOnce() -> Frame<'a>) {
         let session = self.table.session_of(key);
-        if session != NO_SESSION
-            && let Some(Some(slot)) = self.slots.get(session as usize)
-        {
-            slot.session.prefetch();
+        if session != NO_SESSION {
+            self.slots.prefetch(session);
+            if let Some(end) = frame().bytes.last() {
+                prefetch(end);
+            }
         }
     }
 
-    #[inline]
-    fn take(&mut self, frame: &Frame<'_>, prepared: &Prepared) {
+    /// Takes one frame. In line with all that every segment goes through: calls and what they
+    /// hand over by memory were a sixth of the instructions of a frame.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the body of one loop")]
+    fn take<'a>(
+        &mut self,
+        captured: Timestamp,
+        frame: impl Fn() -> Frame<'a>,
+        prepared: &Prepared,
+    ) {
         self.stats.counters.frames += 1;
-        self.first_seen.get_or_insert(frame.ts);
-        let ts = self.take_time(frame.ts);
+        self.first_seen.get_or_insert(captured);
+        let ts = self.take_time(captured);
         self.stats.end(prepared.end());
-        if prepared.end() == Disposition::Tcp {
-            self.take_segment(&Frame { ts, ..*frame }, prepared);
+        if prepared.end() != Disposition::Tcp {
+            return;
         }
+        let other;
+        let head = if ts == prepared.head().ts {
+            prepared.head()
+        } else {
+            other = Head {
+                ts,
+                ..*prepared.head()
+            };
+            &other
+        };
+        self.take_segment(head, frame, prepared);
     }
 
     /// Takes the segment in `frame`. Most are measured by their head alone; the rest of the
     /// frame is read for flows that are not decided yet and for tunnel sessions.
-    fn take_segment(&mut self, frame: &Frame<'_>, prepared: &Prepared) {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the body of one loop; see `take`")]
+    fn take_segment<'a>(
+        &mut self,
+        head: &Head,
+        frame: impl Fn() -> Frame<'a>,
+        prepared: &Prepared,
+    ) {
         let dir = prepared.sender();
-        let head = Head {
-            ts: frame.ts,
-            ..*prepared.head()
+        let frame = || Frame {
+            ts: head.ts,
+            ..frame()
         };
         let content = || {
-            prepared.content(frame).unwrap_or_else(|| {
-                let walked = decode::walk_frame(frame);
+            let frame = frame();
+            prepared.content(&frame).unwrap_or_else(|| {
+                let walked = decode::walk_frame(&frame);
                 walked.map(|s| s.content()).unwrap_or_default()
             })
         };
+        if head.is_odd() {
+            self.count_oddities(head);
+        }
         let c = &mut self.stats.counters;
-        c.first_fragments += u64::from(head.is_first_fragment);
-        c.super_segments += u64::from(head.payload_len > SUPER_SEGMENT_BYTES);
-        c.malformed_options += u64::from(head.offer.is_malformed());
         let entry = match self.table.entry(prepared, head.ts) {
             // A full table refuses strangers, no tunnel.
-            Entry::Refused if is_tunnel(dir, &head, &content()) => {
+            Entry::Refused if is_tunnel(dir, head, &content()) => {
                 self.table.entry_of_tunnel(prepared, head.ts)
             }
             entry => entry,
@@ -319,35 +340,52 @@ impl Engine {
                 return;
             }
         };
-        let (delta, record, details) = self.table.measure(at, dir, &head);
-        c.conversations += u64::from(delta.is_reuse);
-        c.retransmissions += u64::from(delta.is_retransmission);
-        c.dup_acks += u64::from(delta.is_dup_ack);
-        c.zero_windows += u64::from(delta.is_zero_window);
+        let (delta, record) = self.table.measure(at, dir, head);
+        if !delta.is_nothing() {
+            c.conversations += u64::from(delta.is_reuse());
+            c.retransmissions += u64::from(delta.is_retransmission());
+            c.dup_acks += u64::from(delta.is_dup_ack());
+            c.zero_windows += u64::from(delta.is_zero_window());
+            if record.session == NO_SESSION {
+                c.tap_missed_segments += u64::from(delta.tap_missed);
+                self.tap.missed += u64::from(delta.tap_missed);
+            }
+        }
         if record.session != NO_SESSION {
             let slot = record.session;
-            if let Ok(s) = decode(frame) {
+            // Two calls, so that the segment is made where it stays.
+            let frame = frame();
+            if let Some(s) = prepared.segment(&frame) {
+                self.measure(slot, dir, &s, false);
+            } else if let Ok(s) = decode(&frame) {
                 self.measure(slot, dir, &s, false);
             }
             return;
         }
-        c.tap_missed_segments += u64::from(delta.tap_missed);
-        self.tap.missed += u64::from(delta.tap_missed);
         self.tap.seen += u64::from(head.payload_len > 0);
-        if !record.candidate.wants(&head) {
+        if !record.candidate.wants(head) {
             return;
         }
+        let (record, details) = self.table.get_mut(at);
         let pattern = &mut details.pattern;
-        match record.candidate.look(pattern, dir, &head, &content()) {
+        match record.candidate.look(pattern, dir, head, &content()) {
             Look::Undecided => {}
             Look::Neighbour(n) => self.count_neighbour(n),
             Look::Tunnel(kind, _) => {
-                if let Ok(s) = decode(frame) {
+                if let Ok(s) = decode(&frame()) {
                     let (key, _) = FlowKey::of(&s);
                     self.open_session(at, key, dir, kind, &s);
                 }
             }
         }
+    }
+
+    #[cold]
+    fn count_oddities(&mut self, head: &Head) {
+        let c = &mut self.stats.counters;
+        c.first_fragments += u64::from(head.is_first_fragment);
+        c.super_segments += u64::from(head.is_super());
+        c.malformed_options += u64::from(head.offer.is_malformed());
     }
 
     fn count_neighbour(&mut self, neighbour: Neighbour) {
@@ -376,18 +414,7 @@ impl Engine {
         details.generation = details.generation.saturating_add(1);
         let generation = details.generation;
         let session = Session::new(self.table.flow(at), key, at, kind, generation);
-        let slot = Some(Box::new(Slot {
-            session,
-            recheck: MaybeTime::NONE,
-            is_dirty: false,
-        }));
-        let index = if let Some(index) = self.free.pop() {
-            self.slots[index as usize] = slot;
-            index
-        } else {
-            self.slots.push(slot);
-            self.slots.len() as u32 - 1
-        };
+        let index = self.slots.put(session);
         self.table.get_mut(at).0.session = index;
         self.divide_memory();
         self.measure(index, dir, s, true);
@@ -395,12 +422,12 @@ impl Engine {
 
     /// Measures one segment in its session.
     fn measure(&mut self, index: u32, dir: usize, s: &Segment<'_>, is_promotion: bool) {
-        let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else {
+        let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        if !slot.is_dirty {
-            slot.is_dirty = true;
-            self.dirty.push((slot.session.id, index));
+        if !slot.session.is_dirty {
+            slot.session.is_dirty = true;
+            self.dirty.push(judging::due(slot.session.id, index));
         }
         let effect = slot.session.on_segment(dir, s, is_promotion);
         if let Some(noted) = &mut self.sightings
@@ -426,12 +453,12 @@ impl Engine {
     /// Notes that session `index` carries `identity`; links it to the session that
     /// carried it before.
     fn link(&mut self, index: u32, identity: Identity) {
-        let Some(id) = self.slots[index as usize].as_ref().map(|s| s.session.id) else {
+        let Some(id) = self.slots.get(index).map(|s| s.session.id) else {
             return;
         };
         let limit = self.config.max_sessions.saturating_mul(4);
         if let Some(before) = self.identities.carried_by(&identity, id, limit)
-            && let Some(slot) = self.slots[index as usize].as_mut()
+            && let Some(slot) = self.slots.get_mut(index)
         {
             slot.session.link_to(before);
         }
@@ -439,7 +466,7 @@ impl Engine {
 
     /// Ends session `index` and starts the next generation on the same ends.
     fn renew(&mut self, index: u32, dir: usize, s: &Segment<'_>, offer: Offer) {
-        let Some(slot) = self.slots[index as usize].as_ref() else {
+        let Some(slot) = self.slots.get(index) else {
             return;
         };
         let old = &slot.session;
@@ -455,18 +482,17 @@ impl Engine {
         self.table.measure(flow, dir, &s.head);
         self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).0.session;
-        if let Some(slot) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
+        if let Some(slot) = self.slots.get_mut(index) {
             slot.session.half[TO_HEADEND].set_offer(&offer);
             slot.session.is_midstream = false;
         }
     }
 
     fn end_session(&mut self, index: u32, reason: EndReason) {
-        let Some(slot) = self.slots[index as usize].take() else {
+        let Some(slot) = self.slots.take(index) else {
             return;
         };
         self.table.release_session(slot.session.flow);
-        self.free.push(index);
         self.divide_memory();
         self.events
             .push(Event::Ended(Box::new(slot.session), reason));
@@ -508,7 +534,7 @@ impl Engine {
 
     /// Live sessions.
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
-        self.slots.iter().flatten().map(|slot| &slot.session)
+        self.slots.iter().map(|slot| &slot.session)
     }
 
     /// Live sessions chosen, sorted and cut.

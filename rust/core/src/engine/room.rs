@@ -2,25 +2,26 @@
 //! the table and the sessions themselves live elsewhere.
 
 use super::Engine;
+use super::judging::MAX_PLACES;
 
 /// Memory of a tunnel session with its places in the tables (`session_memory.rs` in the
 /// testkit holds it there).
-const SESSION_BYTES: usize = 1_280;
+const SESSION_BYTES: usize = 1_000;
 /// Sessions that are tracked whatever the bound on memory is: five megabytes (guess).
 const LEAST_SESSIONS: usize = 4_096;
 
 impl Engine {
     /// Memory of the sessions that count against the bound, were there `more`.
     fn session_bytes(&self, more: usize) -> usize {
-        let live = self.slots.len() - self.free.len() + more;
-        live.saturating_sub(LEAST_SESSIONS) * SESSION_BYTES
+        let places = self.slots.places().max(self.slots.live() + more);
+        places.saturating_sub(LEAST_SESSIONS) * SESSION_BYTES
     }
 
     /// True when one more session may be tracked.
     pub(super) fn has_room_for_session(&self) -> bool {
-        let live = self.slots.len() - self.free.len();
+        let live = self.slots.live();
         let bytes = self.table.bytes() + self.session_bytes(1);
-        live < self.config.max_sessions
+        live < self.config.max_sessions.min(MAX_PLACES)
             && (live < LEAST_SESSIONS || bytes <= self.config.max_flow_bytes)
     }
 

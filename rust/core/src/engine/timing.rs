@@ -7,6 +7,7 @@ use crate::time::{MaybeTime, Timestamp};
 impl Engine {
     /// Advances the clock and returns the time to measure this frame with: its own,
     /// or the clock's when its own is not credible.
+    #[inline]
     pub(super) fn take_time(&mut self, ts: Timestamp) -> Timestamp {
         let tick = self.clock.observe(ts);
         let now = self.clock.now().unwrap_or(ts);
@@ -44,14 +45,22 @@ impl Engine {
     fn note_gap(&mut self, now: Timestamp) {
         self.stats.counters.capture_gaps += 1;
         self.next_tick = Some(first_tick_after(now));
-        for slot in self.slots.iter_mut().flatten() {
+        for slot in self.slots.iter_mut() {
             slot.session.on_capture_gap(now);
             slot.recheck = slot.recheck.get().map_or(MaybeTime::NONE, |_| now.into());
         }
     }
 
     /// Runs the rounds of judgement due by `now`.
+    #[inline]
     fn run_ticks(&mut self, now: Timestamp) {
+        if self.next_tick.is_none_or(|tick| tick <= now) {
+            self.run_due_ticks(now);
+        }
+    }
+
+    #[inline(never)]
+    fn run_due_ticks(&mut self, now: Timestamp) {
         let mut tick = *self.next_tick.get_or_insert_with(|| first_tick_after(now));
         // A saturated time has no tick behind it.
         while tick <= now && tick.0 < i64::MAX - TICK_NS {

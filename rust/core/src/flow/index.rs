@@ -188,12 +188,11 @@ impl Index {
     /// for touching memory ahead of [`Index::find`].
     #[inline]
     pub(super) fn peek(&self, hash: u64) -> Option<u32> {
-        self.new.peek(hash).or_else(|| {
+        match self.new.peek(hash) {
             // While a move is under way most entries are still there.
-            (!self.old.slots.is_empty())
-                .then(|| self.old.peek(hash))
-                .flatten()
-        })
+            None if !self.old.slots.is_empty() => self.old.peek(hash),
+            found => found,
+        }
     }
 
     /// Stores `number` for `hash`; the caller knows that it is not there. False when the

@@ -4,10 +4,10 @@
 use ahash::RandomState;
 
 use super::key::CompactKey;
-use crate::decode::plain::{self, Ends};
+use crate::decode::plain;
 use crate::decode::{Disposition, walk_frame};
 use crate::frame::{Frame, FrameBatch, FrameMeta};
-use crate::segment::{Addr, Content, Endpoint, Head, Offer, TcpFlags};
+use crate::segment::{Addr, Content, Endpoint, Head, Offer, Segment, TcpFlags};
 use crate::time::Timestamp;
 
 /// Fractional part of the golden ratio, an odd multiplier with well spread bits (Knuth 6.4).
@@ -87,6 +87,20 @@ impl Prepared {
         (self.payload_at != WALKED)
             .then(|| plain::content(frame.bytes, &self.head, self.payload_at))
     }
+
+    /// The whole segment, where that can be told without a walk; `frame` as above, and its
+    /// time is taken.
+    #[inline]
+    pub(crate) fn segment<'a>(&self, frame: &Frame<'a>) -> Option<Segment<'a>> {
+        if self.payload_at == WALKED {
+            return None;
+        }
+        let head = Head {
+            ts: frame.ts,
+            ..self.head
+        };
+        plain::segment_at(frame, head, self.payload_at)
+    }
 }
 
 /// Prepares frames. Its hash is keyed per process, so that nobody outside can aim at a slot of the table
@@ -126,7 +140,11 @@ impl Preparer {
 
     /// The same, written where it stays: a copy of what was just written in small pieces
     /// makes the processor wait until they have left its store buffer (8 ns a frame).
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "one loop, and one call for a frame alone"
+    )]
     fn prepare_into(&self, frame: &Frame<'_>, out: &mut Prepared) {
         match plain::read_v4(frame) {
             Some(v4) => {
@@ -142,10 +160,8 @@ impl Preparer {
         let keyed = |src: Endpoint, dst: Endpoint| {
             CompactKey::of(&src, &dst, |low, high| self.digest(low, high))
         };
-        if let Some(plain) = plain::read_v6(frame)
-            && let Ends::V6(src, dst) = plain.ends
-        {
-            return self.with_key(keyed(src, dst), plain.payload_at, plain.head);
+        if let Some(v6) = plain::read_v6(frame) {
+            return self.with_key(keyed(v6.src, v6.dst), v6.payload_at, v6.head);
         }
         match walk_frame(frame) {
             Ok(s) => self.with_key(keyed(s.src, s.dst), WALKED, s.head),

@@ -5,6 +5,7 @@
 
 use super::candidate::{Candidate, Pattern};
 use super::key::CompactKey;
+use super::slab::{Slab, per_chunk};
 use crate::segment::{Head, TcpFlags};
 use crate::tcp::seq::distance;
 use crate::time::Timestamp;
@@ -48,16 +49,51 @@ mod mark {
 /// What one segment added to the totals of ordinary TCP.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Delta {
-    /// Starts below the highest byte seen (tshark: retransmission or out of order).
-    pub is_retransmission: bool,
-    /// Five conditions of RFC 5681 section 2.
-    pub is_dup_ack: bool,
-    /// Window 0 outside RST.
-    pub is_zero_window: bool,
-    /// A SYN opened a new conversation on this 4-tuple.
-    pub is_reuse: bool,
     /// Segments that an ACK proved to have passed unseen: the tap's own loss.
     pub tap_missed: u32,
+    bits: u8,
+}
+
+impl Delta {
+    const RETRANSMISSION: u8 = 1;
+    const DUP_ACK: u8 = 2;
+    const ZERO_WINDOW: u8 = 4;
+    const REUSE: u8 = 8;
+
+    /// True for most segments: they add nothing.
+    #[inline]
+    pub fn is_nothing(self) -> bool {
+        u32::from(self.bits) | self.tap_missed == 0
+    }
+
+    fn has(self, bit: u8) -> bool {
+        self.bits & bit != 0
+    }
+
+    #[inline]
+    fn set(&mut self, bit: u8, is_so: bool) {
+        self.bits |= if is_so { bit } else { 0 };
+    }
+
+    /// Starts below the highest byte seen (tshark: retransmission or out of order).
+    pub fn is_retransmission(self) -> bool {
+        self.has(Self::RETRANSMISSION)
+    }
+
+    /// Five conditions of RFC 5681 section 2.
+    pub fn is_dup_ack(self) -> bool {
+        self.has(Self::DUP_ACK)
+    }
+
+    /// Window 0 outside RST.
+    pub fn is_zero_window(self) -> bool {
+        self.has(Self::ZERO_WINDOW)
+    }
+
+    /// A SYN opened a new conversation on this 4-tuple.
+    pub fn is_reuse(self) -> bool {
+        self.has(Self::REUSE)
+    }
 }
 
 /// What most segments of a conversation need, in one cache line; arrays are by index in
@@ -106,6 +142,22 @@ pub struct Details {
 }
 
 const _: () = assert!(size_of::<Details>() == 40);
+
+/// Where the details of a flow lie: most segments need not even know.
+pub(super) struct Aside<'a> {
+    pub(super) slab: &'a mut DetailSlab,
+    pub(super) at: u32,
+}
+
+impl Aside<'_> {
+    #[inline]
+    fn get(&mut self) -> &mut Details {
+        self.slab.get_mut(self.at)
+    }
+}
+
+/// The details of all flows.
+pub(super) type DetailSlab = Slab<Details, { per_chunk(size_of::<Details>()) }>;
 
 /// A flow as it is when it becomes a tunnel session.
 #[derive(Clone, Copy, Debug)]
@@ -247,12 +299,15 @@ impl FlowRecord {
     }
 
     /// Takes one segment sent by side `dir`.
-    #[inline]
-    pub fn on_segment(&mut self, details: &mut Details, dir: usize, s: &Head) -> Delta {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "every segment goes through it")]
+    pub(super) fn on_segment(&mut self, details: &mut Aside<'_>, dir: usize, s: &Head) -> Delta {
         let mut delta = Delta::default();
+        // One of two, in a way that the compiler sees.
+        let dir = dir & 1;
         let (flags, len) = (s.flags, s.seg_len());
         if flags.any(TcpFlags::SYN) {
-            delta.is_reuse = self.on_syn(details, dir, s);
+            delta.set(Delta::REUSE, self.on_syn(details.get(), dir, s));
         }
         self.last_units = self.last_units.max(units(s.ts));
         let peer_next = self.next[1 - dir];
@@ -260,17 +315,18 @@ impl FlowRecord {
         if self.bits[dir] & bit::HAS_BASE == 0 && !flags.any(TcpFlags::RST) {
             // Without its SYN a stream is taken to have begun one below (as tshark does).
             self.bits[dir] |= bit::HAS_BASE;
-            details.base[dir] = if flags.any(TcpFlags::SYN) {
+            details.get().base[dir] = if flags.any(TcpFlags::SYN) {
                 s.seq
             } else {
                 s.seq.wrapping_sub(1)
             };
         }
         if len > 0 {
-            delta.is_retransmission = self.advance(details, dir, s.seq, len, s.payload_len);
+            let repeats = self.advance(details, dir, s.seq, len, s.payload_len);
+            delta.set(Delta::RETRANSMISSION, repeats);
         }
         if flags.any(TcpFlags::ACK) {
-            delta.is_dup_ack = len == 0
+            let is_dup_ack = len == 0
                 && !flags.any(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST)
                 && self.bits[dir] & bit::HAS_ACK != 0
                 && s.ack == self.last_ack[dir]
@@ -278,10 +334,12 @@ impl FlowRecord {
                 && s.window != 0
                 && s.seq == self.next[dir]
                 && peer_next != s.ack;
+            delta.set(Delta::DUP_ACK, is_dup_ack);
             self.last_ack[dir] = s.ack;
             self.bits[dir] |= bit::HAS_ACK;
         }
-        delta.is_zero_window = s.window == 0 && !flags.any(TcpFlags::RST);
+        let is_zero = s.window == 0 && !flags.any(TcpFlags::RST);
+        delta.set(Delta::ZERO_WINDOW, is_zero);
         self.window[dir] = s.window;
         if flags.any(TcpFlags::FIN | TcpFlags::RST) {
             self.on_end(dir, flags);
@@ -332,7 +390,7 @@ impl FlowRecord {
     #[inline]
     fn advance(
         &mut self,
-        details: &mut Details,
+        details: &mut Aside<'_>,
         dir: usize,
         seq: u32,
         len: u32,
@@ -351,7 +409,7 @@ impl FlowRecord {
                 self.next[dir] = end;
             }
             if self.bits[dir] & bit::HOLE != 0 {
-                let (from, to) = details.hole[dir];
+                let (from, to) = details.get().hole[dir];
                 if distance(seq, to) < 0 && distance(end, from) > 0 {
                     self.bits[dir] &= !bit::HOLE;
                 }
@@ -360,7 +418,7 @@ impl FlowRecord {
         }
         if ahead > 0 && self.bits[dir] & bit::HOLE == 0 {
             self.bits[dir] |= bit::HOLE;
-            details.hole[dir] = (self.next[dir], seq);
+            details.get().hole[dir] = (self.next[dir], seq);
         }
         self.next[dir] = end;
         false
@@ -369,7 +427,7 @@ impl FlowRecord {
     /// In true TCP an ACK for bytes of side `dir` never seen proves that the tap missed them
     /// (Zeek's capture-loss rule). Returns the estimated number of segments.
     #[inline]
-    fn acknowledged(&mut self, details: &Details, dir: usize, ack: u32) -> u32 {
+    fn acknowledged(&mut self, details: &mut Aside<'_>, dir: usize, ack: u32) -> u32 {
         if self.bits[dir] & bit::HAS_SEQ == 0 {
             return 0;
         }
@@ -377,7 +435,7 @@ impl FlowRecord {
         if beyond <= 0 && self.bits[dir] & bit::HOLE == 0 {
             return 0;
         }
-        self.missed(details, dir, ack, beyond)
+        self.missed(details.get(), dir, ack, beyond)
     }
 
     #[inline(never)]

@@ -6,7 +6,7 @@
 
 use super::index::Index;
 use super::prepared::{NO_GUESS, Prepared, Preparer};
-use super::record::{Delta, Details, Flow, FlowRecord, NO_SESSION};
+use super::record::{Aside, Delta, DetailSlab, Details, Flow, FlowRecord, NO_SESSION};
 use super::slab::{Slab, per_chunk};
 use crate::prefetch::prefetch;
 use crate::segment::{Head, TcpFlags};
@@ -60,7 +60,7 @@ pub struct FlowTable {
     preparer: Preparer,
     records: Slab<FlowRecord, { per_chunk(size_of::<FlowRecord>()) }>,
     /// By the same number, away from what most segments need.
-    details: Slab<Details, { per_chunk(size_of::<Details>()) }>,
+    details: DetailSlab,
     free: Vec<u32>,
     max_records: usize,
     hand: u32,
@@ -193,17 +193,19 @@ impl FlowTable {
 
     /// Measures one segment sent by side `dir` in the record at `at`, which is handed back;
     /// see [`FlowRecord::on_segment`].
-    #[inline]
-    pub fn measure(
-        &mut self,
-        at: u32,
-        dir: usize,
-        head: &Head,
-    ) -> (Delta, &mut FlowRecord, &mut Details) {
-        let (record, details) = (self.records.get_mut(at), self.details.get_mut(at));
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "every segment goes through it")]
+    pub fn measure(&mut self, at: u32, dir: usize, head: &Head) -> (Delta, &mut FlowRecord) {
+        let record = self.records.get_mut(at);
         let was_half_open = record.is_half_open();
-        let delta = record.on_segment(details, dir, head);
-        if was_half_open != record.is_half_open() {
+        let mut details = Aside {
+            slab: &mut self.details,
+            at,
+        };
+        let delta = record.on_segment(&mut details, dir, head);
+        // One that is not stays so, unless a SYN begins anew.
+        let may_change = was_half_open || head.flags.any(TcpFlags::SYN);
+        if may_change && was_half_open != record.is_half_open() {
             // Only a new conversation on the same ends makes one half open again.
             self.half_open = if was_half_open {
                 self.half_open.saturating_sub(1)
@@ -211,7 +213,7 @@ impl FlowTable {
                 self.half_open + 1
             };
         }
-        (delta, record, details)
+        (delta, record)
     }
 
     /// Starts a new conversation in the record at `at`; see [`FlowRecord::renew`].

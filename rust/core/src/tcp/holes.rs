@@ -129,26 +129,25 @@ impl HoleList {
     /// A receiver that acknowledges the highest byte seen jumps over a hole and
     /// lands on the end of a later segment. An ACK that lands inside a hole or
     /// exactly on its far edge can only be sent by someone who got those bytes.
-    /// Returns the number of holes newly proven to be gaps.
-    pub fn acked(&mut self, ack: u64) -> u32 {
-        let mut proven = 0;
-        for hole in &mut self.holes {
-            if hole.start >= ack {
-                break;
-            }
-            if ack <= hole.end && !hole.is_gap && !hole.is_acked {
+    /// Returns the number of holes newly proven to be gaps, and that of those which the ACK
+    /// passed in one jump.
+    pub fn acked(&mut self, ack: u64) -> (u32, u32) {
+        let (mut proven, mut stepped_over) = (0, 0);
+        // Below one that an ACK has passed all are: ACKs only rise here.
+        let open = self.holes.iter_mut().rev().take_while(|h| !h.is_acked);
+        for hole in open.filter(|hole| hole.start < ack) {
+            if ack <= hole.end && !hole.is_gap {
                 hole.is_gap = true;
                 proven += 1;
             }
-            if ack >= hole.end {
-                hole.is_acked = true;
-            }
+            stepped_over += u32::from(hole.end < ack);
+            hole.is_acked = ack >= hole.end;
         }
-        proven
+        (proven, stepped_over)
     }
 
     /// Open holes in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Hole> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Hole> {
         self.holes.iter()
     }
 
@@ -194,14 +193,52 @@ mod tests {
     fn an_ack_on_the_far_edge_proves_a_tap_gap() {
         let mut list = HoleList::default();
         list.open(10, 20, T);
-        assert_eq!(list.acked(20), 1);
+        assert_eq!(list.acked(20), (1, 0));
         let mut jumped = HoleList::default();
         jumped.open(10, 20, T);
-        assert_eq!(jumped.acked(30), 0);
+        assert_eq!(jumped.acked(30), (0, 1));
         assert!(jumped.iter().all(|h| h.is_acked && !h.is_gap));
     }
 
     proptest! {
+        /// Looking from the newest hole back to one that an ACK has passed misses none.
+        #[test]
+        fn acks_see_every_hole(
+            steps in prop::collection::vec((0u64..3, 1u64..6, 0u64..40), 1..60),
+        ) {
+            let mut list = HoleList::default();
+            let (mut nxt, mut una) = (1, 0);
+            for (what, len, back) in steps {
+                let at = nxt - back.min(nxt);
+                match what {
+                    0 => {
+                        list.open(nxt, nxt + len, T);
+                        if let Some(hole) = list.iter_mut().last().filter(|h| una >= h.end) {
+                            (hole.is_gap, hole.is_acked) = (true, true);
+                        }
+                        nxt += 2 * len;
+                    }
+                    1 => {
+                        list.fill(at, (at + len).min(nxt), T);
+                    }
+                    _ if at > una => {
+                        una = at;
+                        let mut all = list.clone();
+                        let (mut proven, mut stepped_over) = (0, 0);
+                        for h in all.iter_mut().filter(|h| h.start < una && !h.is_acked) {
+                            proven += u32::from(una <= h.end && !h.is_gap);
+                            h.is_gap |= una <= h.end;
+                            stepped_over += u32::from(h.end < una);
+                            h.is_acked = una >= h.end;
+                        }
+                        prop_assert_eq!(list.acked(una), (proven, stepped_over));
+                        prop_assert_eq!(&list.holes, &all.holes);
+                    }
+                    _ => {}
+                }
+            }
+        }
+
         /// The list agrees with a plain bitmap for any order of segments.
         #[test]
         fn agrees_with_a_bitmap(segments in prop::collection::vec((0u64..64, 1u64..8), 1..40)) {

@@ -1,8 +1,8 @@
 //! What the other side's ACK and window fields say about this side's data.
 
-use super::numbers::{Number, Tally};
+use super::numbers::{Number, Run, Tally};
 use super::spacing::smoothed;
-use super::{HalfStream, PAUSE_NS, PAUSE_SEGMENTS};
+use super::{HalfStream, PAUSE_NS, PAUSE_SEGMENTS, mark};
 use crate::segment::{Segment, TcpFlags};
 use crate::time::Timestamp;
 
@@ -12,23 +12,23 @@ impl HalfStream {
     pub fn on_acked(&mut self, segment: &Segment<'_>, usual_ns: i64) {
         let ts = segment.ts;
         if segment.payload_len > 0 {
-            if self.opposite_run == 0 {
+            if self.opposite_run() == 0 {
                 self.numbers.set_time(Number::OppositeSince, ts);
                 self.numbers.set(Number::OppositeUsual, usual_ns as u64);
             }
-            self.opposite_run = self.opposite_run.saturating_add(1);
-            self.opposite_since_data = self.opposite_since_data.saturating_add(1);
+            self.numbers.extend(Run::Opposite);
+            self.numbers.extend(Run::OppositeSinceData);
         }
         if !segment.flags.any(TcpFlags::ACK) || segment.flags.any(TcpFlags::RST) {
             return;
         }
         let mut answered = 0;
         if segment.payload_len == 0 {
-            answered = std::mem::take(&mut self.segments_since_bare);
+            answered = self.numbers.end(Run::SinceBare);
         }
         let last_window = self.peer_window();
         self.last_window = segment.window;
-        self.has_window = true;
+        self.marks |= mark::HAS_WINDOW;
         self.peer_window_max = self.peer_window_max.max(segment.window);
         if !segment.flags.any(TcpFlags::SYN) {
             let (low, high) = self.peer_window_range;
@@ -45,18 +45,17 @@ impl HalfStream {
             self.take_rtt(ack, ts);
             // Those that repeated the last number answered segments too.
             let is_bare = u32::from(segment.payload_len == 0);
-            if self.bare_repeats > 0 {
-                self.numbers.add(Tally::BareAcks, self.bare_repeats);
-            }
+            let repeats = self.bare_repeats();
+            self.numbers.add(Tally::BareAcks, repeats);
             self.numbers.add(Tally::BareAcks, is_bare);
             self.numbers.set(Number::SndUna, ack);
             self.acked_to(ack, nxt, ts);
         } else if ack == una && nxt > una {
-            self.ack_repeats = self.ack_repeats.saturating_add(1);
+            self.numbers.extend(Run::AckRepeats);
             self.numbers.set_time(Number::AckRepeated, ts);
-            self.bare_repeats = self
-                .bare_repeats
-                .saturating_add(u32::from(segment.payload_len == 0));
+            if segment.payload_len == 0 {
+                self.numbers.extend(Run::BareRepeats);
+            }
             let is_dup = segment.payload_len == 0
                 && !segment.flags.any(TcpFlags::SYN | TcpFlags::FIN)
                 && last_window == Some(segment.window);
@@ -65,11 +64,12 @@ impl HalfStream {
                 let rare = self.rare_mut();
                 rare.sack_run = rare.sack_run.saturating_add(1);
                 rare.sack_segments += 1;
+                self.marks |= mark::ACK_MATTERS;
             }
             // A window that moves by an update is no duplicate (RFC 5681 section 2),
             // but with SACK blocks the ACK was sent because of a hole all the same.
             if is_dup || (segment.payload_len == 0 && is_sacked) {
-                self.dup_ack_run = self.dup_ack_run.saturating_add(1);
+                self.numbers.extend(Run::DupAcks);
                 self.numbers.count(Tally::DupAcks);
             }
         } else if answered > 0 {
@@ -79,29 +79,40 @@ impl HalfStream {
     }
 
     fn acked_to(&mut self, ack: u64, nxt: u64, ts: Timestamp) {
-        if self.segments_since_una >= PAUSE_SEGMENTS
-            && self.ack_repeats >= 2
+        if self.segments_since_una() >= PAUSE_SEGMENTS
+            && self.ack_repeats() >= 2
             && self
                 .unacked_since()
                 .is_some_and(|since| self.ack_repeated().since(since) >= PAUSE_NS)
         {
             self.rare_mut().last_pause = ts.into();
         }
-        if let Some(rare) = &mut self.rare {
-            let stepped = rare
+        if self.marks & mark::ACK_MATTERS != 0
+            && let Some(rare) = &mut self.numbers.rare
+        {
+            let (proven, stepped_over) = rare.holes.acked(ack);
+            rare.gaps_proven += proven;
+            rare.holes_stepped_over = rare.holes_stepped_over.saturating_add(stepped_over);
+            rare.sack_run = 0;
+            // Where the last hole is passed all are.
+            if rare
                 .holes
                 .iter()
-                .filter(|h| h.end < ack && !h.is_acked)
-                .count();
-            rare.gaps_proven += rare.holes.acked(ack);
-            rare.holes_stepped_over = rare.holes_stepped_over.saturating_add(stepped as u32);
-            rare.sack_run = 0;
+                .next_back()
+                .is_none_or(|hole| hole.is_acked)
+            {
+                self.marks &= !mark::ACK_MATTERS;
+            }
         }
         self.numbers.copy(Tally::DataSegments, Tally::Settled);
-        self.segments_since_una = 0;
-        self.ack_repeats = 0;
-        self.bare_repeats = 0;
-        self.dup_ack_run = 0;
+        for run in [
+            Run::SinceUna,
+            Run::AckRepeats,
+            Run::BareRepeats,
+            Run::DupAcks,
+        ] {
+            self.numbers.end(run);
+        }
         if ack < nxt {
             self.numbers.set_time(Number::UnackedSince, ts);
         } else {

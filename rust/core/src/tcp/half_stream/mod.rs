@@ -19,7 +19,7 @@ mod spacing;
 pub use spacing::Spacing;
 
 use self::copies::{Copies, Fingerprint};
-use self::numbers::{Number, Numbers, Tally};
+use self::numbers::{Number, Numbers, Run, Tally};
 use self::rare::{NOTHING, Rare};
 use self::spacing::{GapClasses, smoothed};
 use super::seq::{first_number, near};
@@ -40,8 +40,8 @@ pub const PAUSE_SEGMENTS: u32 = 3;
 /// Latest data segments whose times are kept (guess: enough for a rate, few enough to
 /// follow a back-off).
 const LATEST: usize = 4;
-/// Where their times are, oldest at `latest_at`.
-const DATA_TIMES: [Number; LATEST] = [Number::Data0, Number::Data1, Number::Data2, Number::Data3];
+/// Where the times between them are, the longest ago by `marks`.
+const DATA_GAPS: [Number; LATEST - 1] = [Number::DataGap0, Number::DataGap1, Number::DataGap2];
 
 /// What one data segment was, seen from the tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,32 +89,34 @@ pub struct Offer {
     pub at: Timestamp,
 }
 
+/// Bits of `HalfStream::marks`. Three of them say that the box of rare things has something
+/// that a segment must look at: most of the time it has not, and is not touched.
+mod mark {
+    /// Which of the data gaps.
+    pub(super) const GAP_AT: u8 = 3;
+    /// A window of the other side was seen.
+    pub(super) const HAS_WINDOW: u8 = 4;
+    /// The SYN of this side was seen.
+    pub(super) const HAS_OFFER: u8 = 8;
+    /// There may be a hole that no ACK has passed, or a run of SACK blocks.
+    pub(super) const ACK_MATTERS: u8 = 16;
+    /// The mirror showed a copy with a lower TTL.
+    pub(super) const FORWARDED: u8 = 32;
+    /// FIN or RST was seen.
+    pub(super) const CLOSED: u8 = 64;
+}
+
 /// Shift of a SYN without the option.
 const NO_SCALE: u8 = u8::MAX;
 
 /// One side's sending, and the other side's answer to it.
 #[derive(Clone, Debug)]
 pub struct HalfStream {
-    /// Times, sequence numbers and sums.
+    /// Times, sequence numbers and sums, and what few streams have.
     numbers: Numbers,
-    /// What few streams have.
-    rare: Option<Box<Rare>>,
-    /// New data segments since `unacked_since`.
-    pub segments_since_una: u32,
-    /// Packets of the other side that repeated `snd_una` while data waited.
-    pub ack_repeats: u32,
-    /// Of those the ones without data.
-    pub bare_repeats: u32,
-    /// New data segments since the last empty segment of the other side.
-    pub segments_since_bare: u32,
-    /// Duplicate ACKs in a row at `snd_una`: the five conditions of RFC 5681 section 2.
-    pub dup_ack_run: u32,
-    /// Empty ACKs since the last data segment.
-    pub acks_since_data: u32,
-    /// Data segments of the other side since the last data segment of this one.
-    pub opposite_since_data: u32,
-    /// Data segments of the other side since the last packet of this one.
-    opposite_run: u32,
+    /// How long before the last packet the last one kept for the copy test came, in units of
+    /// ages and at most this: not 0 where times do not rise.
+    newest_behind: u16,
     /// SYN sequence number, where the SYN was seen.
     iss: u32,
     /// First sequence number seen.
@@ -137,19 +139,10 @@ pub struct HalfStream {
     max_opposite_run: u8,
     /// Shift that the SYN of this side offered, or [`NO_SCALE`].
     window_scale: u8,
-    /// Which of [`DATA_TIMES`] is the oldest.
-    latest_at: u8,
-    has_window: bool,
-    /// The SYN of this side was seen.
-    has_offer: bool,
+    /// What [`mark`] names, and in the lowest two bits which of [`DATA_GAPS`] is the longest ago.
+    marks: u8,
     /// Its last packets.
     copies: Copies,
-}
-
-/// The rare part, made when it is first needed.
-#[cold]
-fn earned(rare: &mut Option<Box<Rare>>) -> &mut Rare {
-    rare.get_or_insert_with(|| Box::new(NOTHING.clone()))
 }
 
 impl HalfStream {
@@ -157,15 +150,7 @@ impl HalfStream {
     pub fn new(first: Timestamp) -> Self {
         Self {
             numbers: Numbers::new(first),
-            rare: None,
-            segments_since_una: 0,
-            ack_repeats: 0,
-            bare_repeats: 0,
-            segments_since_bare: 0,
-            dup_ack_run: 0,
-            acks_since_data: 0,
-            opposite_since_data: 0,
-            opposite_run: 0,
+            newest_behind: 0,
             iss: 0,
             first_seq: 0,
             gaps: GapClasses::default(),
@@ -177,9 +162,7 @@ impl HalfStream {
             ttl: TtlByKind::default(),
             max_opposite_run: 0,
             window_scale: NO_SCALE,
-            latest_at: 0,
-            has_window: false,
-            has_offer: false,
+            marks: 0,
             copies: Copies::new(),
         }
     }
@@ -203,17 +186,17 @@ impl HalfStream {
 
     /// Keeps what the SYN of this side offered.
     pub fn set_offer(&mut self, offer: &Offer) {
-        self.has_offer = true;
+        self.marks |= mark::HAS_OFFER;
         self.iss = offer.iss;
         self.window_scale = offer.window_scale.unwrap_or(NO_SCALE);
     }
 
     fn rare(&self) -> &Rare {
-        self.rare.as_deref().unwrap_or(&NOTHING)
+        self.numbers.rare.as_deref().unwrap_or(&NOTHING)
     }
 
     fn rare_mut(&mut self) -> &mut Rare {
-        earned(&mut self.rare)
+        self.numbers.rare_mut()
     }
 
     /// Counts a tunnel packet that ends in a trailer.
@@ -225,10 +208,8 @@ impl HalfStream {
     /// this side; counts it when it is. A copy takes no further part.
     pub fn is_copy(&mut self, segment: &Segment<'_>) -> bool {
         let ts = segment.ts;
-        let newer_ns = self
-            .numbers
-            .time(Number::NewestRemembered)
-            .map_or(0, |newest| ts.since(newest));
+        let last = self.last_ts().unwrap_or(ts);
+        let newer = copies::units_between(last, ts) + i64::from(self.newest_behind);
         let packet = Fingerprint::of(segment);
         let nxt = self.snd_nxt();
         // A quarter of the sequence space: what lies half of it away may have been placed
@@ -236,19 +217,24 @@ impl HalfStream {
         let ahead = nxt..nxt.saturating_add(1 << 30);
         let is_ahead = nxt != 0 && ahead.contains(&near(nxt, segment.seq));
         if !copies::brings_new_bytes(segment, is_ahead)
-            && let Some(ttl) = self.copies.original_of(packet, newer_ns)
+            && let Some(original) = self.copies.original_of(packet, newer)
         {
+            let ttl = self.copies.ttl(original, &self.rare().odd_ttls);
             let rare = self.rare_mut();
             rare.span_duplicates += 1;
             if segment.payload_len > 0 && segment.ttl < ttl {
                 rare.forwarded_copies += 1;
                 rare.data_since_copy = 0;
                 rare.last_copy = ts.into();
+                self.marks |= mark::FORWARDED;
             }
             return true;
         }
-        self.copies.remember(packet, newer_ns);
-        self.numbers.set_time(Number::NewestRemembered, ts);
+        if let Some((at, ttl)) = self.copies.remember(packet, newer) {
+            self.rare_mut().odd_ttls[at] = ttl;
+        }
+        let behind = copies::units_between(ts, last).max(0);
+        self.newest_behind = u16::try_from(behind).unwrap_or(u16::MAX);
         false
     }
 
@@ -263,14 +249,19 @@ impl HalfStream {
         if self.unacked_since().is_some() {
             self.numbers.set_time(Number::UnackedSince, now);
         }
-        self.segments_since_una = 0;
-        self.ack_repeats = 0;
-        self.bare_repeats = 0;
-        self.dup_ack_run = 0;
-        self.opposite_run = 0;
-        if let Some(rare) = &mut self.rare {
+        for run in [
+            Run::SinceUna,
+            Run::AckRepeats,
+            Run::BareRepeats,
+            Run::DupAcks,
+            Run::Opposite,
+        ] {
+            self.numbers.end(run);
+        }
+        if let Some(rare) = &mut self.numbers.rare {
             rare.sack_run = 0;
         }
+        self.copies.forget_ages();
         if self.last_ts().is_some() {
             self.numbers.set_time(Number::LastTs, now);
         }
@@ -285,9 +276,10 @@ impl HalfStream {
             let rare = self.rare_mut();
             rare.rst = ts.into();
             rare.rst_ttl = segment.ttl;
+            self.marks |= mark::CLOSED;
             return Arrival::NoData;
         }
-        if flags.any(TcpFlags::SYN) && !self.has_offer {
+        if flags.any(TcpFlags::SYN) && self.iss().is_none() {
             self.set_offer(&Offer {
                 iss: segment.seq,
                 window_scale: segment.options().window_scale,
@@ -296,6 +288,7 @@ impl HalfStream {
         }
         if flags.any(TcpFlags::FIN) {
             self.rare_mut().fin = ts.into();
+            self.marks |= mark::CLOSED;
         }
         if segment.window == 0 && !flags.any(TcpFlags::SYN) {
             self.rare_mut().zero_windows += 1;
@@ -350,9 +343,8 @@ impl HalfStream {
                 }
             }
         }
-        let run = u8::try_from(self.opposite_run).unwrap_or(u8::MAX);
+        let run = u8::try_from(numbers.end(Run::Opposite)).unwrap_or(u8::MAX);
         self.max_opposite_run = self.max_opposite_run.max(run);
-        self.opposite_run = 0;
         if numbers.get(Number::FirstTs).is_none() {
             numbers.set_time(Number::FirstTs, ts);
         }
@@ -365,7 +357,7 @@ impl HalfStream {
             &mut self.ttl.data
         } else {
             self.numbers.count(Tally::PureAcks);
-            self.acks_since_data = self.acks_since_data.saturating_add(1);
+            self.numbers.extend(Run::AcksSinceData);
             &mut self.ttl.pure_ack
         };
         *ttl = segment.ttl;
@@ -377,9 +369,8 @@ impl HalfStream {
 
     fn count_data(&mut self, ts: Timestamp) {
         self.numbers.count(Tally::DataSegments);
-        if let Some(rare) = &mut self.rare
-            && rare.forwarded_copies > 0
-        {
+        if self.marks & mark::FORWARDED != 0 {
+            let rare = self.rare_mut();
             rare.data_since_copy = rare.data_since_copy.saturating_add(1);
         }
         if let Some(last) = self.last_data_ts() {
@@ -387,12 +378,16 @@ impl HalfStream {
             if gap_ns > self.max_data_gap_ns() {
                 self.numbers.set(Number::MaxDataGap, gap_ns as u64);
             }
+            let at = usize::from(self.marks & mark::GAP_AT) % DATA_GAPS.len();
+            // Wrapping, as `data_pace_ns` adds them up: that gives each time exactly.
+            let gap = ts.0.wrapping_sub(last.0) as u64;
+            self.numbers.set(DATA_GAPS[at], gap);
+            let next = (at + 1) % DATA_GAPS.len();
+            self.marks = self.marks & !mark::GAP_AT | next as u8;
         }
-        let at = usize::from(self.latest_at) % LATEST;
-        self.numbers.set_time(DATA_TIMES[at], ts);
-        self.latest_at = (self.latest_at + 1) % LATEST as u8;
-        self.acks_since_data = 0;
-        self.opposite_since_data = 0;
+        self.numbers.set_time(Number::LastData, ts);
+        self.numbers.end(Run::AcksSinceData);
+        self.numbers.end(Run::OppositeSinceData);
     }
 
     /// Places `start..end` in sequence space, of which `nxt` is the highest byte plus one.
@@ -405,8 +400,8 @@ impl HalfStream {
             }
             self.numbers.set(Number::SndNxt, end);
             if una.is_none_or(|una| una < end) {
-                self.segments_since_una = self.segments_since_una.saturating_add(1);
-                self.segments_since_bare = self.segments_since_bare.saturating_add(1);
+                self.numbers.extend(Run::SinceUna);
+                self.numbers.extend(Run::SinceBare);
                 if self.numbers.get(Number::UnackedSince).is_none() {
                     self.numbers.set_time(Number::UnackedSince, ts);
                 }
@@ -429,7 +424,7 @@ impl HalfStream {
             self.numbers.clear(Number::TimedEnd);
         }
         let snd_first = self.snd_first();
-        let (copies, rare) = (&self.copies, earned(&mut self.rare));
+        let (copies, rare) = (&self.copies, self.numbers.rare_mut());
         match rare.holes.fill(start, end.min(nxt), ts) {
             Some((_, age)) if age <= REORDER_WINDOW_NS => {
                 rare.reordered += 1;
@@ -459,8 +454,10 @@ impl HalfStream {
 
     #[cold]
     fn open_hole(&mut self, from: u64, to: u64, ts: Timestamp, una: Option<u64>) {
+        self.marks |= mark::ACK_MATTERS;
         let rare = self.rare_mut();
         rare.holes.open(from, to, ts);
+        rare.is_unsettled = true;
         if una.is_some_and(|una| una >= to) {
             // The receiver acknowledged these bytes before anything beyond
             // them was sent: it has them, the tap does not.
@@ -475,13 +472,17 @@ impl HalfStream {
     /// Counts the holes that outlived the reorder window by `now`. Returns their number, and
     /// that of the gaps proven since the last call.
     pub fn settle_holes(&mut self, now: Timestamp) -> (u64, u64) {
-        let Some(rare) = &mut self.rare else {
+        let Some(rare) = &mut self.numbers.rare else {
             return (0, 0);
         };
-        let mut last = rare.last_loss.get();
         let mut settled = 0;
-        for hole in rare.holes.iter_mut() {
-            if !hole.is_counted && now.since(hole.opened) > REORDER_WINDOW_NS {
+        if std::mem::take(&mut rare.is_unsettled) {
+            let mut last = rare.last_loss.get();
+            for hole in rare.holes.iter_mut().filter(|hole| !hole.is_counted) {
+                if now.since(hole.opened) <= REORDER_WINDOW_NS {
+                    rare.is_unsettled = true;
+                    continue;
+                }
                 hole.is_counted = true;
                 if !hole.is_gap {
                     settled += 1;
@@ -489,9 +490,9 @@ impl HalfStream {
                     last = last.max(Some(hole.opened));
                 }
             }
+            rare.holes_total += settled;
+            rare.last_loss = last.map_or(MaybeTime::NONE, Into::into);
         }
-        rare.holes_total += settled;
-        rare.last_loss = last.map_or(MaybeTime::NONE, Into::into);
         let gaps = rare.gaps_proven - rare.gaps_told;
         rare.gaps_told = rare.gaps_proven;
         (settled, u64::from(gaps))

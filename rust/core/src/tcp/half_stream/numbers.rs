@@ -1,48 +1,75 @@
-//! Times, sequence numbers and sums of one half-stream, in 48 bits each, and plain counts
-//! in 32. Exact for every value: what does not fit moves to a box that only long streams,
+//! Times, sequence numbers and sums of one half-stream, in 48 or 40 bits each, and counts in
+//! 32 or 16. Exact for every value: what does not fit moves to a box that only long streams,
 //! and captures with odd times, ever have.
 
+use super::rare::{NOTHING, Rare};
 use crate::time::Timestamp;
 
-/// What is held in 48 bits. Times and durations are in ns, sequence numbers unwrapped.
-#[derive(Clone, Copy, Debug)]
+/// Times and durations are in ns, sequence numbers unwrapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Number {
+    // In 48 bits.
     /// Highest byte seen plus one.
     SndNxt,
+    LastTs,
+    /// Last segment with payload.
+    LastData,
     /// Highest ACK seen.
     SndUna,
     /// Since when unacknowledged data waits.
     UnackedSince,
-    /// Last packet that repeated the ACK while data waited.
-    AckRepeated,
     /// End of the segment whose ACK is timed; absent: none is.
     TimedEnd,
     /// When that segment was sent.
     TimedAt,
+    /// First data segment of the other side since the last packet.
+    OppositeSince,
+    /// Last packet that repeated the ACK while data waited.
+    AckRepeated,
+    // In 40 bits: a terabyte, or 18 minutes.
     PayloadBytes,
-    FirstTs,
-    LastTs,
-    /// Newest packet kept for the copy test.
-    NewestRemembered,
-    /// Last segments with payload.
-    Data0,
-    Data1,
-    Data2,
-    Data3,
-    /// Longest time between two of them.
-    MaxDataGap,
     /// Longest and smoothed time between two packets.
     MaxGap,
     MeanGap,
-    /// First data segment of the other side since the last packet.
-    OppositeSince,
-    /// The other side's smoothed gap then.
+    /// Times between the last segments with payload, the longest ago by `marks`.
+    DataGap0,
+    DataGap1,
+    DataGap2,
+    /// Longest time between two of them.
+    MaxDataGap,
+    /// The other side's smoothed gap at `OppositeSince`.
     OppositeUsual,
     /// Smoothed time from data to ACK.
     AckRtt,
+    FirstTs,
 }
 
-const NUMBERS: usize = Number::AckRtt as usize + 1;
+const LONG: usize = Number::PayloadBytes as usize;
+const NUMBERS: usize = Number::FirstTs as usize + 1;
+const SHORT: usize = NUMBERS - LONG;
+
+/// What is counted in 16 bits: since something that happens all the time in a healthy stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Run {
+    /// New data segments since `UnackedSince`.
+    SinceUna,
+    /// Packets of the other side that repeated the ACK while data waited.
+    AckRepeats,
+    /// Of those the ones without data.
+    BareRepeats,
+    /// New data segments since the last empty segment of the other side.
+    SinceBare,
+    /// Duplicate ACKs in a row.
+    DupAcks,
+    /// Empty ACKs since the last data segment.
+    AcksSinceData,
+    /// Data segments of the other side since the last data segment of this one.
+    OppositeSinceData,
+    /// Data segments of the other side since the last packet of this one.
+    Opposite,
+}
+
+const RUNS: usize = Run::Opposite as usize + 1;
 
 /// What is counted in 32 bits.
 #[derive(Clone, Copy, Debug)]
@@ -61,10 +88,14 @@ pub(super) enum Tally {
 
 const TALLIES: usize = Tally::Trailers as usize + 1;
 
-/// Not set.
+/// Marks of a number that is not set, and of one that is too large (see `far`), in 48 bits.
 const NONE: u64 = (1 << 48) - 1;
-/// Too large: see `far`.
 const FAR: u64 = NONE - 1;
+/// The same in 40 bits.
+const SHORT_NONE: u64 = (1 << 40) - 1;
+const SHORT_FAR: u64 = SHORT_NONE - 1;
+/// A run that is counted in `far`.
+const LONG_RUN: u16 = u16::MAX;
 
 /// Ticks of the origin: 2^32 ns, so that any time of 64 bits has one.
 const ORIGIN_SHIFT: u32 = 32;
@@ -97,64 +128,156 @@ impl Near {
     }
 }
 
+/// 40 bits.
+#[derive(Clone, Copy, Debug)]
+struct Short([u8; 5]);
+
+impl Short {
+    const NONE: Self = Self([u8::MAX; 5]);
+
+    #[inline]
+    fn get(self) -> u64 {
+        let [a, b, c, d, high] = self.0;
+        u64::from(u32::from_le_bytes([a, b, c, d])) | u64::from(high) << 32
+    }
+
+    #[inline]
+    fn of(value: u64) -> Self {
+        let [a, b, c, d, high, ..] = value.to_le_bytes();
+        Self([a, b, c, d, high])
+    }
+}
+
 /// What outgrew its place.
 #[derive(Clone, Debug, Default)]
-struct Far {
+pub(super) struct Far {
     numbers: [u64; NUMBERS],
     /// Upper halves of the counts.
     tallies: [u32; TALLIES],
+    runs: [u32; RUNS],
 }
 
 /// The numbers of one half-stream.
 #[derive(Clone, Debug)]
 pub(super) struct Numbers {
-    near: [Near; NUMBERS],
-    tallies: [u32; TALLIES],
     /// Times count from here: 78 hours of them fit.
     origin: i32,
-    far: Option<Box<Far>>,
+    tallies: [u32; TALLIES],
+    /// What few streams have, `far` among it.
+    pub(super) rare: Option<Box<Rare>>,
+    runs: [u16; RUNS],
+    long: [Near; LONG],
+    short: [Short; SHORT],
 }
 
 impl Numbers {
     /// Nothing set, for a stream that begins about `first`.
     pub(super) fn new(first: Timestamp) -> Self {
         Self {
-            near: [Near::NONE; NUMBERS],
+            long: [Near::NONE; LONG],
+            short: [Short::NONE; SHORT],
             tallies: [0; TALLIES],
+            runs: [0; RUNS],
             // One tick early: packets of two taps may come out of order by a second.
             origin: ((first.0 >> ORIGIN_SHIFT) as i32).saturating_sub(1),
-            far: None,
+            rare: None,
         }
+    }
+
+    /// The rare part, made when it is first needed.
+    #[cold]
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(NOTHING.clone()))
+    }
+
+    fn far(&self) -> Option<&Far> {
+        self.rare.as_ref()?.far.as_deref()
+    }
+
+    fn far_mut(&mut self) -> &mut Far {
+        self.rare_mut().far.get_or_insert_default()
     }
 
     #[inline]
     pub(super) fn get(&self, n: Number) -> Option<u64> {
-        match self.near[n as usize].get() {
-            NONE => None,
-            FAR => self.far.as_ref().map(|far| far.numbers[n as usize]),
-            value => Some(value),
+        let at = n as usize;
+        let (value, none, far) = if at < LONG {
+            (self.long[at].get(), NONE, FAR)
+        } else {
+            (self.short[at - LONG].get(), SHORT_NONE, SHORT_FAR)
+        };
+        if value < far {
+            Some(value)
+        } else if value == none {
+            None
+        } else {
+            self.far().map(|far| far.numbers[at])
         }
     }
 
     #[inline]
     pub(super) fn set(&mut self, n: Number, value: u64) {
-        let held = if value < FAR {
-            value
-        } else {
+        let at = n as usize;
+        let far = if at < LONG { FAR } else { SHORT_FAR };
+        if value >= far {
             self.set_far(n, value);
-            FAR
-        };
-        self.near[n as usize] = Near::of(held);
+        }
+        let held = value.min(far);
+        if at < LONG {
+            self.long[at] = Near::of(held);
+        } else {
+            self.short[at - LONG] = Short::of(held);
+        }
     }
 
     #[cold]
     fn set_far(&mut self, n: Number, value: u64) {
-        self.far.get_or_insert_default().numbers[n as usize] = value;
+        self.far_mut().numbers[n as usize] = value;
+    }
+
+    /// A run, 0 at first.
+    #[inline]
+    pub(super) fn run(&self, r: Run) -> u32 {
+        match self.runs[r as usize] {
+            LONG_RUN => self.far().map_or(0, |far| far.runs[r as usize]),
+            run => u32::from(run),
+        }
+    }
+
+    /// One more in a run; saturates.
+    #[inline]
+    pub(super) fn extend(&mut self, r: Run) {
+        let run = &mut self.runs[r as usize];
+        if *run < LONG_RUN - 1 {
+            *run += 1;
+        } else {
+            self.extend_long(r);
+        }
+    }
+
+    #[cold]
+    fn extend_long(&mut self, r: Run) {
+        let sum = self.run(r).saturating_add(1);
+        self.far_mut().runs[r as usize] = sum;
+        self.runs[r as usize] = LONG_RUN;
+    }
+
+    /// Ends a run; how long it was.
+    #[inline]
+    pub(super) fn end(&mut self, r: Run) -> u32 {
+        let run = self.run(r);
+        self.runs[r as usize] = 0;
+        run
     }
 
     #[inline]
     pub(super) fn clear(&mut self, n: Number) {
-        self.near[n as usize] = Near::NONE;
+        let at = n as usize;
+        if at < LONG {
+            self.long[at] = Near::NONE;
+        } else {
+            self.short[at - LONG] = Short::NONE;
+        }
     }
 
     /// A number that is 0 until it is set.
@@ -188,7 +311,7 @@ impl Numbers {
 
     #[inline]
     pub(super) fn tally(&self, t: Tally) -> u64 {
-        let high = self.far.as_ref().map_or(0, |far| far.tallies[t as usize]);
+        let high = self.far().map_or(0, |far| far.tallies[t as usize]);
         u64::from(high) << 32 | u64::from(self.tallies[t as usize])
     }
 
@@ -209,7 +332,7 @@ impl Numbers {
 
     #[cold]
     fn carry(&mut self, t: Tally) {
-        let high = &mut self.far.get_or_insert_default().tallies[t as usize];
+        let high = &mut self.far_mut().tallies[t as usize];
         *high = high.saturating_add(1);
     }
 
@@ -222,7 +345,7 @@ impl Numbers {
     #[inline]
     pub(super) fn copy(&mut self, from: Tally, to: Tally) {
         self.tallies[to as usize] = self.tallies[from as usize];
-        if let Some(far) = &mut self.far {
+        if let Some(far) = self.rare.as_mut().and_then(|rare| rare.far.as_mut()) {
             far.tallies[to as usize] = far.tallies[from as usize];
         }
     }
@@ -259,11 +382,24 @@ mod tests {
         n.set_time(Number::FirstTs, first.plus(-1_000_000_000));
         n.set_time(Number::LastTs, first.plus(77 * 3_600 * 1_000_000_000));
         n.add(Tally::Packets, u32::MAX);
-        assert!(n.far.is_none());
+        assert!(n.rare.is_none());
         n.count(Tally::Packets);
         n.copy(Tally::Packets, Tally::Settled);
         assert_eq!(n.tally(Tally::Packets), 1 << 32);
         assert_eq!(n.tally(Tally::Settled), 1 << 32);
+    }
+
+    #[test]
+    fn a_long_run_is_counted_on() {
+        let mut n = Numbers::new(Timestamp(0));
+        for length in 1..200_000 {
+            n.extend(Run::AckRepeats);
+            assert_eq!(n.run(Run::AckRepeats), length);
+            assert_eq!(n.far().is_some(), length >= u32::from(LONG_RUN));
+        }
+        assert_eq!(n.run(Run::BareRepeats), 0);
+        assert_eq!(n.end(Run::AckRepeats), 199_999);
+        assert_eq!(n.run(Run::AckRepeats), 0);
     }
 
     proptest! {
@@ -271,10 +407,13 @@ mod tests {
         fn every_number_comes_back_as_it_was(values in prop::collection::vec(any::<u64>(), 1..20)) {
             let mut n = Numbers::new(Timestamp(0));
             for v in values {
-                for v in [v, v >> 16, v >> 30] {
-                    n.set(Number::SndNxt, v);
-                    prop_assert_eq!(n.get(Number::SndNxt), Some(v));
+                for v in [v, v >> 16, v >> 24, v >> 30] {
+                    for number in [Number::SndNxt, Number::MaxGap] {
+                        n.set(number, v);
+                        prop_assert_eq!(n.get(number), Some(v));
+                    }
                     prop_assert_eq!(n.get(Number::SndUna), None);
+                    prop_assert_eq!(n.get(Number::MeanGap), None);
                 }
             }
         }

@@ -1,14 +1,20 @@
 //! What few half-streams ever have: holes, repeated bytes, copies of a mirror, a close.
 //! Boxed, so that a stream to which nothing happens does not pay for it.
 
+use super::copies::OddTtls;
+use super::numbers::Far;
 use crate::tcp::holes::HoleList;
 use crate::time::MaybeTime;
 
 /// The rare part of a half-stream.
 #[derive(Clone, Debug)]
 pub(super) struct Rare {
+    /// Numbers that outgrew their place.
+    pub(super) far: Option<Box<Far>>,
     /// Bytes not seen.
     pub(super) holes: HoleList,
+    /// Some of them may not be counted yet.
+    pub(super) is_unsettled: bool,
     /// Holes that outlived the reorder window.
     pub(super) holes_total: u64,
     /// Bytes of those.
@@ -48,11 +54,15 @@ pub(super) struct Rare {
     /// RST seen at, and its TTL.
     pub(super) rst: MaybeTime,
     pub(super) rst_ttl: u8,
+    /// Of the packets kept for the copy test.
+    pub(super) odd_ttls: OddTtls,
 }
 
 /// Nothing happened.
 pub(super) static NOTHING: Rare = Rare {
+    far: None,
     holes: HoleList::EMPTY,
+    is_unsettled: false,
     holes_total: 0,
     hole_bytes_total: 0,
     last_loss: MaybeTime::NONE,
@@ -73,4 +83,5 @@ pub(super) static NOTHING: Rare = Rare {
     fin: MaybeTime::NONE,
     rst: MaybeTime::NONE,
     rst_ttl: 0,
+    odd_ttls: [0; size_of::<OddTtls>()],
 };

@@ -1,7 +1,7 @@
 //! What is read of a half-stream: by the detectors, for rows, and while measuring.
 
-use super::numbers::{Number, Tally};
-use super::{DATA_TIMES, HalfStream, LATEST, NO_SCALE, Spacing};
+use super::numbers::{Number, Run, Tally};
+use super::{DATA_GAPS, HalfStream, LATEST, NO_SCALE, Spacing, mark};
 use crate::tcp::holes::HoleList;
 use crate::tcp::seq::first_number;
 use crate::time::Timestamp;
@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 impl HalfStream {
     /// Sequence number of this side's SYN; `None`: not seen.
     pub fn iss(&self) -> Option<u32> {
-        self.has_offer.then_some(self.iss)
+        (self.marks & mark::HAS_OFFER != 0).then_some(self.iss)
     }
 
     /// Window scale shift that this side's SYN offered.
@@ -40,6 +40,44 @@ impl HalfStream {
     /// Since when unacknowledged data waits without `snd_una` moving.
     pub fn unacked_since(&self) -> Option<Timestamp> {
         self.numbers.time(Number::UnackedSince)
+    }
+
+    /// New data segments since [`Self::unacked_since`].
+    #[inline]
+    pub fn segments_since_una(&self) -> u32 {
+        self.numbers.run(Run::SinceUna)
+    }
+
+    /// Packets of the other side that repeated `snd_una` while data waited.
+    #[inline]
+    pub fn ack_repeats(&self) -> u32 {
+        self.numbers.run(Run::AckRepeats)
+    }
+
+    /// Of those the ones without data.
+    #[inline]
+    pub fn bare_repeats(&self) -> u32 {
+        self.numbers.run(Run::BareRepeats)
+    }
+
+    /// New data segments since the last empty segment of the other side.
+    pub fn segments_since_bare(&self) -> u32 {
+        self.numbers.run(Run::SinceBare)
+    }
+
+    /// Duplicate ACKs in a row at `snd_una`: the five conditions of RFC 5681 section 2.
+    pub fn dup_ack_run(&self) -> u32 {
+        self.numbers.run(Run::DupAcks)
+    }
+
+    /// Empty ACKs since the last data segment.
+    pub fn acks_since_data(&self) -> u32 {
+        self.numbers.run(Run::AcksSinceData)
+    }
+
+    /// Data segments of the other side since the last data segment of this one.
+    pub fn opposite_since_data(&self) -> u32 {
+        self.numbers.run(Run::OppositeSinceData)
     }
 
     /// Time of the last packet that repeated `snd_una` while data waited.
@@ -94,7 +132,7 @@ impl HalfStream {
 
     /// Window the other side last offered, unscaled.
     pub fn peer_window(&self) -> Option<u16> {
-        self.has_window.then_some(self.last_window)
+        (self.marks & mark::HAS_WINDOW != 0).then_some(self.last_window)
     }
 
     /// Smoothed data-to-ACK time, ns; 0 before the first sample.
@@ -180,8 +218,7 @@ impl HalfStream {
     /// Last segment with payload.
     #[inline]
     pub fn last_data_ts(&self) -> Option<Timestamp> {
-        self.numbers
-            .time(DATA_TIMES[(usize::from(self.latest_at) + LATEST - 1) % LATEST])
+        self.numbers.time(Number::LastData)
     }
 
     /// Longest time between two data segments, ns.
@@ -212,7 +249,7 @@ impl HalfStream {
 
     /// True when this side sent FIN or RST.
     pub fn sent_close(&self) -> bool {
-        self.rare.is_some() && (self.fin().is_some() || self.rst().is_some())
+        self.marks & mark::CLOSED != 0
     }
 
     /// Spacing of packets.
@@ -222,11 +259,17 @@ impl HalfStream {
             max_gap_ns: self.numbers.ns(Number::MaxGap),
             mean_gap_ns: self.mean_gap_ns(),
             max_opposite_run: u32::from(self.max_opposite_run),
-            opposite_run: self.opposite_run,
+            opposite_run: self.opposite_run(),
             opposite_since: self.numbers.time(Number::OppositeSince).unwrap_or_default(),
             opposite_usual_ns: self.numbers.ns(Number::OppositeUsual),
             classes: self.gaps,
         }
+    }
+
+    /// Data segments of the other side since the last packet of this one.
+    #[inline]
+    pub fn opposite_run(&self) -> u32 {
+        self.numbers.run(Run::Opposite)
     }
 
     /// True when any packet of this side was seen.
@@ -257,9 +300,9 @@ impl HalfStream {
             return None;
         }
         let first = self.first_ts()?;
-        let oldest = self
-            .numbers
-            .time(DATA_TIMES[usize::from(self.latest_at) % LATEST])?;
+        let gaps = DATA_GAPS.map(|gap| self.numbers.ns(gap));
+        let since_oldest = gaps.into_iter().fold(0, i64::wrapping_add);
+        let oldest = Timestamp(self.last_data_ts()?.0.wrapping_sub(since_oldest));
         let before = segments as i64 - LATEST as i64;
         Some((
             oldest.since(first) / before,

@@ -1,0 +1,132 @@
+"""Runs a live capture from the engine into a sink and gives the exit code. No option parsing here.
+
+The counterpart of ``replaying``: it ends when it is told to, and in between it says how it fares.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from ctcpmon.diagnosis import SEVERITY_RANK
+from ctcpmon.exits import ExitCode
+from ctcpmon.interrupts import Interrupts
+from ctcpmon.narration import Narrator, say
+from ctcpmon.pipeline import Pipeline
+from ctcpmon.records import Record
+from ctcpmon.replaying import FAIL_RANKS
+from ctcpmon.rights import who
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from ctcpmon.defaults import AnySettings
+    from ctcpmon.engine import Replay, Stats
+    from ctcpmon.replaying import FailOn
+    from ctcpmon.rights import Account
+    from ctcpmon.sinks import Sink
+
+__all__ = ["LiveRequest", "balance", "open_rings", "run"]
+
+_POLL_MS = 100
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class LiveRequest(Record, frozen=True):
+    """What the user asked for."""
+
+    interfaces: tuple[str, ...]
+    settings: AnySettings
+    ring_mib: int = 64
+    rings: int = 1
+    is_promiscuous: bool = True
+    program: tuple[tuple[int, int, int, int], ...] = ()
+    """Filter of classic BPF; empty: everything."""
+    account: Account | None = None
+    """Who to go on as."""
+    duration_s: float | None = None
+    stats_every_s: float = 10.0
+    fail_on: FailOn | None = None
+    is_live: bool = False
+    """A line of progress may be drawn."""
+    is_verbose: bool = False
+
+
+def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
+    """Opens the rings; every right is given up before this returns from entering."""
+    from ctcpmon import engine
+
+    limits = request.settings.limits
+    return engine.open_live(
+        request.interfaces,
+        ring_mib=request.ring_mib,
+        rings=request.rings,
+        is_promiscuous=request.is_promiscuous,
+        program=request.program,
+        account=request.account,
+        max_flow_mib=limits.max_flow_mib,
+        max_sessions=limits.max_sessions,
+        max_pending=limits.max_pending,
+    )
+
+
+def run(request: LiveRequest, sink: Sink) -> ExitCode:
+    """Captures until a signal, the end of the time asked for, or an interface that cannot go on.
+
+    Whatever was received is judged and written before this returns. Raises ``CaptureRefusedError``,
+    ``EngineMissingError``, ``OutputClosedError`` and ``OSError`` of the sink.
+    """
+    with open_rings(request) as replay, Interrupts(_ENDING_SIGNALS) as interrupts:
+        say(f"listening on {', '.join(request.interfaces)} as {who()}; Ctrl-C ends it")
+        narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
+        try:
+            return _drive(request, replay, sink, narrator, interrupts)
+        finally:
+            narrator.clear()
+
+
+def _drive(
+    request: LiveRequest, replay: Replay, sink: Sink, narrator: Narrator, interrupts: Interrupts
+) -> ExitCode:
+    from ctcpmon import engine
+
+    pipeline = Pipeline(replay, request.settings, version=engine.__version__)
+    worst = SEVERITY_RANK["info"]
+    started = told = time.monotonic()
+    for items in pipeline.batches(_POLL_MS):
+        for item in items:
+            if item.incident is not None:
+                worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
+        if items:
+            narrator.clear()
+            sink.write([item.line for item in items])
+        now = time.monotonic()
+        is_over = request.duration_s is not None and now - started >= request.duration_s
+        if interrupts.is_requested or is_over:
+            # The intake ends; what the rings hold is still judged, then the loop ends by itself.
+            replay.stop()
+        elif now - told >= request.stats_every_s:
+            told = now
+            sink.write([pipeline.stats().line])
+        if narrator.wants_progress:
+            narrator.progress(replay.stats())
+    narrator.clear()
+    sink.close()
+    stats = replay.stats()
+    narrator.close(stats)
+    for line in balance(stats):
+        say(line)
+    is_failed = request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]
+    return ExitCode.FAIL_ON if is_failed else ExitCode.OK
+
+
+def balance(stats: Stats) -> tuple[str, ...]:
+    """What became of every frame, one line for each interface."""
+    lines = []
+    for port in stats.ports:
+        lost = f"{port.dropped:,} dropped by the kernel" if port.dropped else "none dropped by the kernel"
+        driver = f", {port.driver_dropped:,} by the driver" if port.driver_dropped else ""
+        downs = f"; down {port.downs} time{'' if port.downs == 1 else 's'}" if port.downs else ""
+        lines.append(f"{port.name}: {port.received:,} received, {port.taken:,} measured, {lost}{driver}{downs}")
+    return tuple(lines)

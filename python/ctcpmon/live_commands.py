@@ -1,0 +1,199 @@
+"""The commands of live capture: live, ifaces, doctor. Options and words only, like ``cli``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ctcpmon.exits import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ctcpmon.capturing import LiveRequest
+    from ctcpmon.config import Settings
+    from ctcpmon.engine import Interface
+
+__all__ = ["doctor", "ifaces", "live"]
+
+
+@click.command()
+@click.argument("interfaces", nargs=-1, required=True, metavar="IFACE...")
+@click.option(
+    "--ring-mib", type=click.IntRange(2, 65_536), default=64, help="Memory of the rings of the kernel, MiB."
+)
+@click.option(
+    "--rings", type=click.IntRange(1, 64), default=1, help="Rings and threads for each interface (fanout)."
+)
+@click.option("--no-promiscuous", is_flag=True, help="Only frames to this machine.")
+@click.option("--user", metavar="NAME", help="As root: go on as this user (default: who called sudo, nobody).")
+@click.option("--duration", type=click.FloatRange(0.1), metavar="SECONDS", help="End after this time.")
+@click.option(
+    "--stats-every",
+    type=click.FloatRange(0.1, 86_400),
+    default=10.0,
+    metavar="SECONDS",
+    help="Time between two events of counters.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["jsonl", "table"]),
+    default=None,
+    help="Format; default: the screen on a terminal, else jsonl.",
+)
+@click.option(
+    "--max-flow-mib",
+    type=click.IntRange(1, 1_048_576),
+    default=None,
+    help="Memory for flows and sessions, MiB; beyond it strangers are refused and counted.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["warn", "crit"]),
+    default=None,
+    help="Exit with 1 when an incident reached this level.",
+)
+@click.option("--show-groups", is_flag=True, help="Put VPN group names into session events.")
+@click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end.")
+@click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen.")
+@click.option("--no-tui", is_flag=True, help="Plain table on a terminal.")
+@click.option("-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML).")
+def live(interfaces: tuple[str, ...], **options: Any) -> None:
+    """Watch interfaces, for example the SPAN port eth2.
+
+    Opens the interfaces, then gives up every right. Sends nothing: not one frame leaves. Ctrl-C or
+    SIGTERM ends it; what was received is still judged and written.
+    """
+    click.get_current_context().exit(_live(interfaces, **options))
+
+
+def _live(
+    interfaces: tuple[str, ...],
+    *,
+    ring_mib: int,
+    rings: int,
+    no_promiscuous: bool,
+    user: str | None,
+    duration: float | None,
+    stats_every: float,
+    output: Literal["jsonl", "table"] | None,
+    max_flow_mib: int | None,
+    fail_on: Literal["warn", "crit"] | None,
+    show_groups: bool,
+    verbose: bool,
+    ascii_only: bool,
+    no_tui: bool,
+    config: str | None,
+) -> int:
+    from ctcpmon.capturing import LiveRequest, run
+    from ctcpmon.config import settings_with
+    from ctcpmon.rights import account_after_opening
+    from ctcpmon.sinks import JsonLinesSink, Sink, TableSink
+
+    _need_apart(interfaces)
+    settings = settings_with(config, max_flow_mib=max_flow_mib, show_groups=show_groups)
+    request = LiveRequest(
+        interfaces=interfaces,
+        settings=settings,
+        ring_mib=ring_mib,
+        rings=rings,
+        is_promiscuous=not no_promiscuous,
+        account=account_after_opening(user),
+        duration_s=duration,
+        stats_every_s=stats_every,
+        fail_on=fail_on,
+        is_live=sys.stderr.isatty(),
+        is_verbose=verbose,
+    )
+    is_terminal = sys.stdout.isatty()
+    if output is None and is_terminal and not no_tui:
+        code = _screen(request, settings, ascii_only=ascii_only)
+        if code is not None:
+            return code
+    stream = sys.stdout.buffer
+    form = output or ("table" if is_terminal else "jsonl")
+    sink: Sink = JsonLinesSink(stream) if form == "jsonl" else TableSink(stream, cells=100)
+    return run(request, sink)
+
+
+def _need_apart(interfaces: tuple[str, ...]) -> None:
+    if len(set(interfaces)) != len(interfaces):
+        message = "an interface is given twice"
+        raise click.UsageError(message)
+
+
+def _screen(request: LiveRequest, settings: Settings, *, ascii_only: bool) -> int | None:
+    """Runs the screen; None when its part is not installed."""
+    try:
+        from ctcpmon.tui.app import run_live
+    except ImportError as error:
+        from ctcpmon.narration import say
+
+        say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
+        return None
+    return int(run_live(request, settings=settings, ascii_only=ascii_only))
+
+
+@click.command()
+def ifaces() -> None:
+    """List the interfaces, and which of them carries frames at the moment."""
+    import time
+
+    from ctcpmon import engine
+    from ctcpmon.text import clean
+
+    before = {one.index: one for one in engine.interfaces()}
+    time.sleep(_LOOK_S)
+    click.echo(f"{'NAME':<16}{'STATE':<10}{'Mbit/s':>8}{'frames/s':>11}{'dropped':>10}  DRIVER")
+    for one in engine.interfaces():
+        was = before.get(one.index, one)
+        rate = max(one.received - was.received, 0) / _LOOK_S
+        speed = "" if one.speed_mbit is None else str(one.speed_mbit)
+        driver = clean(one.driver or "", 20) + ("" if one.is_decodable else "  (cannot be decoded)")
+        click.echo(
+            f"{clean(one.name, 15):<16}{clean(one.state, 9):<10}{speed:>8}{rate:>11,.0f}{one.dropped:>10,}  "
+            f"{driver}".rstrip()
+        )
+
+
+_LOOK_S = 1.0
+"""Long enough for a rate, short enough to wait for."""
+
+
+@click.command()
+def doctor() -> None:
+    """Check what live capture needs on this machine; the exit code is 3 when it cannot start."""
+    from ctcpmon.rights import can_capture, lines_to_type, who
+
+    click.echo(f"running as      {who()}")
+    is_able = can_capture()
+    click.echo(f"right to capture  {'yes' if is_able else 'no (CAP_NET_RAW)'}")
+    for line in _findings():
+        click.echo(line)
+    if not is_able:
+        click.echo("to capture, type one of:")
+        for line in lines_to_type(("IFACE",)):
+            click.echo(f"  {line}")
+        click.get_current_context().exit(ExitCode.CAPTURE)
+
+
+def _findings() -> Iterator[str]:
+    import ctypes.util
+    import shutil
+
+    from ctcpmon import engine
+
+    ready = [one for one in engine.interfaces() if _is_ready(one)]
+    names = ", ".join(one.name for one in ready) or "none"
+    yield f"interfaces up     {names}"
+    has_filter = ctypes.util.find_library("pcap") is not None
+    yield f"filters (-f)      {'yes' if has_filter else 'no: apt-get install libpcap0.8'}"
+    has_tshark = shutil.which("tshark") is not None
+    yield f"packet details    {'yes' if has_tshark else 'no: apt-get install tshark'}"
+
+
+def _is_ready(one: Interface) -> bool:
+    return one.is_decodable and one.state in {"up", "unknown"}
