@@ -40,6 +40,7 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("DETECTORS", PyTuple::new(py, catalogue::detectors())?)?;
     m.add("EVIDENCE", PyTuple::new(py, catalogue::evidence())?)?;
     m.add("COUNTERS", PyTuple::new(py, catalogue::counters())?)?;
+    m.add("LINK_TYPES", PyTuple::new(py, catalogue::link_types())?)?;
     m.add_class::<catalogue::DetectorInfo>()?;
     m.add_class::<catalogue::ThresholdInfo>()?;
     m.add_class::<catalogue::EvidenceInfo>()?;
