@@ -18,6 +18,9 @@ EVIDENCE: tuple[EvidenceInfo, ...]
 COUNTERS: tuple[CounterInfo, ...]
 """Every name in ``Stats.counters``, in output order."""
 
+LINK_TYPES: tuple[tuple[int, str], ...]
+"""Number (of capture files) and name of every link type that can be decoded, the usual ones first."""
+
 class CaptureError(Exception):
     """An input could not be opened or holds no readable capture (nothing was analysed)."""
 
@@ -237,7 +240,7 @@ class Stats:
     flows_current: int
     sessions_current: int
     sessions_by_state: dict[str, int]
-    counters: dict[str, int]  # every COUNTERS name, zero included
+    counters: dict[str, int]  # every COUNTERS name, zero included; filter_rejected_packets with a filter
     tap_gap_ratio: float | None
     first_ns: int | None
     last_ns: int | None
@@ -261,6 +264,8 @@ class Replay:
         max_pending: int = 10_000,  # items waiting for poll(); the reader pauses when full
         speed: float = 0.0,  # 0: as fast as possible; 1.0: at the pace of the capture
         taps: Sequence[str] | None = None,  # "client" | "headend" for each path: two taps around a device
+        # Classic BPF (code, jt, jf, k) by link type; a packet must pass. ValueError: a program is faulty.
+        filters: Sequence[tuple[int, Sequence[tuple[int, int, int, int]]]] | None = None,
     ) -> None: ...
     def poll(self, timeout_ms: int, max_items: int = 1_000) -> Batch:
         """Waits at most ``timeout_ms`` for findings or ended sessions. Raises KeyboardInterrupt on Ctrl-C."""

@@ -14,15 +14,18 @@ from ctcpmon.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
+
+    from ctcpmon.capture_filter import Program
 
 try:
     from ctcpmon._ctcpmon import (
         COUNTERS,
         DETECTORS,
         EVIDENCE,
+        LINK_TYPES,
         Batch,
         CaptureError,
         CounterInfo,
@@ -51,6 +54,7 @@ __all__ = [
     "COUNTERS",
     "DETECTORS",
     "EVIDENCE",
+    "LINK_TYPES",
     "Batch",
     "CaptureError",
     "CounterInfo",
@@ -108,14 +112,16 @@ def open_replay(
     max_pending: int = 10_000,
     speed: float = 0.0,
     taps: Sequence[str] | None = None,
+    filters: Mapping[int, Program] | None = None,
 ) -> AbstractContextManager[Replay]:
     """Opens captures and stops the reading thread on leaving.
 
     ``max_flow_mib`` bounds what is kept of flows and sessions (MiB); ``batch_frames`` (frames
     per step, 0 is the default) changes nothing but speed; ``speed`` 0.0 is as fast as possible,
     1.0 the pace of the capture. ``taps`` names for each path the side of a device it was captured
-    on, ``client`` or ``headend``: then packets are matched across the device. Raises ``InputError``
-    if nothing can be read, also while polling.
+    on, ``client`` or ``headend``: then packets are matched across the device. ``filters``
+    holds for each link type the program (``capture_filter``) that a packet must pass to be analysed; a packet
+    of any other link type does not pass. Raises ``InputError`` if nothing can be read, also while polling.
     """
     return _Opening(
         lambda: Replay(
@@ -126,5 +132,6 @@ def open_replay(
             max_pending=max_pending,
             speed=speed,
             taps=None if taps is None else list(taps),
+            filters=None if filters is None else list(filters.items()),
         )
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "CtcpmonError",
     "EngineMissingError",
+    "FilterError",
     "FixError",
     "InputError",
     "OutputClosedError",
@@ -34,6 +35,10 @@ class InputError(CtcpmonError):
 
 class SettingsError(CtcpmonError):
     """A setting or configuration file is wrong; unknown keys name the nearest known one."""
+
+
+class FilterError(CtcpmonError):
+    """A filter expression is wrong, or too long to run."""
 
 
 class FixError(CtcpmonError):

@@ -11,6 +11,7 @@ import sys
 from ctcpmon.errors import (
     CtcpmonError,
     EngineMissingError,
+    FilterError,
     FixError,
     InputError,
     OutputClosedError,
@@ -27,6 +28,7 @@ _ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
     (PartMissingError, ExitCode.PART_MISSING),
     (InputError, ExitCode.INPUT),
     (SettingsError, ExitCode.USAGE),
+    (FilterError, ExitCode.USAGE),
     (FixError, ExitCode.USAGE),
 )
 

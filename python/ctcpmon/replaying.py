@@ -13,6 +13,9 @@ from ctcpmon.narration import INCOMPLETE_NOTES, Narrator, say
 from ctcpmon.pipeline import Pipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ctcpmon.capture_filter import Program
     from ctcpmon.config import Settings
     from ctcpmon.engine import Replay, Stats
     from ctcpmon.events import TapSide
@@ -42,6 +45,8 @@ class ReplayRequest(msgspec.Struct, frozen=True):
     fail_on: FailOn | None = None
     taps: tuple[TapSide, ...] | None = None
     """The side of the device on which each path was captured; None: one tap."""
+    filters: Mapping[int, Program] | None = None
+    """Programs by link type that a packet must pass; None: every packet does."""
     is_live: bool = False
     is_verbose: bool = False
 
@@ -62,6 +67,7 @@ def run(request: ReplayRequest, sink: Sink) -> ExitCode:
         max_pending=limits.max_pending,
         speed=request.speed,
         taps=request.taps,
+        filters=request.filters,
     )
     with opened as replay, Interrupts() as interrupts:
         return follow(request, replay, sink, interrupts)

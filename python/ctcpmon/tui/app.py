@@ -20,6 +20,7 @@ from ctcpmon.narration import say
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ctcpmon.capture_filter import Program
     from ctcpmon.tui.engine_source import EngineSource
     from ctcpmon.tui.view import View
 
@@ -44,6 +45,7 @@ def run_replay(
     speed: float = 0.0,
     ascii_only: bool = False,
     settings: Settings | Mapping[str, Any] | None = None,
+    filters: Mapping[int, Program] | None = None,
 ) -> int:
     """Shows a replay until the user leaves; returns the exit code and says one line on stderr.
 
@@ -65,7 +67,7 @@ def run_replay(
         except NoKeyboardError as error:
             say(str(error))
             return int(ExitCode.USAGE)
-        source = EngineSource(opened, names=names, settings=settings, speed=speed)
+        source = EngineSource(opened, names=names, settings=settings, speed=speed, filters=filters)
         leaving.enter_context(closing(source))
         source.start()
         app = ReplayApp(source, is_ascii=ascii_only)

@@ -25,6 +25,7 @@ from ctcpmon.tui.viewmaking import ViewMaker
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ctcpmon.capture_filter import Program
     from ctcpmon.engine import Batch, Replay
 
 __all__ = ["EngineSource"]
@@ -47,6 +48,7 @@ class EngineSource:
         names: Mapping[str, str] | None = None,
         settings: Settings | None = None,
         speed: float = 0.0,
+        filters: Mapping[int, Program] | None = None,
         period_s: float = 0.2,
     ) -> None:
         """``names`` says how a path is to be called; ``period_s`` is the time between two views."""
@@ -55,6 +57,7 @@ class EngineSource:
         self._settings = settings or Settings()
         self._period_s = period_s
         self._speed = speed
+        self._filters = filters
         self._is_paused = False
         self._query = Query()
         self._wake = threading.Event()
@@ -119,6 +122,7 @@ class EngineSource:
                 batch_frames=_PACED_FRAMES if self._speed else 0,
                 max_pending=limits.max_pending,
                 speed=self._speed,
+                filters=self._filters,
             ) as replay:
                 self._replay = replay
                 replay.set_paused(self._is_paused)
