@@ -374,6 +374,8 @@ DETECTORS = tuple(
 EVIDENCE = (EvidenceInfo("hole_bytes", "bytes", "bytes of the oldest hole"),)
 COUNTERS = (CounterInfo("frames_read", "frames read"), CounterInfo("frames_cut", "frames cut"))
 
+LINK_TYPES = ((1, "ethernet"), (101, "raw"))
+
 
 def session(number: int = 0, **changes: Any) -> Session:
     """Session ``number``: an id and port of its own."""
@@ -451,6 +453,7 @@ def install() -> None:
         "COUNTERS",
         "DETECTORS",
         "EVIDENCE",
+        "LINK_TYPES",
         "Batch",
         "CaptureError",
         "CounterInfo",

@@ -18,6 +18,9 @@ EVIDENCE: tuple[EvidenceInfo, ...]
 COUNTERS: tuple[CounterInfo, ...]
 """Every name in ``Stats.counters``, in output order."""
 
+LINK_TYPES: tuple[tuple[int, str], ...]
+"""Number (of capture files) and name of every link type that can be decoded, the usual ones first."""
+
 def encode(event: dict[str, object]) -> bytes:
     """JSON of an event that Python made; a field that is None is left out. Numbers must be finite."""
 
@@ -258,7 +261,7 @@ class Stats:
     flows_current: int
     sessions_current: int
     sessions_by_state: dict[str, int]
-    counters: dict[str, int]  # every COUNTERS name, zero included
+    counters: dict[str, int]  # every COUNTERS name, zero included; filter_rejected_packets with a filter
     tap_gap_ratio: float | None
     first_ns: int | None
     last_ns: int | None
@@ -282,7 +285,7 @@ class Interface:
     received: int  # frames since it was made
     sent: int
     dropped: int  # by driver or card
-    is_decodable: bool  # its frames begin with something that the engine knows
+    link_type: int | None  # of capture files; None: its frames cannot be decoded
 
 @final
 class LivePort:
@@ -314,6 +317,8 @@ class Replay:
         max_pending: int = 10_000,  # items waiting for poll(); the reader pauses when full
         speed: float = 0.0,  # 0: as fast as possible; 1.0: at the pace of the capture
         taps: Sequence[str] | None = None,  # "client" | "headend" for each path: two taps around a device
+        # Classic BPF (code, jt, jf, k) by link type; a packet must pass. ValueError: a program is faulty.
+        filters: Sequence[tuple[int, Sequence[tuple[int, int, int, int]]]] | None = None,
     ) -> None: ...
     @staticmethod
     def live(
@@ -322,7 +327,8 @@ class Replay:
         ring_mib: int = 64,  # of all rings together
         rings: int = 1,  # and threads, for each interface
         is_promiscuous: bool = True,
-        filter: Sequence[tuple[int, int, int, int]] = ...,  # classic BPF: code, jt, jf, k
+        # Classic BPF (code, jt, jf, k) by link type; the kernel hands over what passes.
+        filters: Sequence[tuple[int, Sequence[tuple[int, int, int, int]]]] = ...,
         account: tuple[int, int] | None = None,  # user and group to go on as
         max_flow_mib: int = 256,
         max_sessions: int = 100_000,

@@ -46,12 +46,19 @@ class Monitor:
     """
 
     def __init__(
-        self, paths: tuple[str, ...], settings: Settings, *, batch_frames: int, speed: float
+        self,
+        paths: tuple[str, ...],
+        settings: Settings,
+        *,
+        batch_frames: int,
+        speed: float,
+        expression: str | None,
     ) -> None:
         self._paths = paths
         self._settings = settings
         self._batch_frames = batch_frames
         self._speed = speed
+        self._expression = expression
         self._opened: AbstractContextManager[Replay] | None = None
         self._engine: Replay | None = None
         self._version = ""
@@ -66,12 +73,14 @@ class Monitor:
         settings: Settings | None = None,
         batch_frames: int = 0,
         speed: float = 0.0,
+        expression: str | None = None,
     ) -> Monitor:
         """A monitor over capture files, merged in time order; ``"-"`` is standard input.
 
         ``batch_frames`` is in frames (0: default) and changes nothing but speed; ``speed`` 0.0 is as
-        fast as possible, 1.0 the pace of the capture. Entering raises ``InputError`` or
-        ``EngineMissingError``.
+        fast as possible, 1.0 the pace of the capture. Only packets that match ``expression``, in
+        tcpdump's language, are analysed; it needs libpcap. Entering raises ``InputError``, ``FilterError``,
+        ``PartMissingError`` or ``EngineMissingError``.
         """
         if not paths:
             message = "replay needs at least one capture"
@@ -81,11 +90,17 @@ class Monitor:
             settings or Settings(),
             batch_frames=batch_frames,
             speed=speed,
+            expression=expression,
         )
 
     def __enter__(self) -> Self:
         from ctcpmon import engine
 
+        filters = None
+        if self._expression is not None:
+            from ctcpmon.capture_filter import programs_for
+
+            filters = programs_for(self._expression)
         limits = self._settings.limits
         self._version = engine.__version__
         self._opened = engine.open_replay(
@@ -95,6 +110,7 @@ class Monitor:
             batch_frames=self._batch_frames,
             max_pending=limits.max_pending,
             speed=self._speed,
+            filters=filters,
         )
         self._engine = self._opened.__enter__()
         return self
@@ -162,13 +178,18 @@ class Monitor:
         return self._engine
 
 
-def replay(*paths: Paths, settings: Settings | None = None, batch_frames: int = 0) -> Result:
+def replay(
+    *paths: Paths, settings: Settings | None = None, batch_frames: int = 0, expression: str | None = None
+) -> Result:
     """Analyses captures to the end and returns everything found.
 
-    Keeps every finding and session in memory; for inputs with very many use ``Monitor``.
+    ``expression`` is a filter in tcpdump's language (``Monitor.replay``). Keeps every finding and
+    session in memory; for inputs with very many use ``Monitor``.
     Raises ``InputError`` if nothing can be read; an input that is cut off raises nothing and is
     named in ``Result.stats.notes``.
     """
-    with Monitor.replay(*paths, settings=settings, batch_frames=batch_frames) as monitor:
+    with Monitor.replay(
+        *paths, settings=settings, batch_frames=batch_frames, expression=expression
+    ) as monitor:
         findings = tuple(monitor.findings())
         return Result(monitor.incidents(), findings, monitor.ended_sessions(), monitor.stats())

@@ -19,8 +19,10 @@ from ctcpmon.replaying import FAIL_RANKS
 from ctcpmon.rights import who
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
+    from ctcpmon.capture_filter import Program
     from ctcpmon.defaults import AnySettings
     from ctcpmon.engine import Replay, Stats
     from ctcpmon.replaying import FailOn
@@ -41,8 +43,8 @@ class LiveRequest(Record, frozen=True):
     ring_mib: int = 64
     rings: int = 1
     is_promiscuous: bool = True
-    program: tuple[tuple[int, int, int, int], ...] = ()
-    """Filter of classic BPF; empty: everything."""
+    filters: Mapping[int, Program] | None = None
+    """By link type; None: everything."""
     account: Account | None = None
     """Who to go on as."""
     duration_s: float | None = None
@@ -63,7 +65,7 @@ def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
         ring_mib=request.ring_mib,
         rings=request.rings,
         is_promiscuous=request.is_promiscuous,
-        program=request.program,
+        filters=request.filters,
         account=request.account,
         max_flow_mib=limits.max_flow_mib,
         max_sessions=limits.max_sessions,

@@ -19,6 +19,7 @@ from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
 
 if TYPE_CHECKING:
+    from ctcpmon.capture_filter import Program
     from ctcpmon.config import Settings
     from ctcpmon.engine import DetectorInfo
     from ctcpmon.events import TapSide
@@ -101,6 +102,17 @@ def _run_options(command: Command) -> Command:
     return _settings_option(command)
 
 
+def _filter_option(command: Command) -> Command:
+    return click.option(
+        "-f",
+        "--filter",
+        "expression",
+        default=None,
+        metavar="EXPR",
+        help="Analyse only packets that match EXPR, in tcpdump's language; needs libpcap.",
+    )(command)
+
+
 def _speed(_ctx: click.Context, _parameter: click.Parameter, value: str) -> float:
     if value == "max":
         return 0.0
@@ -164,6 +176,7 @@ for _command in (live, ifaces, doctor):
     callback=_taps,
     help="A capture from one side of a device; both sides are needed, several files each are allowed.",
 )
+@_filter_option
 @_run_options
 def replay(files: tuple[str, ...], taps: tuple[tuple[TapSide, str], ...], **options: Any) -> None:
     """Analyse capture files (pcap, pcapng, compressed or not; - is standard input).
@@ -212,12 +225,14 @@ def _replay(
     no_tui: bool,
     show_groups: bool,
     config: str | None,
+    expression: str | None = None,
 ) -> int:
     settings = _settings(config, max_flow_mib, show_groups=show_groups)
+    filters = None if expression is None else _filters(expression)
     is_terminal = sys.stdout.isatty()
     # The screen shows what one tap sees.
     if output is None and is_terminal and not no_tui and taps is None:
-        code = _screen(files, speed=speed, ascii_only=ascii_only, settings=settings)
+        code = _screen(files, speed=speed, ascii_only=ascii_only, settings=settings, filters=filters)
         if code is not None:
             return code
     from ctcpmon.replaying import ReplayRequest, run
@@ -237,13 +252,27 @@ def _replay(
         batch_frames=batch_frames,
         fail_on=fail_on,
         taps=taps,
+        filters=filters,
         is_live=sys.stderr.isatty(),
         is_verbose=verbose,
     )
     return run(request, sink)
 
 
-def _screen(files: tuple[str, ...], *, speed: float, ascii_only: bool, settings: Settings) -> int | None:
+def _filters(expression: str) -> dict[int, Program]:
+    from ctcpmon.capture_filter import programs_for
+
+    return programs_for(expression)
+
+
+def _screen(
+    files: tuple[str, ...],
+    *,
+    speed: float,
+    ascii_only: bool,
+    settings: Settings,
+    filters: dict[int, Program] | None,
+) -> int | None:
     """Runs the screen; None when its part is not installed."""
     from ctcpmon import engine  # noqa: F401
 
@@ -254,7 +283,9 @@ def _screen(files: tuple[str, ...], *, speed: float, ascii_only: bool, settings:
     except ImportError as error:
         _say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
         return None
-    return int(run_replay(list(files), speed=speed, ascii_only=ascii_only, settings=settings))
+    return int(
+        run_replay(list(files), speed=speed, ascii_only=ascii_only, settings=settings, filters=filters)
+    )
 
 
 @cli.command()

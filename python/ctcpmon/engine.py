@@ -14,15 +14,18 @@ from ctcpmon.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
+
+    from ctcpmon.capture_filter import Program
 
 try:
     from ctcpmon._ctcpmon import (
         COUNTERS,
         DETECTORS,
         EVIDENCE,
+        LINK_TYPES,
         Batch,
         CaptureError,
         CounterInfo,
@@ -56,6 +59,7 @@ __all__ = [
     "COUNTERS",
     "DETECTORS",
     "EVIDENCE",
+    "LINK_TYPES",
     "Batch",
     "CaptureError",
     "CounterInfo",
@@ -119,14 +123,16 @@ def open_replay(
     max_pending: int = 10_000,
     speed: float = 0.0,
     taps: Sequence[str] | None = None,
+    filters: Mapping[int, Program] | None = None,
 ) -> AbstractContextManager[Replay]:
     """Opens captures and stops the reading thread on leaving.
 
     ``max_flow_mib`` bounds what is kept of flows and sessions (MiB); ``batch_frames`` (frames
     per step, 0 is the default) changes nothing but speed; ``speed`` 0.0 is as fast as possible,
     1.0 the pace of the capture. ``taps`` names for each path the side of a device it was captured
-    on, ``client`` or ``headend``: then packets are matched across the device. Raises ``InputError``
-    if nothing can be read, also while polling.
+    on, ``client`` or ``headend``: then packets are matched across the device. ``filters``
+    holds for each link type the program (``capture_filter``) that a packet must pass to be analysed; a packet
+    of any other link type does not pass. Raises ``InputError`` if nothing can be read, also while polling.
     """
     return _Opening(
         lambda: Replay(
@@ -137,6 +143,7 @@ def open_replay(
             max_pending=max_pending,
             speed=speed,
             taps=None if taps is None else list(taps),
+            filters=None if filters is None else list(filters.items()),
         )
     )
 
@@ -147,7 +154,7 @@ def open_live(
     ring_mib: int = 64,
     rings: int = 1,
     is_promiscuous: bool = True,
-    program: Sequence[tuple[int, int, int, int]] = (),
+    filters: Mapping[int, Sequence[tuple[int, int, int, int]]] | None = None,
     account: tuple[int, int] | None = None,
     max_flow_mib: int = 256,
     max_sessions: int = 100_000,
@@ -156,8 +163,8 @@ def open_live(
     """Captures from interfaces until it is left, or ``stop`` is called.
 
     The rings (``ring_mib`` MiB in all, ``rings`` and threads for each interface) are opened by the calling
-    thread, which then gives up every right, and with ``account`` (user, group) becomes that. ``program`` is
-    a filter of classic BPF. Raises ``CaptureRefusedError`` when an interface cannot be captured.
+    thread, which then gives up every right, and with ``account`` (user, group) becomes that. ``filters`` are
+    programs of classic BPF by link type. Raises ``CaptureRefusedError`` when an interface cannot be captured.
     """
 
     def start() -> Replay:
@@ -167,7 +174,7 @@ def open_live(
                 ring_mib=ring_mib,
                 rings=rings,
                 is_promiscuous=is_promiscuous,
-                filter=list(program),
+                filters=list((filters or {}).items()),
                 account=account,
                 max_flow_mib=max_flow_mib,
                 max_sessions=max_sessions,

@@ -9,6 +9,7 @@ __all__ = [
     "CaptureRefusedError",
     "CtcpmonError",
     "EngineMissingError",
+    "FilterError",
     "FixError",
     "InputError",
     "OutputClosedError",
@@ -39,6 +40,10 @@ class CaptureRefusedError(CtcpmonError):
 
 class SettingsError(CtcpmonError):
     """A setting or configuration file is wrong; unknown keys name the nearest known one."""
+
+
+class FilterError(CtcpmonError):
+    """A filter expression is wrong, or too long to run."""
 
 
 class FixError(CtcpmonError):

@@ -12,6 +12,7 @@ from ctcpmon.errors import (
     CaptureRefusedError,
     CtcpmonError,
     EngineMissingError,
+    FilterError,
     FixError,
     InputError,
     OutputClosedError,
@@ -29,6 +30,7 @@ _ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
     (CaptureRefusedError, ExitCode.CAPTURE),
     (InputError, ExitCode.INPUT),
     (SettingsError, ExitCode.USAGE),
+    (FilterError, ExitCode.USAGE),
     (FixError, ExitCode.USAGE),
 )
 

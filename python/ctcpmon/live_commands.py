@@ -12,6 +12,7 @@ from ctcpmon.exits import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ctcpmon.capture_filter import Program
     from ctcpmon.capturing import LiveRequest
     from ctcpmon.config import Settings
     from ctcpmon.engine import Interface
@@ -21,6 +22,9 @@ __all__ = ["doctor", "ifaces", "live"]
 
 @click.command()
 @click.argument("interfaces", nargs=-1, required=True, metavar="IFACE...")
+@click.option(
+    "-f", "--filter", "expression", metavar="EXPR", help="Only packets that match, in tcpdump's language."
+)
 @click.option(
     "--ring-mib", type=click.IntRange(2, 65_536), default=64, help="Memory of the rings of the kernel, MiB."
 )
@@ -73,6 +77,7 @@ def live(interfaces: tuple[str, ...], **options: Any) -> None:
 def _live(
     interfaces: tuple[str, ...],
     *,
+    expression: str | None,
     ring_mib: int,
     rings: int,
     no_promiscuous: bool,
@@ -101,6 +106,7 @@ def _live(
         ring_mib=ring_mib,
         rings=rings,
         is_promiscuous=not no_promiscuous,
+        filters=None if expression is None else _filters(expression, interfaces),
         account=account_after_opening(user),
         duration_s=duration,
         stats_every_s=stats_every,
@@ -117,6 +123,16 @@ def _live(
     form = output or ("table" if is_terminal else "jsonl")
     sink: Sink = JsonLinesSink(stream) if form == "jsonl" else TableSink(stream, cells=100)
     return run(request, sink)
+
+
+def _filters(expression: str, interfaces: tuple[str, ...]) -> dict[int, Program]:
+    """Compiled for what the frames of the interfaces begin with."""
+    from ctcpmon import engine
+    from ctcpmon.capture_filter import program_for
+
+    known = {one.name: one.link_type for one in engine.interfaces()}
+    links = {known.get(name) for name in interfaces}
+    return {link: program_for(expression, link) for link in links if link is not None}
 
 
 def _need_apart(interfaces: tuple[str, ...]) -> None:
@@ -152,7 +168,7 @@ def ifaces() -> None:
         was = before.get(one.index, one)
         rate = max(one.received - was.received, 0) / _LOOK_S
         speed = "" if one.speed_mbit is None else str(one.speed_mbit)
-        driver = clean(one.driver or "", 20) + ("" if one.is_decodable else "  (cannot be decoded)")
+        driver = clean(one.driver or "", 20) + ("" if one.link_type is not None else "  (cannot be decoded)")
         click.echo(
             f"{clean(one.name, 15):<16}{clean(one.state, 9):<10}{speed:>8}{rate:>11,.0f}{one.dropped:>10,}  "
             f"{driver}".rstrip()
@@ -196,4 +212,4 @@ def _findings() -> Iterator[str]:
 
 
 def _is_ready(one: Interface) -> bool:
-    return one.is_decodable and one.state in {"up", "unknown"}
+    return one.link_type is not None and one.state in {"up", "unknown"}

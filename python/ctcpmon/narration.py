@@ -20,6 +20,10 @@ __all__ = ["INCOMPLETE_NOTES", "Narrator", "say"]
 INCOMPLETE_NOTES = frozenset({"truncated", "corrupt"})
 """Kinds of notes that mean: not all of the input could be read (exit code 4)."""
 
+_NOTHING_PASSED = (
+    "no packet passed the filter; it does not look behind a VLAN tag or into a tunnel by itself: "
+    "for tagged packets write 'vlan and ...'"
+)
 _PROGRESS_S = 0.5
 _MAX_NOTES = 20
 _MAX_CELLS = 400
@@ -80,6 +84,9 @@ class Narrator:
             say(_note(note))
         if len(stats.notes) > _MAX_NOTES:
             say(f"{len(stats.notes) - _MAX_NOTES} more notes about the input")
+        # A note says it when the filter does not fit the link type.
+        if not stats.packets and not stats.notes and stats.counters.get("filter_rejected_packets"):
+            say(_NOTHING_PASSED)
         if not (self._is_live or self._is_verbose):
             return
         taken = max(time.monotonic() - self._started, 1e-9)

@@ -11,8 +11,10 @@ from ctcpmon.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
+    from ctcpmon.capture_filter import Program
     from ctcpmon.defaults import AnySettings
     from ctcpmon.engine import Replay, Stats
     from ctcpmon.events import TapSide
@@ -43,6 +45,8 @@ class ReplayRequest(Record, frozen=True):
     fail_on: FailOn | None = None
     taps: tuple[TapSide, ...] | None = None
     """The side of the device on which each path was captured; None: one tap."""
+    filters: Mapping[int, Program] | None = None
+    """Programs by link type that a packet must pass; None: every packet does."""
     is_live: bool = False
     is_verbose: bool = False
 
@@ -63,6 +67,7 @@ def run(request: ReplayRequest, sink: Sink) -> ExitCode:
         max_pending=limits.max_pending,
         speed=request.speed,
         taps=request.taps,
+        filters=request.filters,
     )
     with opened as replay, Interrupts() as interrupts:
         return follow(request, replay, sink, interrupts)

@@ -54,6 +54,8 @@ LEFT = [
     ["replay", "a.pcap", "--max-flow-mib", "+7"],
     ["replay", "a.pcap", "--speed", "1"],
     ["replay", "a.pcap", "-c", "site.toml"],
+    ["replay", "a.pcap", "-f", "port 10000"],
+    ["replay", "-o", "jsonl", "--filter=port 10000", "a.pcap"],
     ["replay", "--tap", "client=a", "--tap", "headend=b"],
 ]
 

@@ -20,6 +20,7 @@ from ctcpmon.narration import say
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ctcpmon.capture_filter import Program
     from ctcpmon.capturing import LiveRequest
     from ctcpmon.tui.engine_source import EngineSource
     from ctcpmon.tui.view import View
@@ -45,6 +46,7 @@ def run_replay(
     speed: float = 0.0,
     ascii_only: bool = False,
     settings: Settings | Mapping[str, Any] | None = None,
+    filters: Mapping[int, Program] | None = None,
 ) -> int:
     """Shows a replay until the user leaves; returns the exit code and says one line on stderr.
 
@@ -58,7 +60,7 @@ def run_replay(
     def source_of(opened: Sequence[str], names: Mapping[str, str]) -> EngineSource:
         from ctcpmon.tui.engine_source import EngineSource
 
-        return EngineSource(opened, names=names, settings=settings, speed=speed)
+        return EngineSource(opened, names=names, settings=settings, speed=speed, filters=filters)
 
     return _run(paths, source_of, ascii_only=ascii_only)
 

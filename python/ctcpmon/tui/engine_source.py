@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from ctcpmon.capture_filter import Program
     from ctcpmon.engine import Batch, Replay
 
 __all__ = ["EngineSource"]
@@ -49,6 +50,7 @@ class EngineSource:
         names: Mapping[str, str] | None = None,
         settings: Settings | None = None,
         speed: float = 0.0,
+        filters: Mapping[int, Program] | None = None,
         period_s: float = 0.2,
         live: Replay | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class EngineSource:
         self._settings = settings or Settings()
         self._period_s = period_s
         self._speed = speed
+        self._filters = filters
         self._is_paused = False
         self._query = Query()
         self._wake = threading.Event()
@@ -147,6 +150,7 @@ class EngineSource:
             batch_frames=_PACED_FRAMES if self._speed else 0,
             max_pending=limits.max_pending,
             speed=self._speed,
+            filters=self._filters,
         )
 
     def _follow(self, replay: Replay) -> None:

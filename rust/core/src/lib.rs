@@ -7,6 +7,7 @@
 //! Frame -> decode -> Segment -> flow table -> session (tcp, ctcp) -> detect -> Finding
 //! ```
 
+pub mod bpf;
 pub mod clock;
 pub mod ctcp;
 pub mod decode;

@@ -19,6 +19,9 @@ pub enum LiveError {
         /// ARPHRD number.
         hardware: u16,
     },
+    /// The filter was not compiled for its frames.
+    #[error("{0}: the filter does not fit its frames")]
+    NoFilter(String),
     /// A call failed.
     #[error("{name}: {what}: {source}")]
     Call {

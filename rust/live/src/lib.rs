@@ -10,13 +10,12 @@
 
 mod block;
 mod error;
-mod filter;
 mod interface;
 mod ring;
 mod sys;
 
+pub use ctcpmon_core::bpf::Instruction;
 pub use error::LiveError;
-pub use filter::Instruction;
 pub use interface::{Interface, interfaces};
 pub use ring::{Counters, Fanout, Ring, Settings, Taken};
 pub use sys::{Account, give_up_rights};

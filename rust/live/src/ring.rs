@@ -4,11 +4,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use ctcpmon_core::bpf::Instruction;
 use ctcpmon_core::frame::{FrameBatch, LinkType};
 
 use crate::block::{self, LENGTH, Noted, STATUS, USER};
 use crate::error::LiveError;
-use crate::filter::Instruction;
 use crate::interface::Interface;
 use crate::sys::{self, Mapping};
 

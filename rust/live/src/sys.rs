@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::filter::Instruction;
+use ctcpmon_core::bpf::Instruction;
 
 fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 {

@@ -1,6 +1,6 @@
 //! What this build knows: detectors, evidence names, counters.
 
-use ctcpmon_core::decode::Disposition;
+use ctcpmon_core::decode::{Disposition, LINK_TYPES};
 use ctcpmon_core::detect::{DETECTORS, EVIDENCE};
 use ctcpmon_core::stats::Counters;
 use pyo3::prelude::*;
@@ -95,4 +95,9 @@ pub(crate) fn counters() -> Vec<CounterInfo> {
         doc: doc.trim().into(),
     });
     ends.chain(rest).collect()
+}
+
+pub(crate) fn link_types() -> Vec<(u16, &'static str)> {
+    let known = LINK_TYPES.iter();
+    known.map(|d| (d.link.0, d.name)).collect()
 }

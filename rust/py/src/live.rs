@@ -1,5 +1,6 @@
 //! Interfaces of this machine, and the rights to capture on them.
 
+use ctcpmon_core::frame::LinkType;
 use ctcpmon_live::{Account, Instruction, LiveError};
 use ctcpmon_runtime::{LiveConfig, LiveRings, Port};
 use pyo3::exceptions::{PyOSError, PyPermissionError};
@@ -20,7 +21,8 @@ pub struct Interface {
     received: u64,
     sent: u64,
     dropped: u64,
-    is_decodable: bool,
+    /// Number in capture files of what its frames begin with; none: it cannot be decoded.
+    link_type: Option<u16>,
 }
 
 /// An interface of a live run.
@@ -62,11 +64,18 @@ pub(crate) fn open(config: &LiveConfig) -> PyResult<LiveRings> {
     LiveRings::open(config).map_err(refused)
 }
 
-/// Instructions from what Python compiled.
-pub(crate) fn program(words: Vec<(u16, u8, u8, u32)>) -> Vec<Instruction> {
-    words
+/// An instruction as Python has it: code, jt, jf, k.
+pub(crate) type Word = (u16, u8, u8, u32);
+
+/// Programs by link type, from what Python compiled.
+pub(crate) fn programs(compiled: Vec<(u16, Vec<Word>)>) -> Vec<(LinkType, Vec<Instruction>)> {
+    let instruction = |(code, jt, jf, k)| Instruction { code, jt, jf, k };
+    compiled
         .into_iter()
-        .map(|(code, jt, jf, k)| Instruction { code, jt, jf, k })
+        .map(|(link, words)| {
+            let program = words.into_iter().map(instruction).collect();
+            (LinkType(link), program)
+        })
         .collect()
 }
 
@@ -83,7 +92,7 @@ pub(crate) fn interfaces(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
     let rows: Vec<Interface> = all
         .into_iter()
         .map(|i| Interface {
-            is_decodable: i.link().is_ok(),
+            link_type: i.link().ok().map(|link| link.0),
             name: i.name,
             index: i.index,
             state: i.state,

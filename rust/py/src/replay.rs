@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use ctcpmon_capture::Input;
 use ctcpmon_core::Config;
+use ctcpmon_core::bpf::Instruction;
 use ctcpmon_core::detect::Verdict;
 use ctcpmon_core::engine::{Event, Order};
+use ctcpmon_core::frame::LinkType;
 use ctcpmon_core::taps::Side;
 #[cfg(target_os = "linux")]
 use ctcpmon_runtime::LiveConfig;
-use ctcpmon_runtime::{News, Replay as Running, ReplayConfig, Source, tap_of};
+use ctcpmon_runtime::{Filter, News, Replay as Running, ReplayConfig, Source, tap_of};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -63,6 +65,18 @@ fn verdict(name: &str) -> PyResult<Verdict> {
     .ok_or_else(|| PyValueError::new_err(format!("no such state: {name:?}")))
 }
 
+/// An instruction of a filter: code, jt, jf, k.
+type Words = (u16, u8, u8, u32);
+
+/// The filter made of a program for each link type.
+fn filter(programs: Vec<(u16, Vec<Words>)>) -> PyResult<Filter> {
+    let instruction = |(code, jt, jf, k)| Instruction { code, jt, jf, k };
+    let programs = programs
+        .into_iter()
+        .map(|(link, code)| (LinkType(link), code.into_iter().map(instruction).collect()));
+    Filter::new(programs).map_err(|fault| PyValueError::new_err(fault.to_string()))
+}
+
 /// The side of every path; both sides must be there.
 fn sides(paths: &[String], taps: &[String]) -> PyResult<Vec<Side>> {
     let sides = taps
@@ -89,7 +103,7 @@ impl Replay {
     #[allow(clippy::too_many_arguments)]
     #[new]
     #[pyo3(signature = (paths, *, max_flow_mib=256, max_sessions=100_000, batch_frames=0,
-                        max_pending=10_000, speed=0.0, taps=None))]
+                        max_pending=10_000, speed=0.0, taps=None, filters=None))]
     fn new(
         py: Python<'_>,
         paths: Vec<String>,
@@ -99,6 +113,7 @@ impl Replay {
         max_pending: usize,
         speed: f64,
         taps: Option<Vec<String>>,
+        filters: Option<Vec<(u16, Vec<Words>)>>,
     ) -> PyResult<Self> {
         if max_flow_mib == 0 || max_sessions == 0 {
             return Err(PyValueError::new_err(
@@ -119,6 +134,7 @@ impl Replay {
             .collect();
         let config = ReplayConfig {
             source: Source::Files(inputs),
+            filter: filters.map(filter).transpose()?,
             engine: Config {
                 max_flow_bytes: max_flow_mib.saturating_mul(1 << 20),
                 max_sessions,
@@ -137,7 +153,7 @@ impl Replay {
     #[cfg(target_os = "linux")]
     #[allow(clippy::too_many_arguments)]
     #[staticmethod]
-    #[pyo3(signature = (interfaces, *, ring_mib=64, rings=1, is_promiscuous=true, filter=vec![],
+    #[pyo3(signature = (interfaces, *, ring_mib=64, rings=1, is_promiscuous=true, filters=vec![],
                         account=None, max_flow_mib=256, max_sessions=100_000,
                         max_pending=10_000))]
     fn live(
@@ -146,7 +162,7 @@ impl Replay {
         ring_mib: usize,
         rings: usize,
         is_promiscuous: bool,
-        filter: Vec<(u16, u8, u8, u32)>,
+        filters: Vec<(u16, Vec<crate::live::Word>)>,
         account: Option<(u32, u32)>,
         max_flow_mib: usize,
         max_sessions: usize,
@@ -157,11 +173,12 @@ impl Replay {
             ring_bytes: ring_mib.saturating_mul(1 << 20),
             rings,
             is_promiscuous,
-            filter: crate::live::program(filter),
+            filters: crate::live::programs(filters),
         })?;
         crate::live::give_up(account)?;
         let config = ReplayConfig {
             source: Source::Live(rings),
+            filter: None,
             engine: Config {
                 max_flow_bytes: max_flow_mib.saturating_mul(1 << 20),
                 max_sessions,

@@ -110,6 +110,15 @@ pub(crate) fn stats(report: &Report) -> Stats {
             },
         })
     }));
+    notes.extend(report.unfit.map(|unfit| Note {
+        input: "filter".into(),
+        kind: "unsupported".into(),
+        offset: None,
+        text: format!(
+            "it does not fit link type {}; {} packets of such link types were left out",
+            unfit.link.0, unfit.frames
+        ),
+    }));
     Stats {
         packets: report.packets,
         tcp_packets: report.tcp_packets,

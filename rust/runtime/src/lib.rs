@@ -8,6 +8,7 @@
 //!                     poll()   (any thread)
 //! ```
 
+mod filter;
 #[cfg(target_os = "linux")]
 mod live;
 mod observers;
@@ -18,6 +19,7 @@ mod reader;
 mod replay;
 mod report;
 
+pub use filter::{Filter, Unfit};
 #[cfg(target_os = "linux")]
 pub use live::{LiveConfig, LiveRings, Port};
 pub use observers::{News, tap_of};

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use ctcpmon_core::flow::{Prepared, Preparer};
+use ctcpmon_core::frame::LinkType;
 use ctcpmon_core::time::Timestamp;
 use ctcpmon_live::{Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken};
 
@@ -38,8 +39,24 @@ pub struct LiveConfig {
     pub rings: usize,
     /// Frames for others too.
     pub is_promiscuous: bool,
-    /// The kernel hands over only what it accepts; empty: everything.
-    pub filter: Vec<Instruction>,
+    /// By link type: the kernel hands over only what it accepts. None at all: everything.
+    pub filters: Vec<(LinkType, Vec<Instruction>)>,
+}
+
+impl LiveConfig {
+    /// The program for the link type of an interface.
+    fn filter_for(&self, name: &str) -> Result<Vec<Instruction>, LiveError> {
+        if self.filters.is_empty() {
+            return Ok(Vec::new());
+        }
+        let interface =
+            Interface::named(name).ok_or_else(|| LiveError::NoInterface(name.to_owned()))?;
+        let link = interface.link()?;
+        let found = self.filters.iter().find(|(known, _)| *known == link);
+        found
+            .map(|(_, program)| program.clone())
+            .ok_or_else(|| LiveError::NoFilter(name.to_owned()))
+    }
 }
 
 /// One interface as it is now.
@@ -158,13 +175,14 @@ impl LiveRings {
         let each = config.ring_bytes / (config.interfaces.len() * rings).max(1);
         let mut open = Vec::new();
         for (port, name) in config.interfaces.iter().enumerate() {
+            let filter = config.filter_for(name)?;
             for _ in 0..rings {
                 let ring = Ring::open(Settings {
                     name: name.clone(),
                     tap: port as u16,
                     ring_bytes: each,
                     is_promiscuous: config.is_promiscuous,
-                    filter: config.filter.clone(),
+                    filter: filter.clone(),
                     fanout: (rings > 1).then(|| Fanout {
                         // One group for each interface of this process.
                         group: (std::process::id() as u16).wrapping_add(port as u16),

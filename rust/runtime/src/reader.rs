@@ -17,6 +17,7 @@ use ctcpmon_capture::{
 };
 use ctcpmon_core::flow::{Prepared, Preparer};
 
+use crate::filter::{Filter, Unfit};
 #[cfg(target_os = "linux")]
 use crate::live::{Live, LiveRings};
 
@@ -28,6 +29,8 @@ pub(crate) struct Batch {
     pub(crate) prepared: Vec<Prepared>,
     /// Nothing was captured for a while before the first frame.
     pub(crate) after_gap: bool,
+    /// Frames that the filter took out.
+    pub(crate) rejected: u64,
 }
 
 /// Batches between reader and engine: one being filled, one waiting, one in use.
@@ -41,6 +44,8 @@ pub(crate) struct LastWords {
     pub(crate) totals: Totals,
     /// Bytes read in all.
     pub(crate) bytes_read: u64,
+    /// Frames of link types that the filter does not fit.
+    pub(crate) unfit: Option<Unfit>,
     /// Why the reading ended early.
     pub(crate) error: Option<String>,
 }
@@ -80,16 +85,18 @@ enum Way {
     InTurn {
         source: Box<CaptureSet>,
         batch: Batch,
+        filter: Option<Filter>,
     },
 }
 
 impl Reader {
     /// Opens the inputs on the caller's thread and reads them on another, which prepares
-    /// the frames with `preparer`.
+    /// the frames that `filter` accepts with `preparer`.
     pub(crate) fn start(
         inputs: &[Input],
         batch_frames: usize,
         preparer: Option<Preparer>,
+        filter: Option<Filter>,
     ) -> Result<Self, CaptureError> {
         let defaults = Options::default();
         let options = Options {
@@ -108,6 +115,7 @@ impl Reader {
                 way: Way::InTurn {
                     source: Box::new(source),
                     batch: Batch::default(),
+                    filter,
                 },
                 bytes_total,
             });
@@ -120,7 +128,7 @@ impl Reader {
         } = ways(BATCHES);
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
-            .spawn(move || read(source, preparer.as_ref(), &full_tx, &empty_rx));
+            .spawn(move || read(source, preparer.as_ref(), filter, &full_tx, &empty_rx));
         spawned.map_err(|source| CaptureError::Open {
             input: "a reader thread".into(),
             source,
@@ -187,17 +195,26 @@ impl Reader {
                 }
                 Ok(next)
             }
-            Way::InTurn { source, batch } => {
+            Way::InTurn {
+                source,
+                batch,
+                filter,
+            } => {
                 let mut batch = std::mem::take(batch);
                 let error = match source.next_batch_soon(&mut batch.frames) {
                     Ok(Some(Progress::More)) => {
+                        batch.refuse(filter.as_mut());
                         return Ok(Read::Batch(batch, source.bytes_read()));
                     }
                     Ok(Some(Progress::End)) => None,
                     Ok(None) => return Err(RecvTimeoutError::Timeout),
                     Err(reason) => Some(reason.to_string()),
                 };
-                Ok(Read::End(Box::new(last_words(source, error))))
+                Ok(Read::End(Box::new(last_words(
+                    source,
+                    filter.as_ref(),
+                    error,
+                ))))
             }
         }
     }
@@ -239,12 +256,20 @@ fn ways(batches: usize) -> Ways {
     }
 }
 
-fn last_words(source: &CaptureSet, error: Option<String>) -> LastWords {
+impl Batch {
+    /// Takes out what the filter refuses.
+    fn refuse(&mut self, filter: Option<&mut Filter>) {
+        self.rejected = filter.map_or(0, |filter| filter.refuse(&mut self.frames));
+    }
+}
+
+fn last_words(source: &CaptureSet, filter: Option<&Filter>, error: Option<String>) -> LastWords {
     LastWords {
         notes: source.notes(),
         interfaces: source.interface_stats(),
         totals: source.totals(),
         bytes_read: source.bytes_read(),
+        unfit: filter.and_then(Filter::unfit),
         error,
     }
 }
@@ -252,6 +277,7 @@ fn last_words(source: &CaptureSet, error: Option<String>) -> LastWords {
 fn read(
     mut source: CaptureSet,
     preparer: Option<&Preparer>,
+    mut filter: Option<Filter>,
     full: &Sender<Read>,
     empty: &Receiver<Batch>,
 ) {
@@ -259,6 +285,7 @@ fn read(
     while let Ok(mut batch) = empty.recv() {
         match source.next_batch(&mut batch.frames) {
             Ok(Progress::More) => {
+                batch.refuse(filter.as_mut());
                 let Batch {
                     frames, prepared, ..
                 } = &mut batch;
@@ -283,5 +310,9 @@ fn read(
             }
         }
     }
-    let _ = full.send(Read::End(Box::new(last_words(&source, error))));
+    let _ = full.send(Read::End(Box::new(last_words(
+        &source,
+        filter.as_ref(),
+        error,
+    ))));
 }

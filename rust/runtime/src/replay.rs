@@ -18,6 +18,7 @@ use ctcpmon_core::engine::Order;
 use ctcpmon_core::session::Session;
 use ctcpmon_core::time::Timestamp;
 
+use crate::filter::Filter;
 use crate::observers::{News, Observers};
 use crate::pace::Pace;
 use crate::reader::{Batch, LastWords, Read, Reader};
@@ -43,6 +44,8 @@ pub enum Source {
 pub struct ReplayConfig {
     /// Where the frames come from.
     pub source: Source,
+    /// Only frames of files that it accepts are analysed; a live source filters by itself.
+    pub filter: Option<Filter>,
     /// Limits of the engine; with two taps each has them.
     pub engine: Config,
     /// The inputs come from two taps, labelled by [`crate::tap_of`].
@@ -275,9 +278,11 @@ impl Drop for Replay {
 fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
     let observers = Observers::new(config.engine, config.has_two_taps);
     let preparer = observers.preparer();
+    let rejected = config.filter.is_some().then_some(0);
     let mut reader = match config.source {
         Source::Files(inputs) => {
-            Reader::start(&inputs, config.batch_frames, preparer).map_err(|e| e.to_string())?
+            Reader::start(&inputs, config.batch_frames, preparer, config.filter)
+                .map_err(|e| e.to_string())?
         }
         #[cfg(target_os = "linux")]
         Source::Live(live) => Reader::start_live(live, preparer.as_ref())?,
@@ -291,6 +296,7 @@ fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
         max_pending: config.max_pending.max(1),
         bytes_read: 0,
         bytes_total: reader.bytes_total,
+        rejected,
         #[cfg(target_os = "linux")]
         live: reader.live().cloned(),
     };
@@ -306,6 +312,9 @@ fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
         match reader.next(SLICE) {
             Ok(Read::Batch(mut batch, bytes_read)) => {
                 driver.bytes_read = bytes_read;
+                if let Some(rejected) = &mut driver.rejected {
+                    *rejected += batch.rejected;
+                }
                 let goes_on = driver.take(&mut batch);
                 reader.give_back(batch);
                 if !goes_on && !driver.ends_intake() {
@@ -341,6 +350,8 @@ struct Driver<'a> {
     max_pending: usize,
     bytes_read: u64,
     bytes_total: Option<u64>,
+    /// Frames that the filter refused; none without one.
+    rejected: Option<u64>,
     #[cfg(target_os = "linux")]
     live: Option<std::sync::Arc<crate::live::Live>>,
 }
@@ -453,6 +464,9 @@ impl Driver<'_> {
 
     fn report(&self, last: Option<&LastWords>) -> Report {
         let mut report = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
+        if let Some(rejected) = self.rejected {
+            report.add_filter(rejected, last);
+        }
         #[cfg(target_os = "linux")]
         if let Some(live) = &self.live {
             report.add_ports(live.ports());

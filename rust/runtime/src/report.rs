@@ -6,6 +6,7 @@ use ctcpmon_core::detect::{Verdict, session_state};
 use ctcpmon_core::taps::Counters;
 use ctcpmon_core::time::Timestamp;
 
+use crate::filter::Unfit;
 #[cfg(target_os = "linux")]
 use crate::live::Port;
 use crate::observers::Observers;
@@ -42,6 +43,8 @@ pub struct Report {
     pub interfaces: Vec<InterfaceStats>,
     /// Sums over the inputs.
     pub totals: Totals,
+    /// Frames of link types that the filter does not fit, refused.
+    pub unfit: Option<Unfit>,
     /// Interfaces of a live run.
     #[cfg(target_os = "linux")]
     pub ports: Vec<Port>,
@@ -129,10 +132,18 @@ impl Report {
             interfaces: last.map(|l| l.interfaces.clone()).unwrap_or_default(),
             totals,
             counters,
+            unfit: None,
             #[cfg(target_os = "linux")]
             ports: Vec::new(),
             is_done: false,
         }
+    }
+
+    /// Adds what the filter refused; without a filter there is no such counter.
+    pub(crate) fn add_filter(&mut self, rejected: u64, last: Option<&LastWords>) {
+        self.counters
+            .push(("filter_rejected_packets".into(), rejected));
+        self.unfit = last.and_then(|last| last.unfit);
     }
 
     /// Adds what the interfaces of a live run say, and its sums to the counters.
