@@ -35,7 +35,8 @@ def members(node: ast.ClassDef) -> dict[str, ast.FunctionDef | None]:
 def parameters(function: ast.FunctionDef) -> list[str]:
     """Parameter names without ``self``."""
     a = function.args
-    return [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)][1:]
+    names = [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    return names[1:] if names[:1] == ["self"] else names
 
 
 def check() -> list[str]:

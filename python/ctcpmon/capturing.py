@@ -130,5 +130,7 @@ def balance(stats: Stats) -> tuple[str, ...]:
         lost = f"{port.dropped:,} dropped by the kernel" if port.dropped else "none dropped by the kernel"
         driver = f", {port.driver_dropped:,} by the driver" if port.driver_dropped else ""
         downs = f"; down {port.downs} time{'' if port.downs == 1 else 's'}" if port.downs else ""
-        lines.append(f"{port.name}: {port.received:,} received, {port.taken:,} measured, {lost}{driver}{downs}")
+        lines.append(
+            f"{port.name}: {port.received:,} received, {port.taken:,} measured, {lost}{driver}{downs}"
+        )
     return tuple(lines)

@@ -32,7 +32,9 @@ __all__ = ["doctor", "ifaces", "live"]
     "--rings", type=click.IntRange(1, 64), default=1, help="Rings and threads for each interface (fanout)."
 )
 @click.option("--no-promiscuous", is_flag=True, help="Only frames to this machine.")
-@click.option("--user", metavar="NAME", help="As root: go on as this user (default: who called sudo, nobody).")
+@click.option(
+    "--user", metavar="NAME", help="As root: go on as this user (default: who called sudo, nobody)."
+)
 @click.option("--duration", type=click.FloatRange(0.1), metavar="SECONDS", help="End after this time.")
 @click.option(
     "--stats-every",
