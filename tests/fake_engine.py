@@ -443,6 +443,19 @@ def textbook() -> list[Any]:
     ]
 
 
+class Interface:
+    """Stands for the type."""
+
+
+class LivePort:
+    """Stands for the type."""
+
+
+def interfaces() -> tuple[Interface, ...]:
+    """A machine without interfaces."""
+    return ()
+
+
 def install() -> None:
     """Makes ``ctcpmon.engine`` find this module in place of the extension."""
     global scenario  # noqa: PLW0603
@@ -464,6 +477,8 @@ def install() -> None:
         "Evidence",
         "EvidenceInfo",
         "Finding",
+        "Interface",
+        "LivePort",
         "Note",
         "Replay",
         "Session",
@@ -471,6 +486,7 @@ def install() -> None:
         "Stats",
         "ThresholdInfo",
         "encode",
+        "interfaces",
     ):
         setattr(fake, name, getattr(this, name))
     fake.__version__ = "0.0.0-test"  # type: ignore[attr-defined]
