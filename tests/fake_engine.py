@@ -263,6 +263,7 @@ class Stats:
     bytes_total: int | None = 1_000_000
     notes: tuple[Note, ...] = ()
     matching: dict[str, int] | None = None
+    ports: tuple[Any, ...] = ()
     done: bool = True
 
 

@@ -12,7 +12,7 @@ from ctcpmon.tui.view import Situation, Tap
 
 if TYPE_CHECKING:
     from ctcpmon.engine import Stats
-    from ctcpmon.tui.view import Phase, Tally
+    from ctcpmon.tui.view import Phase, Tally, Trust
 
 __all__ = ["judge_tap", "situation"]
 
@@ -24,6 +24,11 @@ _BAD_RATIO = 0.01
 _NO_PACKETS = (
     "the capture file or interface: was it the right one?",
     "the capture filter of the sensor: it may have excluded everything",
+)
+_NO_FRAMES = (
+    "is it the SPAN port? ctcpmon ifaces shows which interface carries frames",
+    "the monitor session of the switch: is it on, and is this port its destination?",
+    "the filter (-f): it may exclude everything",
 )
 _NO_TCP = (
     "the SPAN source: the VPN traffic may pass another port or VLAN",
@@ -45,6 +50,15 @@ def judge_tap(stats: Stats) -> Tap:
         "Measured on ordinary TCP only: segments that were acknowledged but never seen here. The "
         "tunnel itself cannot be used for this, its ACKs do not prove arrival."
     ]
+    lost = _sensor_loss(stats)
+    if lost is not None and lost > _WARN_RATIO:
+        advice.append(
+            "The sensor cannot keep up: frames were lost between the wire and ctcpmon. Give the ring more "
+            "memory (--ring-mib), more rings (--rings), or look at less (-f)."
+        )
+        trust: Trust = "bad" if lost > _BAD_RATIO else "warn"
+        text = f"SENSOR DROPS {percent(lost)}" + (" - verdicts limited" if trust == "bad" else "")
+        return Tap(trust, gap, text, tuple(advice))
     if drops:
         advice.append("The capture itself reports dropped packets (see INPUT): losses may be its own.")
         return Tap("bad", gap, "TAP DROPS reported - verdicts limited", tuple(advice))
@@ -61,6 +75,13 @@ def judge_tap(stats: Stats) -> Tap:
     return Tap("ok", gap, f"tap OK  gaps {percent(gap)}", tuple(advice))
 
 
+def _sensor_loss(stats: Stats) -> float | None:
+    """Share of frames that kernel or driver dropped, 0 to 1; None for captures."""
+    dropped = sum(port.dropped + port.driver_dropped for port in stats.ports)
+    whole = sum(port.received + port.driver_dropped for port in stats.ports)
+    return dropped / whole if whole else None
+
+
 def situation(stats: Stats, tally: Tally, phase: Phase, detectors: int) -> Situation:
     """What to say while no incident is listed."""
     is_over = phase in {"done", "failed"}
@@ -70,7 +91,8 @@ def situation(stats: Stats, tally: Tally, phase: Phase, detectors: int) -> Situa
     counters = stats.counters
     if stats.packets == 0:
         if not is_over:
-            return Situation("info", "Waiting for the first packet.")
+            checks = _NO_FRAMES if stats.ports else ()
+            return Situation("info", "Waiting for the first packet.", checks=checks)
         return Situation("warning", "NO PACKETS in this input: nothing was judged.", checks=_NO_PACKETS)
     if stats.tcp_packets == 0:
         facts = [f"{stats.packets:,} packets read, none of them TCP.", *_ends(counters)]

@@ -12,6 +12,7 @@ from ctcpmon.tui.view import (
     EvidenceView,
     FixView,
     IncidentRow,
+    Port,
     Progress,
     Query,
     Refused,
@@ -25,7 +26,7 @@ from ctcpmon.tui.view import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SCENES", "FakeSource", "aftermath", "busy", "no_tunnel", "quiet"]
+__all__ = ["SCENES", "FakeSource", "aftermath", "busy", "listening", "live", "no_tunnel", "quiet"]
 
 _T0_NS = 1_795_487_891_402_000_000
 _SECOND_NS = 1_000_000_000
@@ -191,7 +192,47 @@ def no_tunnel() -> View:
     )
 
 
+def live() -> View:
+    """A SPAN port whose ring was too small, and one that is down."""
+    return replace(
+        busy(),
+        name="eth2, eth3",
+        inputs=("eth2", "eth3"),
+        progress=Progress("reading", packets_per_s=812_000.0, seconds_taken=903.0),
+        tap=Tap(
+            "bad", 0.0, "SENSOR DROPS 1.66 % - verdicts limited", ("The sensor cannot keep up: more memory.",)
+        ),
+        ports=(
+            Port("eth2", 1_224_400, 1_204_000, 20_400),
+            Port("eth3", 0, 0, 0, is_down=True, downs=1),
+        ),
+    )
+
+
+def listening() -> View:
+    """A SPAN port on which nothing has come yet."""
+    return replace(
+        quiet(),
+        name="eth2",
+        inputs=("eth2",),
+        progress=Progress("reading", seconds_taken=3.0),
+        tap=Tap("unknown", None, "tap not measured"),
+        tally=Tally(),
+        sessions=(),
+        situation=Situation("info", "Waiting for the first packet.", (), ("is it the SPAN port?",)),
+        packets=0,
+        tcp_packets=0,
+        conversations=0,
+        first_ns=None,
+        last_ns=None,
+        counters=(),
+        ports=(Port("eth2", 0, 0, 0),),
+    )
+
+
 SCENES: dict[str, Callable[[], View]] = {
+    "live": live,
+    "listening": listening,
     "aftermath": aftermath,
     "busy": busy,
     "quiet": quiet,

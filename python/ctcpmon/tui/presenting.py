@@ -14,14 +14,14 @@ from ctcpmon.fixes import catalogue, render_for_incident
 from ctcpmon.fixes.ledger import ledger_lines
 from ctcpmon.stamps import clock
 from ctcpmon.text import clean
-from ctcpmon.tui.view import Detail, EvidenceLine, EvidenceView, FixView, IncidentRow, SessionRow
+from ctcpmon.tui.view import Detail, EvidenceLine, EvidenceView, FixView, IncidentRow, Port, SessionRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ctcpmon.config import Site
     from ctcpmon.diagnosis import Incident
-    from ctcpmon.engine import DetectorInfo, Finding, Note, Session
+    from ctcpmon.engine import DetectorInfo, Finding, LivePort, Note, Session
     from ctcpmon.tui.view import Level
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "incident_row",
     "input_name",
     "note_line",
+    "port",
     "session_key",
     "session_row",
 ]
@@ -269,3 +270,15 @@ def _sentence(text: str) -> str:
 def _end(ip: str, port: int) -> str:
     ip = clean(ip, 45)
     return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def port(one: LivePort) -> Port:
+    """An interface of a live run."""
+    return Port(
+        name=clean(one.name, 15),
+        received=one.received,
+        measured=one.taken,
+        dropped=one.dropped + one.driver_dropped,
+        is_down=one.is_down,
+        downs=one.downs,
+    )

@@ -19,6 +19,7 @@ __all__ = [
     "Level",
     "Order",
     "Phase",
+    "Port",
     "Progress",
     "Query",
     "Refused",
@@ -226,6 +227,20 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
+class Port:
+    """An interface that is captured; frames since the start."""
+
+    name: str
+    received: int
+    """By the kernel, behind a filter; those it dropped among them."""
+    measured: int
+    dropped: int
+    """By kernel or driver: lost to every verdict."""
+    is_down: bool = False
+    downs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One moment of the run."""
 
@@ -254,6 +269,18 @@ class View:
     """The first few hundred in the asked order; ``tally.total`` says how many there are."""
     detail: Detail | None = None
     counters: tuple[Counter, ...] = ()
+    ports: tuple[Port, ...] = ()
+    """Of a live run; empty for captures."""
+
+    @property
+    def is_live(self) -> bool:
+        """True for interfaces, false for captures."""
+        return bool(self.ports)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that kernel or driver dropped before they could be looked at."""
+        return sum(port.dropped for port in self.ports)
 
     @property
     def critical(self) -> int:

@@ -88,6 +88,7 @@ class ViewMaker:
                 Counter(clean(name, 40), value, self._docs.get(name, ""))
                 for name, value in (*stats.counters.items(), *self._book.counters.items())
             ),
+            ports=tuple(map(presenting.port, stats.ports)),
         )
 
     def _fixes(self, chosen: Incident | None) -> tuple[FixView, ...]:

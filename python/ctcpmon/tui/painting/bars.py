@@ -23,6 +23,13 @@ _PHASES: dict[str, Span] = {
     "done": ("DONE", "bold"),
     "failed": ("STOPPED EARLY", "critical"),
 }
+_LIVE_PHASES: dict[str, Span] = {
+    "opening": ("OPENING", "bold"),
+    "reading": ("LISTENING", "bold"),
+    "paused": ("FROZEN", "warning"),
+    "done": ("ENDED", "bold"),
+    "failed": ("STOPPED", "critical"),
+}
 _MEASURABLE_S = 0.3
 """A shorter run gives no rate worth showing."""
 _TRUST: dict[str, Role] = {"ok": "good", "unknown": "dim", "warn": "warning", "bad": "critical"}
@@ -30,18 +37,19 @@ _TRUST: dict[str, Role] = {"ok": "good", "unknown": "dim", "warn": "warning", "b
 
 def header(view: View, frame: Frame) -> list[Line]:
     """What is watched, how far it is, and whether the tap can be trusted. Bad news come first."""
-    phase = _phase(view.progress)
+    phase = _live_phase(view) if view.is_live else _phase(view.progress)
+    command = "live" if view.is_live else "replay"
     tap: Line = ((view.tap.text, _TRUST[view.tap.trust]),)
     clock: Line = (
         ((f"at {words.moment(view.last_ns)}Z", ""),)
-        if view.progress.phase in {"reading", "paused"} and frame.width >= 72
+        if view.last_ns is not None and view.progress.phase in {"reading", "paused"} and frame.width >= 72
         else ()
     )
     right = (*clock, ("  ", ""), *tap) if clock else tap
     if view.tap.trust == "bad":
         return [_spread((*tap, ("  ", ""), phase), _name(view, frame.width - line_width(tap) - 20), frame)]
     room = frame.width - line_width(right) - width(phase[0]) - 20
-    return [_spread((("ctcpmon replay  ", "bold"), *_name(view, room), ("  ", ""), phase), right, frame)]
+    return [_spread(((f"ctcpmon {command}  ", "bold"), *_name(view, room), ("  ", ""), phase), right, frame)]
 
 
 def counters(view: View, frame: Frame) -> list[Line]:
@@ -51,7 +59,9 @@ def counters(view: View, frame: Frame) -> list[Line]:
     doubts: Line = (
         (f"refused {refused:,}", "warning" if refused else "dim"),
         ("  ", ""),
-        (f"cut-off inputs {incomplete}", "warning" if incomplete else "dim"),
+        (f"dropped {view.dropped:,}", "critical" if view.dropped else "dim")
+        if view.is_live
+        else (f"cut-off inputs {incomplete}", "warning" if incomplete else "dim"),
         ("  ", ""),
         (f"notes {notes}", "bold" if notes else "dim"),
     )
@@ -71,6 +81,8 @@ def progress(view: View, frame: Frame) -> list[Line]:
     rate = f"{words.amount(now.packets_per_s)} pkt/s"
     if now.error:
         return [((f"READING ENDED EARLY: {now.error}", "critical"),)]
+    if view.is_live:
+        return _listening(view, rate, frame)
     if now.phase == "opening":
         return [(("waiting for the first bytes of the input", "dim"),)]
     if now.phase in {"done", "failed"}:
@@ -90,8 +102,28 @@ def progress(view: View, frame: Frame) -> list[Line]:
     return [(("█" * full, "good"), ("░" * (cells - full), "dim"), (text, ""))]
 
 
-def hints(keys: Sequence[tuple[str, str]], frame: Frame) -> list[Line]:
-    """The keys of a screen, first ones first; help is always there."""
+def _listening(view: View, rate: str, frame: Frame) -> list[Line]:
+    """What becomes of the frames of each interface, as far as there is room; those that lose first."""
+    line: list[Span] = [(rate, ""), ("   ", "")]
+    room = frame.width - line_width(line)
+    for port in sorted(view.ports, key=lambda one: (not one.is_down, -one.dropped)):
+        role: Role = "dim"
+        text = f"{port.name}: {words.amount(port.received)} received"
+        if port.is_down:
+            text, role = f"{port.name}: DOWN", "critical"
+        elif port.dropped:
+            text, role = f"{text}, {words.amount(port.dropped)} DROPPED", "critical"
+        if room < width(text) + 2:
+            break
+        room -= width(text) + 2
+        line += [(text, role), ("  ", "")]
+    return [tuple(line)]
+
+
+def hints(keys: Sequence[tuple[str, str]], frame: Frame, view: View | None = None) -> list[Line]:
+    """The keys of a screen, first ones first; help is always there. A live run has no speed to set."""
+    if view is not None and view.is_live:
+        keys = [(key, "freeze" if text == "pause" else text) for key, text in keys if text != "speed"]
     last: Line = (("?", "key"), (" help", ""))
     line: list[Span] = []
     room = frame.width - line_width(last)
@@ -109,6 +141,12 @@ def _phase(now: Progress) -> Span:
     if now.phase == "reading" and now.bytes_total:
         text = f"{text} {min(now.bytes_read / now.bytes_total, 1.0):.0%}"
     return text, role
+
+
+def _live_phase(view: View) -> Span:
+    if any(port.is_down for port in view.ports):
+        return "INTERFACE DOWN", "critical"
+    return _LIVE_PHASES[view.progress.phase]
 
 
 def _name(view: View, room: int) -> Line:

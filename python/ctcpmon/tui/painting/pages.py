@@ -10,7 +10,7 @@ from ctcpmon.tui.painting.fold import fold, prose
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ctcpmon.tui.painting.brush import Frame, Line
+    from ctcpmon.tui.painting.brush import Frame, Line, Role
     from ctcpmon.tui.view import Detail, FixView, View
 
 __all__ = ["counters", "detail", "fix", "fix_row", "help_page"]
@@ -69,7 +69,14 @@ def counters(view: View, frame: Frame) -> list[Line]:
     for text in view.tap.advice:
         lines += [((piece, ""),) for piece in prose(text, frame.width - 1, first="  ", rest="  ")]
     lines.append(frame.rule((("INPUT", "title"),)))
-    for name in view.inputs:
+    for port in view.ports:
+        lost = f"{port.dropped:,} DROPPED" if port.dropped else "none dropped"
+        state = "  DOWN" if port.is_down else ""
+        downs = f"  down {words.count(port.downs, 'time')} so far" if port.downs else ""
+        text = f"{port.name}: {port.received:,} received, {port.measured:,} measured, {lost}{downs}{state}"
+        role: Role = "critical" if port.dropped or port.is_down else ""
+        lines += [((piece, role),) for piece in prose(text, frame.width - 1, first="  ", rest="    ")]
+    for name in () if view.is_live else view.inputs:
         lines += [((piece, ""),) for piece in fold(f"  {name}", frame.width - 1)]
     lines.append(((f"  {words.span(view.first_ns, view.last_ns)}", ""),))
     if not view.notes:

@@ -58,7 +58,7 @@ class ViewScreen(Screen[None]):
         yield self.panel(bars.counters, "counters", "bar in-room")
         yield from self.body()
         yield self.panel(self._message, "message", "bar")
-        yield self.panel(lambda _view, frame: bars.hints(self.HINTS, frame), "hints", "bar")
+        yield self.panel(lambda view, frame: bars.hints(self.HINTS, frame, view), "hints", "bar")
         yield self.panel(_too_small, "too-small")
 
     def body(self) -> ComposeResult:
