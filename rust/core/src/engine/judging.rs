@@ -2,7 +2,8 @@
 //! how sessions end. The detectors themselves live in `detect`.
 
 use super::{
-    EndReason, Engine, Event, Finding, IDLE_NS, LINGER_NS, MAX_FINDINGS_PER_TICK, RECHECK_NS,
+    ABANDONED_NS, EndReason, Engine, Event, Finding, IDLE_NS, LINGER_NS, MAX_FINDINGS_PER_TICK,
+    RECHECK_NS,
 };
 use crate::detect::signals::{self, TAP_GAP_LIMIT};
 use crate::detect::{
@@ -145,7 +146,9 @@ impl Engine {
         }
         let is_closed = session.is_closed();
         let quiet = now.since(session.last);
-        if (is_closed && quiet > LINGER_NS) || quiet > IDLE_NS {
+        let is_abandoned =
+            session.detectors().current() == Verdict::Stalled && quiet > ABANDONED_NS;
+        if (is_closed && quiet > LINGER_NS) || is_abandoned || quiet > IDLE_NS {
             let by_rst = session.half.iter().any(|h| h.rst().is_some());
             let reason = match (is_closed, by_rst) {
                 (true, true) => EndReason::Rst,
@@ -196,6 +199,7 @@ fn apply(session: &mut Session, i: usize, j: &Judgement, now: Timestamp) -> bool
     if j.verdict == Verdict::Healthy && session.was_always_healthy() {
         return false;
     }
+    let last = session.last;
     let states = session.detectors_mut();
     let state = states.states[i];
     if j.verdict == state.verdict {
@@ -203,7 +207,11 @@ fn apply(session: &mut Session, i: usize, j: &Judgement, now: Timestamp) -> bool
         return false;
     }
     if j.verdict < state.verdict {
-        let since = state.quiet_since.get().unwrap_or(now);
+        let mut since = state.quiet_since.get().unwrap_or(now);
+        if state.verdict == Verdict::Stalled && last <= since {
+            // Nobody has sent anything since: both ends gave up, which cures nothing.
+            since = now;
+        }
         if now.since(since) < CLEAR_AFTER_NS {
             states.states[i].quiet_since = since.into();
             return false;

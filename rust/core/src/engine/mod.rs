@@ -38,6 +38,9 @@ const LINGER_NS: i64 = 10 * NANOS_PER_SECOND;
 /// A session without any packet for this long ends as idle (guess: above every
 /// rekey and DPD interval in use).
 const IDLE_NS: i64 = 7_200 * NANOS_PER_SECOND;
+/// A stalled session in which no side has sent for this long is over: both gave up (guess:
+/// many times the keepalive and DPD intervals in use, 5 to 30 s).
+const ABANDONED_NS: i64 = 300 * NANOS_PER_SECOND;
 /// Findings handed out per tick; the rest is counted.
 const MAX_FINDINGS_PER_TICK: u32 = 4_096;
 /// Limits of one engine.
