@@ -6,11 +6,14 @@
 
 mod identities;
 mod judging;
+mod members;
 mod room;
 mod slots;
 mod timing;
 
 use self::identities::{Identities, Identity};
+pub use self::members::Member;
+use self::members::Members;
 use self::slots::Slots;
 use crate::clock::PacketClock;
 use crate::decode::{self, Disposition, decode};
@@ -154,6 +157,8 @@ pub struct Engine {
     prepared: Vec<Prepared>,
     /// ESP packets seen, when a second tap waits for them; `None` costs nothing.
     sightings: Option<Vec<EspSighting>>,
+    /// Which frames were of tunnel sessions, when somebody keeps them; `None` costs nothing.
+    members: Option<Members>,
 }
 
 impl Engine {
@@ -177,6 +182,7 @@ impl Engine {
             first_seen: None,
             prepared: Vec::new(),
             sightings: None,
+            members: None,
         }
     }
 
@@ -188,6 +194,20 @@ impl Engine {
     /// Takes the ESP packets noted since the last call.
     pub fn drain_sightings(&mut self) -> impl Iterator<Item = EspSighting> {
         self.sightings.iter_mut().flat_map(|noted| noted.drain(..))
+    }
+
+    /// Notes every frame of a tunnel session from here on, from the one by which it was
+    /// recognised; the caller takes the notes out after each batch or frame.
+    pub fn note_members(&mut self) {
+        let taken = self.stats.counters.frames;
+        self.members.get_or_insert_with(|| Members::from(taken));
+    }
+
+    /// Takes the notes on the frames since the last call.
+    pub fn drain_members(&mut self) -> impl Iterator<Item = Member> {
+        let taken = self.stats.counters.frames;
+        let members = self.members.iter_mut();
+        members.flat_map(move |members| members.drain(taken))
     }
 
     /// What prepares frames for [`Engine::push_prepared`].
@@ -434,6 +454,11 @@ impl Engine {
             && !matches!(effect, Effect::SpanCopy | Effect::NewGeneration(_))
         {
             read_esp(&slot.session, dir, s, noted);
+        }
+        if let Some(members) = &mut self.members
+            && !matches!(effect, Effect::NewGeneration(_))
+        {
+            members.note(self.stats.counters.frames, slot.session.id);
         }
         match effect {
             Effect::Measured => {}
