@@ -17,6 +17,7 @@ from ctcpmon.pipeline import Pipeline
 from ctcpmon.records import Record
 from ctcpmon.replaying import FAIL_RANKS
 from ctcpmon.rights import who
+from ctcpmon.saving import SliceSaver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,10 @@ class LiveRequest(Record, frozen=True):
     """By link type; None: everything."""
     account: Account | None = None
     """Who to go on as."""
+    keep_mib: int = 32
+    """Memory for recent packets of tunnel sessions, of which slices are made; 0: none."""
+    save_dir: str | None = None
+    """Where a slice of every new critical incident goes; None: nowhere."""
     duration_s: float | None = None
     stats_every_s: float = 10.0
     fail_on: FailOn | None = None
@@ -70,6 +75,7 @@ def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
         max_flow_mib=limits.max_flow_mib,
         max_sessions=limits.max_sessions,
         max_pending=limits.max_pending,
+        keep_mib=request.keep_mib,
     )
 
 
@@ -94,6 +100,7 @@ def _drive(
     from ctcpmon import engine
 
     pipeline = Pipeline(replay, request.settings, version=engine.__version__)
+    saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay)
     worst = SEVERITY_RANK["info"]
     started = told = time.monotonic()
     for items in pipeline.batches(_POLL_MS):
@@ -103,6 +110,9 @@ def _drive(
         if items:
             narrator.clear()
             sink.write([item.line for item in items])
+        if saver is not None:
+            for item in items:
+                saver.take(item)
         now = time.monotonic()
         is_over = request.duration_s is not None and now - started >= request.duration_s
         if interrupts.is_requested or is_over:

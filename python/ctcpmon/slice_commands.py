@@ -21,7 +21,9 @@ __all__ = ["slice_command"]
 @click.option("-w", "--write", "out", required=True, metavar="OUT|-", help="The slice; - is standard output.")
 @click.option("--force", is_flag=True, help="Replace OUT when it is there.")
 @click.option("-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML).")
-def slice_command(reference: str, files: tuple[str, ...], out: str, config: str | None, *, force: bool) -> None:
+def slice_command(
+    reference: str, files: tuple[str, ...], out: str, config: str | None, *, force: bool
+) -> None:
     """Cut the packets of a session out of captures, as pcapng with comments (Wireshark: frame.comment).
 
     Both directions of the session a reference means, from its first packet to its last; of an incident its first
@@ -83,4 +85,4 @@ def _tell(sliced: Sliced, sessions: int, left_out: int) -> None:
     if left_out > 0:
         say(f"{left_out:,} more sessions not written; name one of them")
     if sliced.unplaced:
-        say(f"{sliced.unplaced:,} comments found no packet: it is not in the capture")
+        say(f"{sliced.unplaced:,} comments found no packet to stand on")

@@ -64,6 +64,8 @@ class _Search:
     cases: dict[tuple[str, int], Case] = field(default_factory=dict)
     """By session and generation; those with findings, and those that the reference names."""
     named: set[tuple[str, int]] = field(default_factory=set)
+    ended: dict[str, Session] = field(default_factory=dict)
+    """Ended sessions by id, the first ones: a session may continue one without findings."""
     incident: Incident | None = None
 
     def take(self, item: Item) -> None:
@@ -75,6 +77,8 @@ class _Search:
             key = (item.session.id, item.session.generation)
             if self._names(item.session.id) or item.id == self.reference:
                 self.named.add(key)
+            if len(self.ended) < _MAX_CASES:
+                self.ended[item.session.id] = item.session
             case = self._case(key, item.session)
             if case is not None:
                 case.session = item.session
@@ -112,8 +116,20 @@ class _Search:
     def found(self) -> list[Case]:
         if self.incident is not None:
             ids = set(self.incident.session_ids)
-            return [case for (session_id, _), case in self.cases.items() if session_id in ids]
-        return [case for key, case in self.cases.items() if key in self.named]
+            cases = [case for (session_id, _), case in self.cases.items() if session_id in ids]
+        else:
+            cases = [case for key, case in self.cases.items() if key in self.named]
+        return cases + self._continued(cases)
+
+    def _continued(self, cases: list[Case]) -> list[Case]:
+        """The sessions that these continue: that they do is part of what is known of them."""
+        there = {case.session.id for case in cases}
+        linked = dict.fromkeys(case.session.linked_session for case in cases)
+        return [
+            Case(self.ended[one], is_open=False)
+            for one in linked
+            if one is not None and one not in there and one in self.ended
+        ]
 
 
 def gather(paths: Sequence[str], reference: str, settings: Settings) -> list[Case]:

@@ -65,7 +65,12 @@ def proof_of(finding: Finding, event_id: str) -> tuple[Remark, ...]:
         *_of_evidence(finding),
         *_of_the_ack(finding),
         *_of_the_session(finding),
-        Remark(ts_ns=finding.ts_ns, side=None, sign="any", text=f"judged here: {verdict_words(finding, event_id)}"),
+        Remark(
+            ts_ns=finding.ts_ns,
+            side=None,
+            sign="any",
+            text=f"judged here: {verdict_words(finding, event_id)}",
+        ),
     ]
     remarks.sort(key=lambda remark: remark.ts_ns)
     return tuple(
@@ -107,7 +112,7 @@ def _of_the_ack(finding: Finding) -> Iterator[Remark]:
     if since is not None:
         words = evidence_words(frozen)
         receiver = _OTHER.get(_sender(finding) or "")
-        yield Remark(ts_ns=since, side=None, sign="any", text=f"from here on: {words}")
+        yield Remark(ts_ns=since, side=None, sign="any", text=f"from here on, as of the finding: {words}")
         yield Remark(ts_ns=since + 1, side=receiver, sign="repeat", text=f"first repeat of that ACK: {words}")
     if limit := [evidence_words(one) for one in finding.evidence if one.name in _LIMIT]:
         is_crossing = any(one.name == "allowance_bytes" for one in finding.evidence)
