@@ -20,12 +20,14 @@ from ctcpmon.rights import who
 from ctcpmon.saving import SliceSaver
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from ctcpmon.capture_filter import Program
     from ctcpmon.defaults import AnySettings
+    from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Replay, Stats
+    from ctcpmon.pipeline import Item
     from ctcpmon.replaying import FailOn
     from ctcpmon.rights import Account
     from ctcpmon.sinks import Sink
@@ -104,15 +106,12 @@ def _drive(
     worst = SEVERITY_RANK["info"]
     started = told = time.monotonic()
     for items in pipeline.batches(_POLL_MS):
-        for item in items:
-            if item.incident is not None:
-                worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
+        worst = max([worst, *(SEVERITY_RANK[one.worst_severity] for one in _incidents(items))])
         if items:
             narrator.clear()
             sink.write([item.line for item in items])
         if saver is not None:
-            for item in items:
-                saver.take(item)
+            saver.look(items)
         now = time.monotonic()
         is_over = request.duration_s is not None and now - started >= request.duration_s
         if interrupts.is_requested or is_over:
@@ -131,6 +130,10 @@ def _drive(
         say(line)
     is_failed = request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]
     return ExitCode.FAIL_ON if is_failed else ExitCode.OK
+
+
+def _incidents(items: Iterable[Item]) -> Iterator[Incident]:
+    return (item.incident for item in items if item.incident is not None)
 
 
 def balance(stats: Stats) -> tuple[str, ...]:

@@ -172,7 +172,8 @@ def open_live(
 
     The rings (``ring_mib`` MiB in all, ``rings`` and threads for each interface) are opened by the calling
     thread, which then gives up every right, and with ``account`` (user, group) becomes that. ``filters`` are
-    programs of classic BPF by link type; ``keep_mib`` is memory for recent frames of tunnel sessions. Raises ``CaptureRefusedError`` when an interface cannot be captured.
+    programs of classic BPF by link type; ``keep_mib`` is memory for recent frames of tunnel sessions.
+    Raises ``CaptureRefusedError`` when an interface cannot be captured.
     """
 
     def start() -> Replay:

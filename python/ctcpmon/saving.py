@@ -18,6 +18,8 @@ from ctcpmon.text import clean
 from ctcpmon.whole_file import whole_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Finding, Replay
     from ctcpmon.pipeline import Item
@@ -47,8 +49,12 @@ class SliceSaver:
         self._has_complained = False
         self.saved = 0
 
-    def take(self, item: Item) -> None:
-        """Looks at an item of the run; the first that makes an incident critical saves its lead session."""
+    def look(self, items: Iterable[Item]) -> None:
+        """Looks at items of the run; the first that makes an incident critical saves its lead session."""
+        for item in items:
+            self._take(item)
+
+    def _take(self, item: Item) -> None:
         if item.finding is not None:
             self._last = (item.id, item.finding)
         incident = item.incident

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from ctcpmon.exits import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,8 +28,8 @@ def slice_command(
 ) -> None:
     """Cut the packets of a session out of captures, as pcapng with comments (Wireshark: frame.comment).
 
-    Both directions of the session a reference means, from its first packet to its last; of an incident its first
-    sessions. A comment stands on every packet that proves a finding. Every FILE is read twice.
+    Both directions of the session a reference means, from its first packet to its last; of an incident
+    its first sessions. A comment stands on every packet that proves a finding. Every FILE is read twice.
     """
     from ctcpmon.config import settings_with
     from ctcpmon.slicing import MAX_SESSIONS, gather, order_of, slice_files
@@ -37,7 +39,7 @@ def slice_command(
     _need_files(files, out)
     if out != "-" and not force and Path(out).exists():
         _exists(out)
-    cases = gather(files, reference, settings_with(config, max_flow_mib=None, show_groups=False))
+    cases, is_whole = gather(files, reference, settings_with(config, max_flow_mib=None, show_groups=False))
     if not cases:
         message = f"nothing in the capture is called {clean(reference)!r}"
         raise click.UsageError(message)
@@ -53,6 +55,11 @@ def slice_command(
         except FileExistsError:
             _exists(out)
     _tell(sliced, len(cases), left_out)
+    if not is_whole:
+        from ctcpmon.narration import say
+
+        say("part of the input could not be read")
+        click.get_current_context().exit(ExitCode.INPUT)
 
 
 def _need_files(files: Sequence[str], out: str) -> None:

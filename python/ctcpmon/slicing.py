@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ctcpmon.diagnosis import proof_of, verdict_words
+from ctcpmon.narration import INCOMPLETE_NOTES
 from ctcpmon.pipeline import Pipeline
 from ctcpmon.text import clean
 
@@ -132,10 +133,11 @@ class _Search:
         ]
 
 
-def gather(paths: Sequence[str], reference: str, settings: Settings) -> list[Case]:
+def gather(paths: Sequence[str], reference: str, settings: Settings) -> tuple[list[Case], bool]:
     """Replays ``paths`` and gives the sessions that ``reference`` means, in order of appearance.
 
-    Of an incident these are its first sessions, those that its event names.
+    Of an incident these are its first sessions, those that its event names. The other value is false when
+    part of the input could not be read.
     """
     from ctcpmon import engine
 
@@ -150,7 +152,8 @@ def gather(paths: Sequence[str], reference: str, settings: Settings) -> list[Cas
         for items in Pipeline(replay, settings, version=engine.__version__).batches():
             for item in items:
                 found.take(item)
-    return found.found()
+        notes = replay.stats().notes
+    return found.found(), not any(note.kind in INCOMPLETE_NOTES for note in notes)
 
 
 def order_of(cases: Iterable[Case], title: str) -> Order:
