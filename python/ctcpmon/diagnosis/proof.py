@@ -142,8 +142,8 @@ _HOLES = ("open_holes", "hole_bytes", "esp_missing_pkts")
 
 
 def _is_hole_without_place(named: dict[str, Evidence]) -> bool:
-    hole = named.get("hole_bytes")
-    return "open_holes" in named and (hole is None or hole.ts_ns is None)
+    holes, hole = named.get("holes_total"), named.get("hole_bytes")
+    return holes is not None and holes.value > 0 and (hole is None or hole.ts_ns is None)
 
 
 def _sender(finding: Finding) -> str | None:

@@ -157,12 +157,10 @@ mod tests {
             for number in 0..5_000 {
                 put(&mut kept, number, number * 37 % 211);
                 let batch = kept.frames_of(&[0, 1, 2]);
-                let mut want = (number + 1 - batch.frames.len()) as i64;
-                for frame in batch.iter() {
-                    assert_eq!(frame.ts, Timestamp(want));
-                    assert_eq!(frame.bytes.len(), want as usize * 37 % 211);
+                for (want, frame) in (number + 1 - batch.frames.len()..).zip(batch.iter()) {
+                    assert_eq!(frame.ts, Timestamp(want as i64));
+                    assert_eq!(frame.bytes.len(), want * 37 % 211);
                     assert!(frame.bytes.iter().all(|byte| *byte == want as u8));
-                    want += 1;
                 }
                 assert!(!batch.frames.is_empty());
             }

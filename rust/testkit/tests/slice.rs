@@ -26,7 +26,9 @@ fn members(all: &FrameBatch, size: usize) -> Vec<Member> {
     let mut found = Vec::new();
     for (step, part) in frames.chunks(size).enumerate() {
         let mut batch = FrameBatch::default();
-        part.iter().for_each(|frame| batch.push(frame));
+        for frame in part {
+            batch.push(frame);
+        }
         engine.push(&batch);
         let drained: Vec<Member> = engine.drain_members().collect();
         found.extend(drained.into_iter().map(|member| Member {
@@ -196,11 +198,10 @@ fn a_remark_finds_its_packet_by_time_side_and_sign() {
 fn only_the_time_and_the_ends_that_are_wanted_count() {
     let count = |wanted: Vec<Wanted>| {
         let mut selector = Selector::new(wanted, Vec::new());
-        let picked = story()
+        story()
             .iter()
             .filter(|record| selector.take(&record.captured(), &mut Vec::new()))
-            .count();
-        picked
+            .count()
     };
     assert_eq!(count(vec![wanted(0, i64::MAX)]), 9);
     assert_eq!(count(vec![wanted(102, 104)]), 3);

@@ -1,5 +1,7 @@
 //! Which frames were of tunnel sessions, for who keeps them.
 
+use super::Engine;
+
 /// A frame of a tunnel session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -38,5 +40,21 @@ impl Members {
     pub(super) fn drain(&mut self, taken: u64) -> impl Iterator<Item = Member> {
         self.before = taken;
         self.list.drain(..)
+    }
+}
+
+impl Engine {
+    /// Notes every frame of a tunnel session from here on, from the one by which it was
+    /// recognised; the caller takes the notes out after each batch or frame.
+    pub fn note_members(&mut self) {
+        let taken = self.stats.counters.frames;
+        self.members.get_or_insert_with(|| Members::from(taken));
+    }
+
+    /// Takes the notes on the frames since the last call.
+    pub fn drain_members(&mut self) -> impl Iterator<Item = Member> {
+        let taken = self.stats.counters.frames;
+        let members = self.members.iter_mut();
+        members.flat_map(move |members| members.drain(taken))
     }
 }

@@ -196,20 +196,6 @@ impl Engine {
         self.sightings.iter_mut().flat_map(|noted| noted.drain(..))
     }
 
-    /// Notes every frame of a tunnel session from here on, from the one by which it was
-    /// recognised; the caller takes the notes out after each batch or frame.
-    pub fn note_members(&mut self) {
-        let taken = self.stats.counters.frames;
-        self.members.get_or_insert_with(|| Members::from(taken));
-    }
-
-    /// Takes the notes on the frames since the last call.
-    pub fn drain_members(&mut self) -> impl Iterator<Item = Member> {
-        let taken = self.stats.counters.frames;
-        let members = self.members.iter_mut();
-        members.flat_map(move |members| members.drain(taken))
-    }
-
     /// What prepares frames for [`Engine::push_prepared`].
     pub fn preparer(&self) -> Preparer {
         self.table.preparer().clone()
