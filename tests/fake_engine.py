@@ -267,6 +267,17 @@ class Stats:
     done: bool = True
 
 
+@dataclass(frozen=True)
+class Sliced:
+    frames: int = 0
+    remarks: int = 0
+    unplaced: int = 0
+
+
+def slice_captures(_paths: Any, _out: Any, _wanted: Any, marks: Any, **_words: Any) -> Sliced:
+    return Sliced(frames=len(marks), remarks=len(marks))
+
+
 class CaptureError(Exception):
     pass
 
@@ -484,10 +495,12 @@ def install() -> None:
         "Replay",
         "Session",
         "SessionLines",
+        "Sliced",
         "Stats",
         "ThresholdInfo",
         "encode",
         "interfaces",
+        "slice_captures",
     ):
         setattr(fake, name, getattr(this, name))
     fake.__version__ = "0.0.0-test"  # type: ignore[attr-defined]

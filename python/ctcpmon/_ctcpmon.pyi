@@ -304,6 +304,30 @@ def interfaces() -> tuple[Interface, ...]:
     """The interfaces of this machine, in the order of their numbers."""
 
 @final
+class Sliced:
+    """What was written into a slice."""
+
+    frames: int
+    remarks: int
+    unplaced: int  # remarks that found no packet
+
+def slice_captures(
+    paths: Sequence[str],
+    out: str | None,  # a file that is there; None: standard output
+    wanted: Sequence[tuple[str, int, str, int, int, int]],  # client, port, headend, port, first and last ns
+    marks: Sequence[tuple[int, int, str | None, str, str]],  # index in wanted, ns, sending side, sign, text
+    *,
+    about: Sequence[str],  # comments on the whole; all texts are written as they are, so they must be clean
+    application: str,
+) -> Sliced:
+    """Reads captures once and writes the packets of the sessions as an annotated pcapng.
+
+    A mark goes onto the first packet of its session at or after its time that comes from its side and shows
+    its sign: "any" | "data" | "beyond" | "again" | "repeat" | "close" | "zero_window". Link types, interface
+    names, times and lengths stay. Raises CaptureError for an input, OSError for the output.
+    """
+
+@final
 class Replay:
     """Reads captures on a thread of its own and judges the sessions in them."""
 
@@ -319,6 +343,7 @@ class Replay:
         taps: Sequence[str] | None = None,  # "client" | "headend" for each path: two taps around a device
         # Classic BPF (code, jt, jf, k) by link type; a packet must pass. ValueError: a program is faulty.
         filters: Sequence[tuple[int, Sequence[tuple[int, int, int, int]]]] | None = None,
+        keep_mib: int = 0,  # memory for recent frames of tunnel sessions, see slice(); 0: none are kept
     ) -> None: ...
     @staticmethod
     def live(
@@ -333,6 +358,7 @@ class Replay:
         max_flow_mib: int = 256,
         max_sessions: int = 100_000,
         max_pending: int = 10_000,
+        keep_mib: int = 0,  # memory for recent frames of tunnel sessions, see slice(); 0: none are kept
     ) -> Replay:
         """Opens rings on the caller's thread, gives up every right, and captures.
 
@@ -348,6 +374,19 @@ class Replay:
     ) -> tuple[Session, ...]:
         """Live sessions, chosen, sorted and cut in Rust. ``order``: "worst" | "recent" | "key"."""
     def session(self, session_id: str) -> Session | None: ...
+    def slice(
+        self,
+        session_ids: Sequence[str],
+        wanted: Sequence[tuple[str, int, str, int, int, int]],
+        marks: Sequence[tuple[int, int, str | None, str, str]],
+        *,
+        about: Sequence[str],
+        application: str,
+    ) -> tuple[bytes, Sliced]:
+        """What is kept of the frames of these sessions as pcapng, also after the end of the run.
+
+        A session begins with the frame by which it was recognised. The rest as for slice_captures.
+        """
     def set_speed(self, speed: float) -> None: ...
     def set_paused(self, paused: bool) -> None: ...
     def stop(self) -> None:

@@ -17,14 +17,17 @@ from ctcpmon.pipeline import Pipeline
 from ctcpmon.records import Record
 from ctcpmon.replaying import FAIL_RANKS
 from ctcpmon.rights import who
+from ctcpmon.saving import SliceSaver
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from ctcpmon.capture_filter import Program
     from ctcpmon.defaults import AnySettings
+    from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Replay, Stats
+    from ctcpmon.pipeline import Item
     from ctcpmon.replaying import FailOn
     from ctcpmon.rights import Account
     from ctcpmon.sinks import Sink
@@ -47,6 +50,10 @@ class LiveRequest(Record, frozen=True):
     """By link type; None: everything."""
     account: Account | None = None
     """Who to go on as."""
+    keep_mib: int = 32
+    """Memory for recent packets of tunnel sessions, of which slices are made; 0: none."""
+    save_dir: str | None = None
+    """Where a slice of every new critical incident goes; None: nowhere."""
     duration_s: float | None = None
     stats_every_s: float = 10.0
     fail_on: FailOn | None = None
@@ -70,6 +77,7 @@ def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
         max_flow_mib=limits.max_flow_mib,
         max_sessions=limits.max_sessions,
         max_pending=limits.max_pending,
+        keep_mib=request.keep_mib,
     )
 
 
@@ -94,15 +102,16 @@ def _drive(
     from ctcpmon import engine
 
     pipeline = Pipeline(replay, request.settings, version=engine.__version__)
+    saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay)
     worst = SEVERITY_RANK["info"]
     started = told = time.monotonic()
     for items in pipeline.batches(_POLL_MS):
-        for item in items:
-            if item.incident is not None:
-                worst = max(worst, SEVERITY_RANK[item.incident.worst_severity])
+        worst = max([worst, *(SEVERITY_RANK[one.worst_severity] for one in _incidents(items))])
         if items:
             narrator.clear()
             sink.write([item.line for item in items])
+        if saver is not None:
+            saver.look(items)
         now = time.monotonic()
         is_over = request.duration_s is not None and now - started >= request.duration_s
         if interrupts.is_requested or is_over:
@@ -121,6 +130,10 @@ def _drive(
         say(line)
     is_failed = request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]
     return ExitCode.FAIL_ON if is_failed else ExitCode.OK
+
+
+def _incidents(items: Iterable[Item]) -> Iterator[Incident]:
+    return (item.incident for item in items if item.incident is not None)
 
 
 def balance(stats: Stats) -> tuple[str, ...]:

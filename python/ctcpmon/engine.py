@@ -42,11 +42,13 @@ try:
         Replay,
         Session,
         SessionLines,
+        Sliced,
         Stats,
         ThresholdInfo,
         __version__,
         encode,
         interfaces,
+        slice_captures,
     )
 except ImportError as error:
     _MESSAGE = (
@@ -76,6 +78,7 @@ __all__ = [
     "Replay",
     "Session",
     "SessionLines",
+    "Sliced",
     "Stats",
     "ThresholdInfo",
     "__version__",
@@ -83,6 +86,7 @@ __all__ = [
     "interfaces",
     "open_live",
     "open_replay",
+    "slice_captures",
 ]
 
 
@@ -124,6 +128,7 @@ def open_replay(
     speed: float = 0.0,
     taps: Sequence[str] | None = None,
     filters: Mapping[int, Program] | None = None,
+    keep_mib: int = 0,
 ) -> AbstractContextManager[Replay]:
     """Opens captures and stops the reading thread on leaving.
 
@@ -132,7 +137,8 @@ def open_replay(
     1.0 the pace of the capture. ``taps`` names for each path the side of a device it was captured
     on, ``client`` or ``headend``: then packets are matched across the device. ``filters``
     holds for each link type the program (``capture_filter``) that a packet must pass to be analysed; a packet
-    of any other link type does not pass. Raises ``InputError`` if nothing can be read, also while polling.
+    of any other link type does not pass. ``keep_mib`` is memory for recent frames of tunnel sessions, which
+    ``Replay.slice`` then writes. Raises ``InputError`` if nothing can be read, also while polling.
     """
     return _Opening(
         lambda: Replay(
@@ -144,6 +150,7 @@ def open_replay(
             speed=speed,
             taps=None if taps is None else list(taps),
             filters=None if filters is None else list(filters.items()),
+            keep_mib=keep_mib,
         )
     )
 
@@ -159,12 +166,14 @@ def open_live(
     max_flow_mib: int = 256,
     max_sessions: int = 100_000,
     max_pending: int = 10_000,
+    keep_mib: int = 0,
 ) -> AbstractContextManager[Replay]:
     """Captures from interfaces until it is left, or ``stop`` is called.
 
     The rings (``ring_mib`` MiB in all, ``rings`` and threads for each interface) are opened by the calling
     thread, which then gives up every right, and with ``account`` (user, group) becomes that. ``filters`` are
-    programs of classic BPF by link type. Raises ``CaptureRefusedError`` when an interface cannot be captured.
+    programs of classic BPF by link type; ``keep_mib`` is memory for recent frames of tunnel sessions.
+    Raises ``CaptureRefusedError`` when an interface cannot be captured.
     """
 
     def start() -> Replay:
@@ -179,6 +188,7 @@ def open_live(
                 max_flow_mib=max_flow_mib,
                 max_sessions=max_sessions,
                 max_pending=max_pending,
+                keep_mib=keep_mib,
             )
         except PermissionError as error:
             from ctcpmon.rights import lines_to_type

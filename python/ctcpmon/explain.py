@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ctcpmon.diagnosis import (
     OUTAGE_RULE,
+    VERDICT_WORDS,
     Cause,
     Incident,
     cause_of,
@@ -38,7 +39,6 @@ __all__ = ["explain_detector", "explain_finding", "explain_incident", "explain_s
 _CELLS = 200
 _PROSE_CELLS = 78
 _PARAGRAPH_CELLS = 4_000
-_VERDICT_WORDS = {"at_risk": "at risk", "healthy": "cleared"}
 
 
 def explain_detector(detector: str, info: DetectorInfo | None) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def explain_finding(
 ) -> tuple[str, ...]:
     """One finding: what was measured, against what, and what was ruled out."""
     cause = cause_of(finding.detector)
-    verdict = _VERDICT_WORDS.get(finding.verdict, clean(finding.verdict, 20))
+    verdict = VERDICT_WORDS.get(finding.verdict, clean(finding.verdict, 20))
     lines = [
         (
             f"Finding {clean(event_id, 80)}: {cause.title}, {verdict}, "
@@ -172,7 +172,7 @@ def timeline(findings: Iterable[tuple[str, Finding]]) -> tuple[str, ...]:
     for event_id, finding in findings:
         gap = "" if before is None else f"  +{duration((finding.ts_ns - before) / 1e6)}"
         before = finding.ts_ns
-        verdict = _VERDICT_WORDS.get(finding.verdict, clean(finding.verdict, 20))
+        verdict = VERDICT_WORDS.get(finding.verdict, clean(finding.verdict, 20))
         first = f": {evidence_words(finding.evidence[0])}" if finding.evidence else ""
         title = cause_of(finding.detector).title
         lines.append(f"  {clock(finding.ts_ns)}{gap}  {verdict}, {title}{first}  [{clean(event_id, 80)}]")

@@ -35,6 +35,18 @@ __all__ = ["doctor", "ifaces", "live"]
 @click.option(
     "--user", metavar="NAME", help="As root: go on as this user (default: who called sudo, nobody)."
 )
+@click.option(
+    "--keep-mib",
+    type=click.IntRange(0, 4_095),
+    default=32,
+    help="Memory for recent packets of tunnel sessions, MiB; 0: none are kept.",
+)
+@click.option(
+    "--save-dir",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Save the packets of every new critical incident there, as pcapng with comments. No screen.",
+)
 @click.option("--duration", type=click.FloatRange(0.1), metavar="SECONDS", help="End after this time.")
 @click.option(
     "--stats-every",
@@ -84,6 +96,8 @@ def _live(
     rings: int,
     no_promiscuous: bool,
     user: str | None,
+    keep_mib: int,
+    save_dir: str | None,
     duration: float | None,
     stats_every: float,
     output: Literal["jsonl", "table"] | None,
@@ -101,6 +115,9 @@ def _live(
     from ctcpmon.sinks import JsonLinesSink, Sink, TableSink
 
     _need_apart(interfaces)
+    if save_dir is not None and keep_mib == 0:
+        message = "--save-dir needs --keep-mib above 0"
+        raise click.UsageError(message)
     settings = settings_with(config, max_flow_mib=max_flow_mib, show_groups=show_groups)
     request = LiveRequest(
         interfaces=interfaces,
@@ -110,6 +127,8 @@ def _live(
         is_promiscuous=not no_promiscuous,
         filters=None if expression is None else _filters(expression, interfaces),
         account=account_after_opening(user),
+        keep_mib=keep_mib,
+        save_dir=save_dir,
         duration_s=duration,
         stats_every_s=stats_every,
         fail_on=fail_on,
@@ -117,7 +136,8 @@ def _live(
         is_verbose=verbose,
     )
     is_terminal = sys.stdout.isatty()
-    if output is None and is_terminal and not no_tui:
+    # The screen saves what its user asks it to, nothing by itself.
+    if output is None and is_terminal and not no_tui and save_dir is None:
         code = _screen(request, settings, ascii_only=ascii_only)
         if code is not None:
             return code

@@ -12,7 +12,7 @@ RULES = {
     "textual": ("tui/",),
     "rich": ("tui/",),
     "pyshark": ("dissect.py",),
-    "click": ("cli.py", "live_commands.py"),
+    "click": ("cli.py", "live_commands.py", "slice_commands.py"),
     "ctcpmon._ctcpmon": ("engine.py",),
     "socket": (),
     "subprocess": ("tui/clipboard.py",),

@@ -7,6 +7,8 @@ from ctcpmon.diagnosis.grouping import IncidentBook
 from ctcpmon.diagnosis.incident import SEVERITY_RANK, Incident, Remark
 from ctcpmon.diagnosis.open_incident import client_net
 from ctcpmon.diagnosis.outage import RULE as OUTAGE_RULE
+from ctcpmon.diagnosis.proof import VERDICT_WORDS, proof_of, verdict_words
+from ctcpmon.diagnosis.proof import Remark as PacketRemark
 from ctcpmon.diagnosis.reconnects import Cycle
 from ctcpmon.diagnosis.wording import (
     duration,
@@ -30,11 +32,13 @@ __all__ = [
     "OUTAGE_RULE",
     "REFUSALS",
     "SEVERITY_RANK",
+    "VERDICT_WORDS",
     "Cause",
     "Cycle",
     "DeviceTimer",
     "Incident",
     "IncidentBook",
+    "PacketRemark",
     "Remark",
     "cause_of",
     "client_net",
@@ -43,7 +47,9 @@ __all__ = [
     "evidence_words",
     "loss_words",
     "percent",
+    "proof_of",
     "quantity",
     "silence_words",
     "stopped_words",
+    "verdict_words",
 ]

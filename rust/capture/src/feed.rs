@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ctcpmon_core::frame::FrameBatch;
 
 use crate::error::Fault;
+use crate::labels::Labels;
 use crate::notes::{Findings, NoteKind};
 use crate::options::Options;
 use crate::recognise::{Parser, Recognised, recognise};
@@ -42,6 +43,7 @@ pub(crate) struct Feed {
     stream: Stream,
     parser: Parser,
     tap: u16,
+    labels: Option<Labels>,
     /// Bytes read and not yet parsed start at `carry_at`.
     carry: Vec<u8>,
     carry_at: usize,
@@ -76,6 +78,7 @@ impl Feed {
             stream,
             parser,
             tap,
+            labels: options.labels.clone(),
             carry: rest,
             carry_at: 0,
             offset,
@@ -218,6 +221,7 @@ impl Feed {
             frames: &mut batch.frames,
             most,
             tap: self.tap,
+            labels: self.labels.as_ref(),
             findings: &mut record.findings,
             stats: &mut record.stats,
         };
@@ -249,6 +253,7 @@ impl Feed {
             frames: &mut batch.frames,
             most: 0,
             tap: self.tap,
+            labels: self.labels.as_ref(),
             findings: &mut record.findings,
             stats: &mut record.stats,
         };

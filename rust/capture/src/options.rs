@@ -1,5 +1,7 @@
 //! Settings of a capture set, each with the origin of its default.
 
+use crate::labels::Labels;
+
 /// How a capture set reads. All limits are hard: reaching one is an error or a
 /// note, never silence.
 #[derive(Clone, Debug)]
@@ -28,6 +30,9 @@ pub struct Options {
     /// Most notes kept; further ones are only counted. 256 is a guess at what
     /// anybody will read.
     pub max_notes: usize,
+    /// Frames are labelled with the number that these give their interface, not with the tap
+    /// of their input. None by default.
+    pub labels: Option<Labels>,
 }
 
 impl Default for Options {
@@ -40,6 +45,7 @@ impl Default for Options {
             max_expanded_bytes: 1 << 40,
             max_open_files: 64,
             max_notes: 256,
+            labels: None,
         }
     }
 }

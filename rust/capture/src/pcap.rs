@@ -4,6 +4,7 @@
 use ctcpmon_core::frame::LinkType;
 use ctcpmon_core::time::{NANOS_PER_SECOND, Timestamp};
 
+use crate::labels::Label;
 use crate::notes::NoteKind;
 use crate::wire::{Packet, Parsed, Sink, Stop, Window, max_captured, u16_of, u32_of};
 
@@ -98,8 +99,22 @@ impl Pcap {
         }
     }
 
+    /// What frames are labelled with: the file is one interface, without a name.
+    fn label(&self, sink: &Sink<'_>) -> u16 {
+        sink.labels.map_or(sink.tap, |labels| {
+            let label = Label {
+                tap: sink.tap,
+                link: self.link,
+                snap: self.snap,
+                name: None,
+            };
+            labels.number(0, 0, label)
+        })
+    }
+
     fn walk<const BIG: bool>(&mut self, window: &Window<'_>, sink: &mut Sink<'_>) -> Parsed {
         let most = max_captured(self.link);
+        let tap = self.label(sink);
         let mut at = 0;
         while sink.has_room() {
             let rest = window.bytes.get(at..).unwrap_or_default();
@@ -166,6 +181,7 @@ impl Pcap {
                 captured,
                 original,
                 snap: self.snap,
+                tap,
             };
             sink.packet(window, at, &packet, &mut self.last);
             at += length;

@@ -4,6 +4,7 @@
 use ctcpmon_core::frame::{FrameMeta, LinkType};
 use ctcpmon_core::time::Timestamp;
 
+use crate::labels::Labels;
 use crate::notes::{Findings, NoteKind};
 use crate::stats::InterfaceStats;
 
@@ -65,6 +66,8 @@ pub(crate) struct Sink<'a> {
     /// Number of frames at which the batch is full.
     pub(crate) most: usize,
     pub(crate) tap: u16,
+    /// Number the interfaces, where the caller wants to tell them apart.
+    pub(crate) labels: Option<&'a Labels>,
     pub(crate) findings: &'a mut Findings,
     pub(crate) stats: &'a mut Vec<InterfaceStats>,
 }
@@ -79,6 +82,8 @@ pub(crate) struct Packet {
     pub(crate) original: u32,
     /// Snap length of the interface; 0 is none.
     pub(crate) snap: u32,
+    /// What its frames are labelled with.
+    pub(crate) tap: u16,
 }
 
 impl Sink<'_> {
@@ -112,7 +117,7 @@ impl Sink<'_> {
             captured_len: packet.captured,
             original_len: packet.original.max(packet.captured),
             link: packet.link,
-            tap: self.tap,
+            tap: packet.tap,
         });
     }
 

@@ -15,11 +15,12 @@ pub struct PcapngWriter<W> {
 }
 
 impl<W: Write> PcapngWriter<W> {
-    /// Writes the section header (pcapng draft section 4.1), length unspecified.
+    /// Writes the section header (pcapng draft section 4.1), length unspecified. `about` are
+    /// comments on all of it, `application` is what wrote it; each is cut at 65,535 bytes.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn new(out: W) -> io::Result<Self> {
+    pub fn new(out: W, about: &[&str], application: Option<&str>) -> io::Result<Self> {
         let mut writer = Self {
             out,
             interfaces: 0,
@@ -30,6 +31,13 @@ impl<W: Write> PcapngWriter<W> {
             .extend_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
         writer.block.extend_from_slice(&[1, 0, 0, 0]);
         writer.block.extend_from_slice(&(-1_i64).to_le_bytes());
+        for comment in about {
+            writer.option(1, comment);
+        }
+        if let Some(application) = application {
+            writer.option(4, application);
+        }
+        writer.end_options(!about.is_empty() || application.is_some());
         writer.flush_block(0x0a0d_0d0a)?;
         Ok(writer)
     }
@@ -48,14 +56,14 @@ impl<W: Write> PcapngWriter<W> {
         }
         // if_tsresol: nanoseconds.
         self.block.extend_from_slice(&[9, 0, 1, 0, 9, 0, 0, 0]);
-        self.block.extend_from_slice(&[0; 4]);
+        self.end_options(true);
         self.flush_block(1)?;
         let id = self.interfaces;
         self.interfaces = self.interfaces.saturating_add(1);
         Ok(id)
     }
 
-    /// Writes a frame (section 4.3). Times before 1970 are written as 1970; a
+    /// Writes a frame (section 4.3). Times before 1970 are written as 1970; each
     /// comment is cut at 65,535 bytes.
     ///
     /// # Errors
@@ -65,7 +73,7 @@ impl<W: Write> PcapngWriter<W> {
         &mut self,
         interface: u32,
         frame: &Frame<'_>,
-        comment: Option<&str>,
+        comments: &[&str],
     ) -> io::Result<()> {
         let captured = u32::try_from(frame.bytes.len())
             .ok()
@@ -83,10 +91,10 @@ impl<W: Write> PcapngWriter<W> {
         }
         self.block.extend_from_slice(frame.bytes);
         self.pad();
-        if let Some(comment) = comment {
+        for comment in comments {
             self.option(1, comment);
-            self.block.extend_from_slice(&[0; 4]);
         }
+        self.end_options(!comments.is_empty());
         self.flush_block(6)
     }
 
@@ -111,6 +119,13 @@ impl<W: Write> PcapngWriter<W> {
             .extend_from_slice(&(value.len() as u16).to_le_bytes());
         self.block.extend_from_slice(value.as_bytes());
         self.pad();
+    }
+
+    /// Ends the option list, where there is one.
+    fn end_options(&mut self, is_there: bool) {
+        if is_there {
+            self.block.extend_from_slice(&[0; 4]);
+        }
     }
 
     fn pad(&mut self) {

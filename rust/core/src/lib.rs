@@ -18,6 +18,7 @@ pub mod frame;
 mod prefetch;
 pub mod segment;
 pub mod session;
+pub mod slice;
 pub mod stats;
 pub mod tap;
 pub mod taps;

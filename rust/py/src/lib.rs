@@ -17,6 +17,7 @@ mod lines;
 mod live;
 mod replay;
 mod rows;
+mod slice;
 mod stats;
 
 use pyo3::create_exception;
@@ -61,6 +62,8 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<stats::Note>()?;
     m.add_class::<stats::Stats>()?;
     m.add_class::<replay::Replay>()?;
+    m.add_class::<slice::Sliced>()?;
+    m.add_function(wrap_pyfunction!(slice::slice_captures, m)?)?;
     #[cfg(target_os = "linux")]
     {
         m.add_class::<live::Interface>()?;

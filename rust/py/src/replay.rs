@@ -14,11 +14,12 @@ use ctcpmon_runtime::LiveConfig;
 use ctcpmon_runtime::{Filter, News, Replay as Running, ReplayConfig, Source, tap_of};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBytes, PyTuple};
 
 use crate::CaptureError;
 use crate::device;
 use crate::rows::{Finding, Session};
+use crate::slice;
 use crate::stats::{self, Stats};
 
 /// Signals are looked at this often while waiting.
@@ -103,7 +104,7 @@ impl Replay {
     #[allow(clippy::too_many_arguments)]
     #[new]
     #[pyo3(signature = (paths, *, max_flow_mib=256, max_sessions=100_000, batch_frames=0,
-                        max_pending=10_000, speed=0.0, taps=None, filters=None))]
+                        max_pending=10_000, speed=0.0, taps=None, filters=None, keep_mib=0))]
     fn new(
         py: Python<'_>,
         paths: Vec<String>,
@@ -114,6 +115,7 @@ impl Replay {
         speed: f64,
         taps: Option<Vec<String>>,
         filters: Option<Vec<(u16, Vec<Words>)>>,
+        keep_mib: usize,
     ) -> PyResult<Self> {
         if max_flow_mib == 0 || max_sessions == 0 {
             return Err(PyValueError::new_err(
@@ -140,6 +142,7 @@ impl Replay {
                 max_sessions,
             },
             has_two_taps: sides.is_some(),
+            keep_bytes: keep_mib.saturating_mul(1 << 20),
             batch_frames,
             max_pending,
             speed,
@@ -155,7 +158,7 @@ impl Replay {
     #[staticmethod]
     #[pyo3(signature = (interfaces, *, ring_mib=64, rings=1, is_promiscuous=true, filters=vec![],
                         account=None, max_flow_mib=256, max_sessions=100_000,
-                        max_pending=10_000))]
+                        max_pending=10_000, keep_mib=0))]
     fn live(
         py: Python<'_>,
         interfaces: Vec<String>,
@@ -167,6 +170,7 @@ impl Replay {
         max_flow_mib: usize,
         max_sessions: usize,
         max_pending: usize,
+        keep_mib: usize,
     ) -> PyResult<Self> {
         let rings = crate::live::open(&LiveConfig {
             interfaces,
@@ -184,6 +188,7 @@ impl Replay {
                 max_sessions,
             },
             has_two_taps: false,
+            keep_bytes: keep_mib.saturating_mul(1 << 20),
             batch_frames: 0,
             max_pending,
             speed: 0.0,
@@ -264,6 +269,26 @@ impl Replay {
         let id = u64::from_str_radix(session_id, 16).ok()?;
         py.detach(|| self.running.session(id))
             .map(|s| Session::new(Box::new(s), None))
+    }
+
+    #[pyo3(signature = (session_ids, wanted, marks, *, about, application))]
+    fn slice<'py>(
+        &self,
+        py: Python<'py>,
+        session_ids: Vec<String>,
+        wanted: Vec<slice::Session>,
+        marks: Vec<slice::Remark>,
+        about: Vec<String>,
+        application: String,
+    ) -> PyResult<(Bound<'py, PyBytes>, slice::Sliced)> {
+        let ids: Vec<u64> = session_ids
+            .iter()
+            .filter_map(|id| u64::from_str_radix(id, 16).ok())
+            .collect();
+        let config = slice::config(wanted, marks, about, application)?;
+        let made = py.detach(|| self.running.slice(&ids, config));
+        let (bytes, sliced) = made.map_err(slice::refused)?;
+        Ok((PyBytes::new(py, &bytes), sliced.into()))
     }
 
     fn set_speed(&self, speed: f64) {

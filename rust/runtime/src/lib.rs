@@ -9,6 +9,7 @@
 //! ```
 
 mod filter;
+mod kept;
 #[cfg(target_os = "linux")]
 mod live;
 mod observers;
@@ -18,6 +19,7 @@ mod pages;
 mod reader;
 mod replay;
 mod report;
+mod slice;
 
 pub use filter::{Filter, Unfit};
 #[cfg(target_os = "linux")]
@@ -27,3 +29,4 @@ pub use observers::{News, tap_of};
 pub use pages::HugePages;
 pub use replay::{Polled, Replay, ReplayConfig, Source};
 pub use report::Report;
+pub use slice::{SliceConfig, SliceError, Sliced, Slicer};

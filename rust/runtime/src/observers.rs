@@ -11,6 +11,7 @@ use ctcpmon_core::taps::{Counters, EspSighting, MatchedPair, Side, TapMatcher};
 use ctcpmon_core::time::Timestamp;
 use ctcpmon_core::{Config, Engine, Event};
 
+use crate::kept::Kept;
 use crate::reader::Batch;
 
 /// One thing that a run has to say.
@@ -46,19 +47,26 @@ pub(crate) struct Observers {
     engines: Vec<Engine>,
     matcher: Option<TapMatcher>,
     news: Vec<News>,
+    /// Recent frames of tunnel sessions; none when they are not kept.
+    kept: Option<Kept>,
 }
 
 impl Observers {
-    pub(crate) fn new(config: Config, has_two_taps: bool) -> Self {
+    /// Engines with `keep_bytes` of memory for recent frames of tunnel sessions; 0: none.
+    pub(crate) fn new(config: Config, has_two_taps: bool, keep_bytes: usize) -> Self {
         let mut engines = vec![Engine::new(config)];
         if has_two_taps {
             engines.push(Engine::new(config));
             engines.iter_mut().for_each(Engine::note_sightings);
         }
+        if keep_bytes > 0 {
+            engines.iter_mut().for_each(Engine::note_members);
+        }
         Self {
             engines,
             matcher: has_two_taps.then(TapMatcher::default),
             news: Vec::new(),
+            kept: (keep_bytes > 0).then(|| Kept::new(keep_bytes)),
         }
     }
 
@@ -88,7 +96,14 @@ impl Observers {
                 engine.push_prepared(frames, prepared);
             }
             ([engine], None) => engine.push(frames),
-            _ => frames.iter().for_each(|frame| self.push_frame(&frame)),
+            _ => return frames.iter().for_each(|frame| self.push_frame(&frame)),
+        }
+        if let ([engine], Some(kept)) = (self.engines.as_mut_slice(), &mut self.kept) {
+            for member in engine.drain_members() {
+                if let Some(meta) = frames.frames.get(member.frame) {
+                    kept.put(member.session, &frames.frame(meta));
+                }
+            }
         }
     }
 
@@ -109,6 +124,11 @@ impl Observers {
             return;
         };
         engine.push_frame(frame);
+        if let Some(kept) = &mut self.kept {
+            for member in engine.drain_members() {
+                kept.put(member.session, frame);
+            }
+        }
         if self.matcher.is_some() {
             self.collect(side);
         }
@@ -166,6 +186,16 @@ impl Observers {
             let reports = matcher.drain().into_iter();
             self.news.extend(reports.map(|r| News::Device(Box::new(r))));
         }
+    }
+
+    /// Recent frames of tunnel sessions, where they are kept.
+    pub(crate) fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
+    }
+
+    /// Hands them over.
+    pub(crate) fn take_kept(&mut self) -> Option<Kept> {
+        self.kept.take()
     }
 
     pub(crate) fn engines(&self) -> &[Engine] {

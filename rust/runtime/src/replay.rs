@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use ctcpmon_capture::Input;
+use ctcpmon_capture::{FrameBatch, Input};
 use ctcpmon_core::Config;
 use ctcpmon_core::detect::Verdict;
 use ctcpmon_core::engine::Order;
@@ -19,10 +19,12 @@ use ctcpmon_core::session::Session;
 use ctcpmon_core::time::Timestamp;
 
 use crate::filter::Filter;
+use crate::kept::Kept;
 use crate::observers::{News, Observers};
 use crate::pace::Pace;
 use crate::reader::{Batch, LastWords, Read, Reader};
 use crate::report::Report;
+use crate::slice::{SliceConfig, SliceError, Sliced, slice_kept};
 
 /// How often the report is made anew; a screen reads it at 5 Hz.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -50,6 +52,8 @@ pub struct ReplayConfig {
     pub engine: Config,
     /// The inputs come from two taps, labelled by [`crate::tap_of`].
     pub has_two_taps: bool,
+    /// Memory for recent frames of tunnel sessions, bytes; 0: none are kept.
+    pub keep_bytes: usize,
     /// Frames per batch; 0: the default.
     pub batch_frames: usize,
     /// Events that may wait for `poll`; at least 1.
@@ -78,6 +82,7 @@ enum Request {
         answer: Sender<Vec<Session>>,
     },
     Session(u64, Sender<Vec<Session>>),
+    Frames(Vec<u64>, Sender<FrameBatch>),
 }
 
 #[derive(Default)]
@@ -85,6 +90,8 @@ struct State {
     pending: VecDeque<News>,
     requests: VecDeque<Request>,
     report: Arc<Report>,
+    /// What was kept of the frames when the run ended.
+    kept: Option<Kept>,
     opened: Option<Result<(), String>>,
     error: Option<String>,
     finished: bool,
@@ -223,17 +230,41 @@ impl Replay {
         self.ask(|answer| Request::Session(id, answer)).pop()
     }
 
-    fn ask(&self, request: impl FnOnce(Sender<Vec<Session>>) -> Request) -> Vec<Session> {
+    fn ask<T: Default>(&self, request: impl FnOnce(Sender<T>) -> Request) -> T {
         let (answer, answered) = bounded(1);
         {
             let mut state = self.shared.lock();
             if state.finished {
-                return Vec::new();
+                return T::default();
             }
             state.requests.push_back(request(answer));
             self.shared.room.notify_all();
         }
         answered.recv_timeout(ANSWER_WITHIN).unwrap_or_default()
+    }
+
+    /// A slice of what is kept of the frames of `sessions`; empty where nothing is.
+    ///
+    /// # Errors
+    /// None but for a slice above 4 GiB.
+    pub fn slice(
+        &self,
+        sessions: &[u64],
+        config: SliceConfig,
+    ) -> Result<(Vec<u8>, Sliced), SliceError> {
+        let after_the_end = || {
+            let state = self.shared.lock();
+            let kept = state.kept.as_ref();
+            kept.map(|kept| kept.frames_of(sessions))
+        };
+        let ask = || self.ask(|answer| Request::Frames(sessions.to_vec(), answer));
+        // The run may end while it is asked.
+        let frames = after_the_end()
+            .or_else(|| Some(ask()).filter(|frames| !frames.frames.is_empty()))
+            .or_else(after_the_end)
+            .unwrap_or_default();
+        let names = self.report().port_names();
+        Ok(slice_kept(&frames, &names, config)?)
     }
 
     /// Changes the speed.
@@ -276,7 +307,7 @@ impl Drop for Replay {
 }
 
 fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
-    let observers = Observers::new(config.engine, config.has_two_taps);
+    let observers = Observers::new(config.engine, config.has_two_taps, config.keep_bytes);
     let preparer = observers.preparer();
     let rejected = config.filter.is_some().then_some(0);
     let mut reader = match config.source {
@@ -467,6 +498,9 @@ impl Driver<'_> {
         if let Some(rejected) = self.rejected {
             report.add_filter(rejected, last);
         }
+        if let Some(kept) = self.observers.kept() {
+            report.add_kept(kept.counters());
+        }
         #[cfg(target_os = "linux")]
         if let Some(live) = &self.live {
             report.add_ports(live.ports());
@@ -525,6 +559,10 @@ impl Driver<'_> {
                 Some(Request::Session(id, answer)) => {
                     let _ = answer.send(observers.session(id).cloned().into_iter().collect());
                 }
+                Some(Request::Frames(sessions, answer)) => {
+                    let kept = observers.kept();
+                    let _ = answer.send(kept.map(|k| k.frames_of(&sessions)).unwrap_or_default());
+                }
             }
         }
     }
@@ -539,5 +577,6 @@ impl Driver<'_> {
         report.sessions = before.sessions;
         report.by_state = before.by_state;
         self.show(report);
+        self.shared.lock().kept = self.observers.take_kept();
     }
 }

@@ -146,6 +146,20 @@ impl Report {
         self.unfit = last.and_then(|last| last.unfit);
     }
 
+    /// Interfaces of a live run by tap.
+    pub(crate) fn port_names(&self) -> Vec<String> {
+        #[cfg(target_os = "linux")]
+        return self.ports.iter().map(|port| port.name.clone()).collect();
+        #[cfg(not(target_os = "linux"))]
+        Vec::new()
+    }
+
+    /// Adds what is kept of recent frames; when nothing is, there are no such counters.
+    pub(crate) fn add_kept(&mut self, counters: [(&'static str, u64); 3]) {
+        let named = counters.map(|(name, value)| (name.to_owned(), value));
+        self.counters.extend(named);
+    }
+
     /// Adds what the interfaces of a live run say, and its sums to the counters.
     #[cfg(target_os = "linux")]
     pub(crate) fn add_ports(&mut self, ports: Vec<Port>) {

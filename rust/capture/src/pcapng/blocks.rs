@@ -5,6 +5,7 @@ use ctcpmon_core::frame::LinkType;
 
 use super::time::Clock;
 use super::{Pcapng, options};
+use crate::labels::Label;
 use crate::notes::NoteKind;
 use crate::stats::InterfaceStats;
 use crate::wire::{Packet, Sink, Window, max_captured, u16_of, u32_of, u64_of};
@@ -34,6 +35,8 @@ pub(super) struct Interface {
     link: LinkType,
     snap: u32,
     clock: Clock,
+    /// What its frames are labelled with.
+    tap: u16,
     /// Where its statistics lie, once stated.
     stats: Option<usize>,
 }
@@ -125,6 +128,7 @@ impl Pcapng {
             captured,
             original: u32_of([o0, o1, o2, o3], big),
             snap: interface.snap,
+            tap: interface.tap,
         };
         sink.packet(window, block.at, &packet, &mut self.last);
     }
@@ -156,6 +160,7 @@ impl Pcapng {
             captured,
             original,
             snap: 0,
+            tap: interface.tap,
         };
         sink.packet(window, block.at, &packet, &mut self.last);
     }
@@ -177,6 +182,7 @@ impl Pcapng {
         }
         let [k0, k1, _, _, s0, s1, s2, s3] = head;
         let (mut resolution, mut offset, mut sound) = (6, 0, true);
+        let mut name = None;
         sound &= options::walk(list, big, |code, value| match (code, value) {
             (9, &[byte]) => resolution = byte,
             (14, value) if value.len() == 8 => {
@@ -185,14 +191,27 @@ impl Pcapng {
                     .map_or(0, |eight| u64_of(*eight, big) as i64);
             }
             (9 | 14, _) => sound = false,
+            (2, value) => name = Some(value),
             _ => {}
         });
         if !sound {
             bad_options(block, sink);
         }
+        let link = LinkType(u16_of([k0, k1], big));
+        let snap = u32_of([s0, s1, s2, s3], big);
+        let tap = sink.labels.map_or(sink.tap, |labels| {
+            let label = Label {
+                tap: sink.tap,
+                link,
+                snap,
+                name: name.map(|name| String::from_utf8_lossy(name).into_owned()),
+            };
+            labels.number(self.sections, self.interfaces.len() as u32, label)
+        });
         self.interfaces.push(Interface {
-            link: LinkType(u16_of([k0, k1], big)),
-            snap: u32_of([s0, s1, s2, s3], big),
+            link,
+            snap,
+            tap,
             clock: Clock::new(resolution, offset),
             stats: None,
         });

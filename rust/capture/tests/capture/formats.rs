@@ -256,9 +256,9 @@ fn no_packets_is_fine() {
 #[test]
 fn written_slices_read_back() {
     let packets = packets(20, START, 1);
-    let mut writer = PcapngWriter::new(Vec::new()).unwrap();
-    let interface = writer.interface(LinkType(1), 0, Some("eth0")).unwrap();
     let long = "ü".repeat(40_000);
+    let mut writer = PcapngWriter::new(Vec::new(), &["about", &long], Some("a test")).unwrap();
+    let interface = writer.interface(LinkType(1), 0, Some("eth0")).unwrap();
     for (index, packet) in packets.iter().enumerate() {
         let frame = Frame {
             ts: Timestamp(packet.ts),
@@ -267,9 +267,9 @@ fn written_slices_read_back() {
             original_len: packet.original,
             bytes: &packet.data,
         };
-        let comment = [None, Some("a comment"), Some(long.as_str())][index % 3];
-        writer.packet(interface, &frame, comment).unwrap();
-        assert!(writer.packet(interface + 1, &frame, None).is_err());
+        let comments = &["a comment", long.as_str()][..index % 3];
+        writer.packet(interface, &frame, comments).unwrap();
+        assert!(writer.packet(interface + 1, &frame, &[]).is_err());
     }
     let got = read(&writer.finish().unwrap());
     assert_eq!(got.frames, wanted(&packets));

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use ctcpmon_capture::{CaptureSet, FrameBatch, Input, Options, Progress, open};
+use ctcpmon_capture::{CaptureSet, FrameBatch, Input, Labels, Options, Progress, open};
+use ctcpmon_core::frame::LinkType;
 use proptest::prelude::*;
 
-use crate::build::{Packet, Pcap, packets, pcap, pcapng};
+use crate::build::{Ng, Packet, Pcap, packets, pcap, pcapng};
 use crate::compression::{gzip, lz4, zstd};
 use crate::read::{Chunks, Got, Outcome, drain, files, folder, read_files, wanted};
 
@@ -305,4 +306,45 @@ proptest! {
         let times: Vec<_> = got.frames.iter().map(|frame| frame.ts - START).collect();
         prop_assert_eq!(times, steps);
     }
+}
+
+#[test]
+fn interfaces_of_several_files_are_told_apart() {
+    let mut two = Ng::new(false);
+    let name = two.option(2, b"eth5");
+    let nanos = two.option(9, &[9]);
+    two.interface(113, 64, &[name, nanos].concat());
+    for packet in packets(40, START, 2_000) {
+        two.enhanced(0, packet.ts as u64, &packet.data, packet.original);
+    }
+    let contents = [
+        pcap(Pcap::Nanos, true, &packets(40, START + 1_000, 2_000)),
+        two.bytes,
+    ];
+    let folder = folder("labels");
+    let inputs: Vec<Input> = files(&folder, &contents)
+        .into_iter()
+        .zip(0..)
+        .map(|(path, tap)| Input::path(path, tap))
+        .collect();
+    let labels = Labels::default();
+    let options = Options {
+        labels: Some(labels.clone()),
+        batch_frames: 7,
+        ..Options::default()
+    };
+    let mut set = open(&inputs, &options).unwrap();
+    let mut batch = FrameBatch::default();
+    let mut seen = std::collections::BTreeMap::new();
+    while set.next_batch(&mut batch).unwrap() == Progress::More {
+        for frame in &batch.frames {
+            let label = labels.get(frame.tap).unwrap();
+            *seen.entry((label.tap, label.link, label.name)).or_insert(0) += 1;
+        }
+    }
+    let want = [
+        ((0, LinkType(1), None), 40),
+        ((1, LinkType(113), Some("eth5".to_owned())), 40),
+    ];
+    assert_eq!(seen, want.into());
 }

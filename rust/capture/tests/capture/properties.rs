@@ -1,7 +1,10 @@
 //! What holds for every input: no panic, an end, and frames that do not depend on
 //! how the bytes arrive.
 
-use ctcpmon_capture::{CaptureSet, Input, Options, open};
+use ctcpmon_capture::write::PcapngWriter;
+use ctcpmon_capture::{CaptureSet, FrameBatch, Input, Labels, Options, Progress, open};
+use ctcpmon_core::frame::{Frame, LinkType};
+use ctcpmon_core::time::Timestamp;
 use proptest::prelude::*;
 
 use crate::build::{Ng, Packet, Pcap, pcap, pcap_header, pcapng};
@@ -145,5 +148,56 @@ proptest! {
         let wanted = wanted(&packets);
         prop_assert_eq!(&read(&pcap(Pcap::Nanos, big, &packets)).frames, &wanted);
         prop_assert_eq!(&read(&pcapng(big, &packets)).frames, &wanted);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back(
+        packets in any_packets(),
+        names in prop::collection::vec(prop::option::of(".{0,80}"), 1..5),
+        remark in ".{0,300}",
+        about in ".{0,300}",
+    ) {
+        let mut writer = PcapngWriter::new(Vec::new(), &[&about], Some(&remark)).unwrap();
+        let link = |at: usize| LinkType([1, 101, 113, 276][at]);
+        for (at, name) in names.iter().enumerate() {
+            writer.interface(link(at), 0, name.as_deref()).unwrap();
+        }
+        for (number, packet) in packets.iter().enumerate() {
+            let at = number % names.len();
+            let remarks = vec![remark.as_str(); number % 3];
+            let frame = Frame {
+                ts: Timestamp(packet.ts),
+                link: link(at),
+                tap: 0,
+                original_len: packet.original,
+                bytes: &packet.data,
+            };
+            writer.packet(at as u32, &frame, &remarks).unwrap();
+        }
+        let bytes = writer.finish().unwrap();
+        let outcome = read(&bytes);
+        prop_assert_eq!(outcome.frames.len(), packets.len());
+        prop_assert!(outcome.errors.is_empty());
+
+        let labels = Labels::default();
+        let options = Options { labels: Some(labels.clone()), ..Options::default() };
+        let readers = vec![("test".to_owned(), Box::new(std::io::Cursor::new(bytes)) as Box<_>, 7)];
+        let mut set = CaptureSet::from_readers(readers, &options).unwrap();
+        let mut batch = FrameBatch::default();
+        let mut number = 0;
+        while set.next_batch(&mut batch).unwrap() == Progress::More {
+            for frame in batch.iter() {
+                let packet = &packets[number];
+                let at = number % names.len();
+                prop_assert_eq!(frame.ts.0, packet.ts);
+                prop_assert_eq!(frame.bytes, packet.data.as_slice());
+                prop_assert_eq!(frame.original_len, packet.original);
+                prop_assert_eq!(frame.link, link(at));
+                let label = labels.get(frame.tap).unwrap();
+                prop_assert_eq!((label.tap, label.link, label.name), (7, link(at), names[at].clone()));
+                number += 1;
+            }
+        }
+        prop_assert_eq!(number, packets.len());
     }
 }

@@ -6,11 +6,14 @@
 
 mod identities;
 mod judging;
+mod members;
 mod room;
 mod slots;
 mod timing;
 
 use self::identities::{Identities, Identity};
+pub use self::members::Member;
+use self::members::Members;
 use self::slots::Slots;
 use crate::clock::PacketClock;
 use crate::decode::{self, Disposition, decode};
@@ -157,6 +160,8 @@ pub struct Engine {
     prepared: Vec<Prepared>,
     /// ESP packets seen, when a second tap waits for them; `None` costs nothing.
     sightings: Option<Vec<EspSighting>>,
+    /// Which frames were of tunnel sessions, when somebody keeps them; `None` costs nothing.
+    members: Option<Members>,
 }
 
 impl Engine {
@@ -180,6 +185,7 @@ impl Engine {
             first_seen: None,
             prepared: Vec::new(),
             sightings: None,
+            members: None,
         }
     }
 
@@ -437,6 +443,11 @@ impl Engine {
             && !matches!(effect, Effect::SpanCopy | Effect::NewGeneration(_))
         {
             read_esp(&slot.session, dir, s, noted);
+        }
+        if let Some(members) = &mut self.members
+            && !matches!(effect, Effect::NewGeneration(_))
+        {
+            members.note(self.stats.counters.frames, slot.session.id);
         }
         match effect {
             Effect::Measured => {}
