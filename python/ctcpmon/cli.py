@@ -17,6 +17,7 @@ import click
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
+from ctcpmon.serve_commands import COMMANDS as SERVE_COMMANDS
 
 if TYPE_CHECKING:
     from ctcpmon.capture_filter import Program
@@ -162,7 +163,7 @@ def cli() -> None:
     """
 
 
-for _command in (live, ifaces, doctor):
+for _command in (live, ifaces, doctor, *SERVE_COMMANDS):
     cli.add_command(_command)
 
 
