@@ -203,4 +203,42 @@ def _socket_that_is_there() -> str:
     return ours if ours is not None and Path(ours).exists() else _SERVICE_SOCKET
 
 
-COMMANDS: tuple[click.Command, ...] = (serve, attach)
+@click.command()
+@click.argument("path", required=False, type=click.Path(), metavar="[FILE]")
+@click.option("--since", metavar="TIME", help="2h, 7d, 2026-11-23 or 2026-11-23T02:58 (UTC).")
+@click.option("--until", metavar="TIME", help="Before this time.")
+@click.option("--type", "kind", type=click.Choice(["finding", "incident", "session", "device"]), default=None)
+@click.option("--session", metavar="ID", help="Only events of this session.")
+@click.option("--incident", metavar="ID", help="Only the incident and its findings.")
+@click.option("--min-severity", type=click.Choice(["info", "warning", "critical"]), default=None)
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N.")
+@click.option(
+    "-o", "--output", type=click.Choice(["jsonl", "table"]), default=None, help="Default: by terminal."
+)
+@click.option("-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML).")
+def history(path: str | None, output: str | None, config: str | None, **asked: Any) -> None:
+    """Find events in the history of ctcpmon serve, by time, type, session and incident.
+
+    FILE is [outputs.history] of the configuration unless it is named. It may be read while serve writes.
+    """
+    import sys
+
+    from ctcpmon.config import load_settings
+    from ctcpmon.history import HistoryQuery, moment, read, row
+
+    if path is None:
+        stored = load_settings(config).outputs.history
+        if stored is None:
+            message = "name the FILE, or a configuration with [outputs.history]"
+            raise click.UsageError(message)
+        path = stored.path
+    for name in ("since", "until"):
+        asked[name] = None if asked[name] is None else moment(asked[name])
+    is_table = output == "table" or (output is None and sys.stdout.isatty())
+    out = sys.stdout.buffer
+    for line in read(path, HistoryQuery(**asked)):
+        out.write((row(line).encode("utf-8") if is_table else line) + b"\n")
+    out.flush()
+
+
+COMMANDS: tuple[click.Command, ...] = (serve, attach, history)

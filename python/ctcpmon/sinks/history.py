@@ -124,8 +124,9 @@ class HistoryOutput:
                 break
             until = first + max((last - first + 1) // _PRUNE_SHARE, 1)
             self.pruned += self._base.execute("delete from events where number < ?", (until,)).rowcount
-        self._base.execute("pragma incremental_vacuum")
-        self._base.execute("pragma wal_checkpoint(truncate)")
+        # Each page is a step of its own, and ``execute`` takes one step of what answers nothing.
+        self._base.executescript("pragma incremental_vacuum")
+        self._base.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def _used_bytes(self) -> int:
         (pages,) = self._base.execute("pragma page_count").fetchone()
