@@ -59,6 +59,9 @@ class HistoryOutput:
         self._since_pruned = _PRUNE_EVERY
         self.pruned = 0
         """Events that were too old or too many."""
+        if os.path.islink(path):  # noqa: PTH114
+            # Root must not give away what a stranger's link points to.
+            raise OSError(0, "a symbolic link")
         try:
             self._base = sqlite3.connect(path, timeout=2.0, isolation_level=None, check_same_thread=False)
             self._prepare()
@@ -68,7 +71,7 @@ class HistoryOutput:
             if os.path.exists(name):  # noqa: PTH110
                 os.chmod(name, 0o640)  # noqa: PTH101
                 if owner is not None:
-                    os.chown(name, *owner)
+                    os.chown(name, *owner, follow_symlinks=False)
 
     def deliver(self, lines: Sequence[bytes]) -> int:
         """See ``Output``. One transaction."""
