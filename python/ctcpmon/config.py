@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from ctcpmon import defaults
 from ctcpmon.errors import SettingsError
+from ctcpmon.output_settings import Outputs
 from ctcpmon.platforms import PLATFORMS, family_of, nearest_platform
 from ctcpmon.text import clean
 
@@ -156,6 +157,8 @@ class Settings(_Part, frozen=True):
     limits: Limits = Limits()
     show_groups: bool = False
     """Put the VPN group name, which aggressive mode sends in clear, into session events."""
+    outputs: Outputs = Outputs()
+    """Of ``serve``."""
 
     @property
     def sensor(self) -> str:

@@ -224,7 +224,9 @@ class EventFactory:
         )
         return encode(event)
 
-    def stats(self, stats: Stats, diagnosis: Mapping[str, int]) -> bytes:
+    def stats(
+        self, stats: Stats, diagnosis: Mapping[str, int], outputs: Mapping[str, int] | None = None
+    ) -> bytes:
         """``ctcpmon.stats.v1``; counts the events numbered before it."""
         first, last = _maybe_time(stats.first_ns), _maybe_time(stats.last_ns)
         written = dict(self._written)
@@ -247,6 +249,7 @@ class EventFactory:
             "events": dict(sorted(written.items())),
             "sessions": {name: self._sessions[name] for name in STATES},
             "matching": None if stats.matching is None else _counts(stats.matching),
+            "outputs": None if outputs is None else _counts(outputs),
             "tap_gap_ratio": ratio(stats.tap_gap_ratio),
         }
         return self._line("stats", time=last, subject=None, data=data)

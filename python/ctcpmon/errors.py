@@ -6,6 +6,7 @@ The message of each is one complete line for a person; the command line prints i
 from __future__ import annotations
 
 __all__ = [
+    "AttachError",
     "CaptureRefusedError",
     "CtcpmonError",
     "EngineMissingError",
@@ -36,6 +37,10 @@ class InputError(CtcpmonError):
 
 class CaptureRefusedError(CtcpmonError):
     """There is no right to capture, no such interface, or one whose frames cannot be decoded."""
+
+
+class AttachError(CtcpmonError):
+    """No run answers at the socket, or one of another version."""
 
 
 class SettingsError(CtcpmonError):

@@ -436,6 +436,10 @@ class StatsData(_Part, frozen=True):
     events: Annotated[dict[str, Count], Meta(description="events written before this, by type")]
     sessions: Annotated[dict[str, Count], Meta(description="ended sessions by last state")]
     matching: Annotated[dict[str, Count], Meta(description="packets matched across two taps")] | None = None
+    outputs: (
+        Annotated[dict[str, Count], Meta(description="serve: events by output delivered, lost, waiting")]
+        | None
+    ) = None
     tap_gap_ratio: Ratio | None = None
 
 

@@ -9,6 +9,7 @@ import os
 import sys
 
 from ctcpmon.errors import (
+    AttachError,
     CaptureRefusedError,
     CtcpmonError,
     EngineMissingError,
@@ -29,6 +30,7 @@ _ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
     (PartMissingError, ExitCode.PART_MISSING),
     (CaptureRefusedError, ExitCode.CAPTURE),
     (InputError, ExitCode.INPUT),
+    (AttachError, ExitCode.INPUT),
     (SettingsError, ExitCode.USAGE),
     (FilterError, ExitCode.USAGE),
     (FixError, ExitCode.USAGE),

@@ -20,7 +20,7 @@ from ctcpmon.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Protocol
 
     from ctcpmon.defaults import AnySettings
@@ -93,12 +93,21 @@ class Pipeline:
     """
 
     def __init__(
-        self, source: Source, settings: AnySettings, *, version: str, has_two_taps: bool = False
+        self,
+        source: Source,
+        settings: AnySettings,
+        *,
+        version: str,
+        has_two_taps: bool = False,
+        boot: str = "replay",
+        outputs: Callable[[], Mapping[str, int]] | None = None,
     ) -> None:
+        """``boot`` names the run in ids of events; ``outputs`` gives the counters of what writes them."""
         self._source = source
+        self._outputs = outputs
         taps = TAP_SIDES if has_two_taps else {}
         self._factory = EventFactory(
-            version=version, sensor=settings.sensor, taps=taps, show_groups=settings.show_groups
+            version=version, sensor=settings.sensor, boot=boot, taps=taps, show_groups=settings.show_groups
         )
         self._fixes = _Fixes(settings)
         books = [IncidentBook(settings.limits, self._fixes.choose) for _ in taps or (None,)]
@@ -129,7 +138,8 @@ class Pipeline:
         counters: Counter[str] = Counter()
         for book in (self._books or {None: self.book}).values():
             counters.update(book.counters)
-        return Item(self._factory.stats(self._source.stats(), counters))
+        outputs = None if self._outputs is None else self._outputs()
+        return Item(self._factory.stats(self._source.stats(), counters, outputs))
 
     def _device(self, pair: DevicePair) -> Item:
         return Item(self._factory.device(pair), device=pair)

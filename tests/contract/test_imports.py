@@ -12,13 +12,21 @@ RULES = {
     "textual": ("tui/",),
     "rich": ("tui/",),
     "pyshark": ("dissect.py",),
-    "click": ("cli.py", "live_commands.py", "slice_commands.py"),
+    "click": ("cli.py", "live_commands.py", "serve_commands.py", "slice_commands.py"),
     "ctcpmon._ctcpmon": ("engine.py",),
-    "socket": (),
-    "subprocess": ("tui/clipboard.py",),
+    # A connection is made by the outputs of ``serve`` and for its screens, and nowhere else.
+    "socket": (
+        "metrics_server.py",
+        "notify.py",
+        "sinks/syslog.py",
+        "tui/remote_source.py",
+        "tui/screen_server.py",
+    ),
+    "subprocess": ("sinks/hook.py", "tui/clipboard.py"),
     "requests": (),
-    "urllib": (),
-    "http": (),
+    "urllib": ("sinks/webhook.py",),
+    "http": ("metrics_server.py", "sinks/webhook.py"),
+    "sqlite3": ("history.py", "sinks/history.py"),
 }
 
 

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from ctcpmon.capture_filter import Program
     from ctcpmon.capturing import LiveRequest
     from ctcpmon.tui.engine_source import EngineSource
+    from ctcpmon.tui.source import RunSource
     from ctcpmon.tui.view import View
 
 if find_spec("textual") is None:
     _MESSAGE = "textual is not installed"
     raise ImportError(_MESSAGE)
 
-__all__ = ["run_live", "run_replay"]
+__all__ = ["run_live", "run_remote", "run_replay"]
 
 _TEXTUAL_DEFAULTS = {
     "TEXTUAL_ANIMATIONS": "none",
@@ -85,9 +86,25 @@ def run_live(request: LiveRequest, *, settings: Settings, ascii_only: bool = Fal
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
 
 
+def run_remote(path: str, *, ascii_only: bool = False) -> int:
+    """Shows the run that serves at the socket ``path`` until the user leaves; the run goes on.
+
+    Raises ``AttachError`` before the screen opens.
+    """
+
+    def source_of(_opened: Sequence[str], _names: Mapping[str, str]) -> RunSource:
+        from ctcpmon.tui.remote_source import RemoteSource
+
+        is_far = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("TMUX"))
+        return RemoteSource(path, period_s=0.5 if is_far else 0.2)
+
+    code = _run((), source_of, ascii_only=ascii_only)
+    return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
+
+
 def _run(
     paths: Sequence[str],
-    source_of: Callable[[Sequence[str], Mapping[str, str]], EngineSource],
+    source_of: Callable[[Sequence[str], Mapping[str, str]], RunSource],
     *,
     ascii_only: bool,
 ) -> int:
@@ -114,7 +131,7 @@ def _run(
     return int(ExitCode.BUG if failed else code)
 
 
-def _code(reason: str | None, view: View, source: EngineSource) -> ExitCode:
+def _code(reason: str | None, view: View, source: RunSource) -> ExitCode:
     from ctcpmon.errors import CtcpmonError
 
     if source.failure is not None and not isinstance(source.failure, CtcpmonError):

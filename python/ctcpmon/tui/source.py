@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ctcpmon.tui.view import Query, View
 
-__all__ = ["SPEEDS", "ViewSource", "next_speed"]
+__all__ = ["SPEEDS", "RunSource", "ViewSource", "next_speed"]
 
 SPEEDS: tuple[float, ...] = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0, 0.0)
 """Steps of the speed keys, slow to fast; 0.0 is as fast as possible."""
@@ -31,6 +31,24 @@ class ViewSource(Protocol):
 
     def set_speed(self, speed: float) -> None:
         """Pace of the reading, 0.0 as fast as possible."""
+
+
+class RunSource(ViewSource, Protocol):
+    """A source that its user starts and ends."""
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it early."""
+
+    @property
+    def is_incomplete(self) -> bool:
+        """True when an input could not be read whole."""
+
+    def start(self) -> None:
+        """Begins. Raises ``CtcpmonError`` when it cannot."""
+
+    def close(self) -> None:
+        """Ends it, whatever happened."""
 
 
 def next_speed(speed: float, step: int) -> float:
