@@ -115,6 +115,8 @@ def run(request: ServeRequest) -> ExitCode:
             leaving.callback(screens.close)
         replay = leaving.enter_context(_source(request))
         fan.start()
+        # Also when the run ends in an error: what waits is delivered. A second time it does nothing.
+        leaving.callback(fan.close)
         if metrics is not None:
             metrics.start()
         if screens is not None:
