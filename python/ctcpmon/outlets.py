@@ -58,6 +58,7 @@ class Outlet:
         self._refusals = 0
         self._must_reopen = False
         self._ends_at: float | None = None
+        self._is_ending: Callable[[], bool] = bool
         self._thread = threading.Thread(target=self._run, name=f"ctcpmon-{name}", daemon=True)
 
     def start(self) -> None:
@@ -71,7 +72,8 @@ class Outlet:
             return
         with self._changed:
             for line in wanted:
-                while self._is_patient and self._is_full(line) and self._thread.is_alive():
+                # A full disk may stay full: the end is not waited for longer than it was asked for.
+                while self._waits(line):
                     self._changed.wait(0.5)
                 if self._is_full(line):
                     self._lose(1)
@@ -119,6 +121,14 @@ class Outlet:
                 f"{self.name}_waiting": len(self._lines),
                 f"{self.name}_failures": self._failures,
             }
+
+    def watch(self, is_ending: Callable[[], bool]) -> None:
+        """``is_ending`` says whether the run was asked to end; then nothing waits for room."""
+        self._is_ending = is_ending
+
+    def _waits(self, line: bytes) -> bool:
+        is_patient = self._is_patient and not self._is_ending()
+        return is_patient and self._is_full(line) and self._thread.is_alive()
 
     def _is_full(self, line: bytes) -> bool:
         return self._bytes + len(line) > self._max_bytes and bool(self._lines)
@@ -200,6 +210,11 @@ class FanOut:
         """Starts the threads: after the rights are given up, and not before."""
         for outlet in self._outlets:
             outlet.start()
+
+    def watch(self, is_ending: Callable[[], bool]) -> None:
+        """See ``Outlet.watch``."""
+        for outlet in self._outlets:
+            outlet.watch(is_ending)
 
     def write(self, lines: Sequence[bytes]) -> None:
         """See ``Sink``."""

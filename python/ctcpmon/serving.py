@@ -167,6 +167,7 @@ class _Serving:
 
     def run(self, interrupts: Interrupts, hangups: _Hangups) -> ExitCode:
         """To the end."""
+        self._fan.watch(lambda: interrupts.is_requested)
         self._drive(interrupts, hangups)
         self._is_done = True
         if self._request.stay:
