@@ -78,7 +78,7 @@ class Live:
     def status(self) -> dict[str, dict[str, str]]:
         """What the system says of each thread."""
         tasks = Path(f"/proc/{self.pid}/task")
-        return {task.name: _status(task / "status") for task in tasks.iterdir()}
+        return {task.name: _status(task / "status") for task in list(tasks.iterdir())}
 
     def __enter__(self) -> Self:
         return self.wait_until_it_listens()

@@ -55,6 +55,19 @@ def test_an_interface_made_anew_is_captured_again(wire: Wire) -> None:
     assert "down 3 times" in live.said[-1]
 
 
+def test_several_rings_say_that_they_cannot_follow(wire: Wire) -> None:
+    with Live(wire.monitor, MONITORED, "--rings", "2") as live, Sender(wire.sender) as sender:
+        assert sender.send(frame(1))
+        wire.cut()
+        # Long enough that every ring has heard of it.
+        time.sleep(0.5)
+        wire.lay()
+        assert live.wait() == 4
+    assert any("made anew" in words and "start again" in words for words in live.said)
+    # What came before is judged and written all the same.
+    assert live.counters()["frames"] == 1
+
+
 def test_a_second_of_silence_is_no_gap(wire: Wire) -> None:
     with Live(wire.monitor, MONITORED, *STATS) as live, Sender(wire.sender) as sender:
         assert sender.send(frame(1))

@@ -196,6 +196,9 @@ impl Ring {
     pub fn bind_again(&mut self) -> Result<bool, LiveError> {
         match Interface::named(&self.settings.name) {
             Some(now) if now.index != self.index => {
+                if self.settings.fanout.is_some() {
+                    return Err(LiveError::MadeAnew(now.name));
+                }
                 if now.link()? != self.link {
                     return Err(LiveError::LinkType {
                         name: now.name,
