@@ -49,7 +49,7 @@ def test_nothing_is_missing_when_the_kernel_drops(wire: Wire, frames: Frames, _r
             sent = sender.send_all(frames, packets=MANY)
         finally:
             os.kill(live.pid, signal.SIGCONT)
-        # On a core that is taken, with the engine awake.
+        # As fast as it goes, with the engine awake and the ring full at first.
         sent += sender.send_all(frames, packets=MANY)
         assert live.end() == 0
     received, measured, dropped = balance(live)
