@@ -87,21 +87,43 @@ def run(request: LiveRequest, sink: Sink) -> ExitCode:
     Whatever was received is judged and written before this returns. Raises ``CaptureRefusedError``,
     ``EngineMissingError``, ``OutputClosedError`` and ``OSError`` of the sink.
     """
+    from ctcpmon import engine
+
     with open_rings(request) as replay, Interrupts(_ENDING_SIGNALS) as interrupts:
         say(f"listening on {', '.join(request.interfaces)} as {who()}; Ctrl-C ends it")
         narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
+        pipeline = Pipeline(replay, request.settings, version=engine.__version__)
         try:
-            return _drive(request, replay, sink, narrator, interrupts)
+            code = _drive(request, replay, pipeline, sink, narrator=narrator, interrupts=interrupts)
+        except engine.CaptureError:
+            # An interface that cannot go on: the account of what was captured is owed all the same.
+            sink.write([pipeline.stats().line])
+            _conclude(replay, sink, narrator)
+            raise
         finally:
             narrator.clear()
+        _conclude(replay, sink, narrator)
+        return code
+
+
+def _conclude(replay: Replay, sink: Sink, narrator: Narrator) -> None:
+    narrator.clear()
+    sink.close()
+    stats = replay.stats()
+    narrator.close(stats)
+    for line in balance(stats):
+        say(line)
 
 
 def _drive(
-    request: LiveRequest, replay: Replay, sink: Sink, narrator: Narrator, interrupts: Interrupts
+    request: LiveRequest,
+    replay: Replay,
+    pipeline: Pipeline,
+    sink: Sink,
+    *,
+    narrator: Narrator,
+    interrupts: Interrupts,
 ) -> ExitCode:
-    from ctcpmon import engine
-
-    pipeline = Pipeline(replay, request.settings, version=engine.__version__)
     saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay)
     worst = SEVERITY_RANK["info"]
     started = told = time.monotonic()
@@ -122,12 +144,6 @@ def _drive(
             sink.write([pipeline.stats().line])
         if narrator.wants_progress:
             narrator.progress(replay.stats())
-    narrator.clear()
-    sink.close()
-    stats = replay.stats()
-    narrator.close(stats)
-    for line in balance(stats):
-        say(line)
     is_failed = request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]
     return ExitCode.FAIL_ON if is_failed else ExitCode.OK
 

@@ -22,6 +22,9 @@ pub enum LiveError {
     /// The filter was not compiled for its frames.
     #[error("{0}: the filter does not fit its frames")]
     NoFilter(String),
+    /// It is another one under the same name, and a socket cannot leave its group.
+    #[error("{0} was made anew, which several rings (--rings) cannot follow; start again")]
+    MadeAnew(String),
     /// A call failed.
     #[error("{name}: {what}: {source}")]
     Call {

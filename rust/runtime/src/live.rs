@@ -22,7 +22,7 @@ const WAIT: Duration = Duration::from_millis(20);
 const COUNT_EVERY: Duration = Duration::from_millis(500);
 /// A block that is not full is handed over within 50 ms; what was on the wire this long ago
 /// has been seen (twice that).
-const SEEN_AFTER_NS: i64 = 100_000_000;
+const SEEN_AFTER: Duration = Duration::from_millis(100);
 /// After the intake was closed, the block that was being filled is handed over within this.
 const LAST_BLOCK: Duration = Duration::from_millis(150);
 /// An interface that went away is looked for this often.
@@ -78,10 +78,11 @@ pub struct Port {
 struct Account {
     port: usize,
     counters: Counters,
-    /// Newest frame, and when it was taken.
+    /// Newest frame since the last gap, and when it was taken.
     newest: Option<(Timestamp, Instant)>,
-    /// The last look found nothing.
-    is_quiet: bool,
+    /// When the last look began, if it found nothing. Not the moment of asking: a process
+    /// that was stopped finds what came meanwhile only with its next look.
+    quiet: Option<Instant>,
     is_down: bool,
     downs: u64,
     driver_dropped: u64,
@@ -131,7 +132,6 @@ impl Live {
     /// The capture time before which every frame has been handed over, while nothing comes;
     /// none while an interface is down, or while nobody has seen a frame.
     pub(crate) fn silent_until(&self) -> Option<Timestamp> {
-        let now = Instant::now();
         let mut until: Option<Timestamp> = None;
         for account in &self.accounts {
             let one = lock(account);
@@ -141,12 +141,10 @@ impl Live {
             let Some((newest, at)) = one.newest else {
                 continue;
             };
-            let since = if one.is_quiet {
-                now.saturating_duration_since(at).as_nanos() as i64
-            } else {
-                0
-            };
-            let seen = newest.plus(since.saturating_sub(SEEN_AFTER_NS));
+            let since = one
+                .quiet
+                .map_or(Duration::ZERO, |quiet| quiet.saturating_duration_since(at));
+            let seen = newest.plus(since.as_nanos() as i64 - SEEN_AFTER.as_nanos() as i64);
             until = Some(until.map_or(seen, |other| other.min(seen)));
         }
         until
@@ -224,7 +222,7 @@ pub(crate) fn start(
                     port: *port,
                     counters: Counters::default(),
                     newest: None,
-                    is_quiet: true,
+                    quiet: None,
                     is_down: false,
                     downs: 0,
                     driver_dropped: 0,
@@ -242,7 +240,7 @@ pub(crate) fn start(
             before,
             counted: Instant::now(),
             closed: None,
-            after_gap: false,
+            gap: None,
             looked: Instant::now(),
         };
         let (preparer, full, empty) = (preparer.cloned(), full.clone(), empty.clone());
@@ -263,8 +261,8 @@ struct Thread {
     counted: Instant,
     /// When the intake was closed.
     closed: Option<Instant>,
-    /// Nothing was captured for a while before the next frame.
-    after_gap: bool,
+    /// When the interface went down, until a frame from behind the gap came.
+    gap: Option<Instant>,
     looked: Instant,
 }
 
@@ -280,7 +278,6 @@ impl Thread {
                     break;
                 }
             }
-            batch.after_gap = std::mem::take(&mut self.after_gap);
             let Batch {
                 frames, prepared, ..
             } = &mut batch;
@@ -312,14 +309,21 @@ impl Thread {
             if self.counted.elapsed() >= COUNT_EVERY {
                 self.count();
             }
+            let look = Instant::now();
             match self.ring.take(&mut batch.frames, WAIT)? {
                 Taken::Frames => {
                     let newest = batch.frames.frames.last().map(|meta| meta.ts);
                     let mut account = lock(&self.live.accounts[self.number]);
-                    account.is_quiet = false;
-                    account.is_down = false;
+                    account.quiet = None;
                     if let Some(ts) = newest {
-                        account.newest = Some((ts, Instant::now()));
+                        // The block that was being filled when the interface went down comes
+                        // after the word of it.
+                        let is_before_gap = self.gap.is_some_and(|at| at.elapsed() < SEEN_AFTER);
+                        if !is_before_gap {
+                            batch.after_gap = self.gap.take().is_some();
+                            account.is_down = false;
+                            account.newest = Some((ts, Instant::now()));
+                        }
                         return Ok(true);
                     }
                 }
@@ -329,7 +333,7 @@ impl Thread {
                     }
                     let is_down = {
                         let mut account = lock(&self.live.accounts[self.number]);
-                        account.is_quiet = true;
+                        account.quiet = Some(look);
                         account.is_down
                     };
                     if is_down && self.looked.elapsed() >= LOOK_EVERY {
@@ -337,10 +341,12 @@ impl Thread {
                     }
                 }
                 Taken::Down => {
-                    self.after_gap = true;
+                    self.gap = Some(Instant::now());
                     let mut account = lock(&self.live.accounts[self.number]);
                     account.downs += u64::from(!account.is_down);
                     account.is_down = true;
+                    // Silence is counted from a frame behind the gap on.
+                    account.newest = None;
                 }
             }
         }
@@ -370,5 +376,47 @@ impl Thread {
         if let Some(dropped) = dropped {
             account.driver_dropped = dropped.saturating_sub(self.before);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEWEST: Timestamp = Timestamp(1_000_000_000_000);
+
+    fn live(quiet_after: Option<Duration>, is_down: bool) -> Live {
+        let at = Instant::now();
+        Live {
+            names: vec!["m0".into()],
+            accounts: vec![Mutex::new(Account {
+                port: 0,
+                counters: Counters::default(),
+                newest: Some((NEWEST, at)),
+                quiet: quiet_after.map(|after| at + after),
+                is_down,
+                downs: 0,
+                driver_dropped: 0,
+            })],
+            stop: AtomicBool::new(false),
+        }
+    }
+
+    #[test]
+    fn silence_lasts_until_the_last_look_that_found_nothing() {
+        let until = live(Some(Duration::from_millis(2_500)), false).silent_until();
+        assert_eq!(until, Some(NEWEST.plus(2_400_000_000)));
+    }
+
+    #[test]
+    fn without_a_look_that_found_nothing_only_the_frames_tell() {
+        let until = live(None, false).silent_until();
+        assert_eq!(until, Some(NEWEST.plus(-100_000_000)));
+    }
+
+    #[test]
+    fn nobody_knows_what_passes_while_an_interface_is_down() {
+        let until = live(Some(Duration::from_secs(9)), true).silent_until();
+        assert_eq!(until, None);
     }
 }

@@ -1,0 +1,57 @@
+"""The screen of a live run in a real tmux: the interface is named, and the terminal is as before after it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tui.test_real_program import Pane, left_cleanly
+
+from .sender import Sender
+from .test_balance import frame
+from .wire import MONITORED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .wire import Wire
+
+
+@pytest.fixture
+def pane() -> Iterator[Pane]:
+    if shutil.which("tmux") is None or importlib.util.find_spec("textual") is None:
+        pytest.skip("LIVE SCREEN NOT TESTED: this machine lacks tmux (apt-get install tmux) or textual")
+    one = Pane((110, 30))
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.mark.parametrize("way", ["q", "C-c", signal.SIGTERM, signal.SIGHUP])
+def test_the_screen_of_an_interface(
+    wire: Wire, pane: Pane, tmp_path: Path, way: str | signal.Signals
+) -> None:
+    call = f"ip netns exec {wire.monitor} {sys.executable} -m ctcpmon live {MONITORED}"
+    pane.type(
+        f"clear; stty -g >{tmp_path}/before; sh -c 'echo $$ >{tmp_path}/pid; exec {call}'; echo code=$?; "
+        f"stty -g >{tmp_path}/after; cmp {tmp_path}/before {tmp_path}/after && echo terminal=same"
+    )
+    assert MONITORED in pane.wait("Waiting for the first packet")
+    with Sender(wire.sender) as sender:
+        for number in range(1_234):
+            assert sender.send(frame(number))
+    pane.wait("1,234")
+    if isinstance(way, str):
+        pane.key(way)
+    else:
+        os.kill(int((tmp_path / "pid").read_text()), way)
+    shown = left_cleanly(pane, 0)
+    assert f"{MONITORED}: 1,234 received, 1,234 measured, none dropped by the kernel" in shown
