@@ -108,6 +108,9 @@ class ReplayApp(App[str]):
 
     def tick(self) -> None:
         """Shows the newest view, if there is a new one."""
+        if not self.screen_stack:
+            # The app is on its way out; its clock may strike once more.
+            return
         screen = self.screen
         if self.desk.refresh() and isinstance(screen, ViewScreen):
             with self.batch_update():

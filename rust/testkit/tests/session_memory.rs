@@ -1,5 +1,5 @@
 //! What a healthy tunnel session holds, in the allocator's own bytes, and that a warm one
-//! allocates nothing. The flow record beside it (128 bytes and its index) is not in it: the
+//! allocates nothing. The flow record beside it (112 to 126 bytes with its index) is not in it: the
 //! table takes room for 16,384 of them at once.
 #![allow(
     unsafe_code,
