@@ -28,6 +28,8 @@ from ctcpmon.tui.screens.tap import TapScreen
 from ctcpmon.tui.widgets import RowList  # noqa: TC001  Textual reads the handlers' annotations
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from textual.screen import Screen
 
     from ctcpmon.tui.source import ViewSource
@@ -235,3 +237,22 @@ class ReplayApp(App[str]):
             except (RuntimeError, ValueError, NotImplementedError):
                 # Not the main thread: the host of the app handles signals.
                 return
+        self._mind_continue()
+
+    def _mind_continue(self) -> None:
+        """Lets SIGCONT start the screen anew behind a Ctrl-Z, and behind nothing else.
+
+        Textual takes every SIGCONT for the end of one. After a SIGSTOP it would start a second time, keep
+        the raw terminal as what to go back to, and never end for the threads of the first.
+        """
+        resume = signal.getsignal(signal.SIGCONT)
+        if not callable(resume):
+            return
+
+        def go_on(number: int, frame: FrameType | None) -> None:
+            if getattr(self._driver, "_must_signal_resume", True):
+                resume(number, frame)
+            else:
+                self.call_later(self.refresh, layout=True)
+
+        signal.signal(signal.SIGCONT, go_on)
