@@ -171,8 +171,9 @@ def says_what_replay_says(seen: Seen, path: Path) -> None:
     late = [at - when for (*_, when), (*_, at) in zip(sorted(due), sorted(came), strict=True)]
     print(f"findings came {min(late):.2f} to {max(late):.2f} s after their time")
     assert max(late) < SOON_S
-    # Verdicts are made at whole quarters of a second, and the wire is not the clock of the capture.
-    assert min(late) > -0.5
+    # A calm or stopped session is looked at once a second, at whole quarters, and the wire is not the
+    # clock of the capture: the same verdict may come a second and a quarter sooner.
+    assert min(late) > -1.3
 
 
 def test_the_demo_is_judged_live_as_in_a_replay(minute: Minute) -> None:
