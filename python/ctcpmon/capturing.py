@@ -5,6 +5,7 @@ The counterpart of ``replaying``: it ends when it is told to, and in between it 
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ctcpmon.rights import Account
     from ctcpmon.sinks import Sink
 
-__all__ = ["LiveRequest", "balance", "open_rings", "run"]
+__all__ = ["LiveRequest", "balance", "new_boot", "open_rings", "run"]
 
 _POLL_MS = 100
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -60,6 +61,11 @@ class LiveRequest(Record, frozen=True):
     is_live: bool = False
     """A line of progress may be drawn."""
     is_verbose: bool = False
+
+
+def new_boot() -> str:
+    """Names this start in the ids of its events: what an interface showed never comes again."""
+    return f"{int(time.time()):x}{os.getpid() % 4096:03x}"
 
 
 def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
@@ -92,7 +98,7 @@ def run(request: LiveRequest, sink: Sink) -> ExitCode:
     with open_rings(request) as replay, Interrupts(_ENDING_SIGNALS) as interrupts:
         say(f"listening on {', '.join(request.interfaces)} as {who()}; Ctrl-C ends it")
         narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
-        pipeline = Pipeline(replay, request.settings, version=engine.__version__)
+        pipeline = Pipeline(replay, request.settings, version=engine.__version__, boot=new_boot())
         try:
             code = _drive(request, replay, pipeline, sink, narrator=narrator, interrupts=interrupts)
         except engine.CaptureError:

@@ -7,13 +7,12 @@ what was received is judged and handed to the outputs, the outputs end.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ctcpmon.capturing import balance, open_rings
+from ctcpmon.capturing import balance, new_boot, open_rings
 from ctcpmon.errors import SettingsError
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
@@ -157,7 +156,7 @@ class _Serving:
             request.settings,
             version=self._version,
             # The run of an interface never comes again; that of a file gives the same events each time.
-            boot="replay" if request.live is None else f"{int(time.time()):x}{os.getpid() % 4096:03x}",
+            boot="replay" if request.live is None else new_boot(),
             outputs=fan.counters,
         )
         self._measured = 0.0
