@@ -14,9 +14,9 @@ from typing import Any
 
 from ctcpmon.community import community_id
 
-from tests.session_events import SessionLines, encode
+from tests.event_lines import EventLines, encode
 
-__all__ = ["SessionLines", "encode"]
+__all__ = ["EventLines", "encode"]
 
 T0 = 1_795_465_741_285_056_000
 SECOND = 1_000_000_000
@@ -494,7 +494,7 @@ def install() -> None:
         "Note",
         "Replay",
         "Session",
-        "SessionLines",
+        "EventLines",
         "Sliced",
         "Stats",
         "ThresholdInfo",

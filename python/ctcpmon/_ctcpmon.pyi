@@ -137,8 +137,11 @@ class Session:
     community_id: str | None  # Community ID v1 of the ends; None when they are of different IP versions
 
 @final
-class SessionLines:
-    """Writes the events of ended sessions, ``ctcpmon.session.v1``: their one producer."""
+class EventLines:
+    """Writes the events that come at the rate of flows: their one producer.
+
+    ``ctcpmon.session.v1`` of sessions that ended, ``ctcpmon.finding.v1``.
+    """
 
     def __init__(
         self,
@@ -148,10 +151,23 @@ class SessionLines:
         sensor: str,
         version: str,
         zones: Mapping[int, str],  # side of the device for each tap of a run with two
+        phrases: Mapping[str, tuple[str, bool, str]],  # by evidence: before, number has its unit, behind
         clean_group: Callable[[str], str] | None = None,  # None: VPN groups are not shown
     ) -> None: ...
-    def line(self, session: Session, number: int) -> bytes:
+    def session(self, session: Session, number: int) -> bytes:
         """One line of JSON, without the newline. ``number`` is that of the event."""
+
+    def finding(
+        self,
+        finding: Finding,
+        number: int,
+        *,
+        reason: str,  # these texts are written as they are, too
+        rule: bytes,  # JSON
+        incident: str | None,
+        fixes: Sequence[str],
+    ) -> bytes:
+        """The same for a finding."""
 
 @final
 class Finding:

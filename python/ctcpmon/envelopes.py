@@ -11,12 +11,11 @@ and compare what comes out of it. A field that is None is not known, and the enc
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
 
 from ctcpmon.addresses import ip_version
 from ctcpmon.diagnosis.causes import cause_of
-from ctcpmon.diagnosis.wording import evidence_words
-from ctcpmon.figures import count, maybe_count, number, port, ratio
+from ctcpmon.diagnosis.wording import PHRASES
+from ctcpmon.figures import count, maybe_count, port, ratio
 from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
 
@@ -24,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ctcpmon.diagnosis import Cycle, DeviceTimer, Incident, Severity
-    from ctcpmon.engine import DevicePair, Direction, Evidence, Finding, Session, Stats
+    from ctcpmon.diagnosis import Cause, Cycle, DeviceTimer, Incident, Severity
+    from ctcpmon.engine import DevicePair, Finding, Session, Stats
     from ctcpmon.events import TapSide
 
     Fields = dict[str, object]
@@ -33,19 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["EventFactory", "tap_of"]
 
 _SEVERITY_NUMBERS: dict[Severity, int] = {"critical": 99, "warning": 47, "info": 21}
-_VERDICT_SEVERITIES: dict[str, Severity] = {
-    "stalled": "critical",
-    "at_risk": "warning",
-    "suspect": "warning",
-}
 STATES = ("healthy", "at_risk", "suspect", "stalled", "unknown")
 STOPPED_SIDES = frozenset({"client", "headend", "both"})
 LOSS_SIDES = frozenset({"client", "headend", "sender"})
 SILENT_SIDES = frozenset({"client", "headend"})
 """Words of the contract; what the engine may say besides them is not known there."""
-
-_named = lru_cache(maxsize=1_024)(clean)
-"""For names of the engine, which come again and again."""
 
 
 class EventFactory:
@@ -76,12 +67,15 @@ class EventFactory:
             tap: {**self._observer, "ingress": {"zone": side}} for tap, side in (taps or {}).items()
         }
         self._encode = engine.encode
-        self._session_lines = engine.SessionLines(
+        self._said: dict[str, tuple[str, str, bytes]] = {}
+        """By detector: the reason, the reason when it cleared, the rule as JSON."""
+        self._lines = engine.EventLines(
             id_prefix=self._prefix,
             source=self._source,
             sensor=self._sensor,
             version=self._version,
             zones=dict(taps or {}),
+            phrases=PHRASES,
             clean_group=_clean_words if show_groups else None,
         )
         self._number = 0
@@ -107,47 +101,20 @@ class EventFactory:
         })  # fmt: skip
 
     def finding(self, finding: Finding, *, incident: str | None, fixes: tuple[str, ...]) -> bytes:
-        """``ctcpmon.finding.v1``."""
-        session = finding.session
-        network = _network(session)
-        cause = cause_of(finding.detector)
-        verdict = finding.verdict
-        is_healthy = verdict == "healthy"
-        data: Fields = {
-            "event": {
-                "kind": "event" if is_healthy else "alert",
-                "category": ("network",),
-                "severity": _SEVERITY_NUMBERS[_VERDICT_SEVERITIES.get(verdict, "info")],
-                "sequence": count(finding.seq),
-                "start": rfc3339(finding.since_ns),
-                "reason": f"cleared: {cause.title}" if is_healthy else cause.what,
-            },
-            "rule": _rule(finding.detector),
-            "observer": self._seen_by(tap_of(session)),
-            "network": network,
-            "source": _peer(session.client_ip, session.client_port, session.to_headend),
-            "destination": _peer(session.headend_ip, session.headend_port, session.to_client),
-            "ctcp": {
-                "session": clean(session.id, 32),
-                "generation": count(session.generation),
-                "verdict": _state(verdict),
-                "state": _state(session.state),
-                "confidence": ratio(finding.confidence) or 0.0,
-                "evidence": [_evidence(item) for item in finding.evidence],
-                "ruled_out": [_named(text, 200) for text in finding.ruled_out],
-                "fixes": fixes,
-                "stopped_side": _known(finding.stopped_side, STOPPED_SIDES),
-                "loss_side": _known(finding.loss_side, LOSS_SIDES),
-                "tap_gap_ratio": ratio(finding.tap_gap_ratio),
-                "incident": incident,
-            },
-        }
-        subject = network["community_id"]
-        return self._line(
-            "finding",
-            time=rfc3339(finding.ts_ns),
-            subject=subject if isinstance(subject, str) else None,
-            data=data,
+        """``ctcpmon.finding.v1``. An outage brings one for each session, so Rust writes."""
+        detector = finding.detector
+        said = self._said.get(detector)
+        if said is None:
+            cause = cause_of(detector)
+            said = self._said[detector] = (cause.what, f"cleared: {cause.title}", self._encode(_rule(cause)))
+        what, cleared, rule = said
+        return self._lines.finding(
+            finding,
+            self._next("finding"),
+            reason=cleared if finding.verdict == "healthy" else what,
+            rule=rule,
+            incident=incident,
+            fixes=fixes,
         )
 
     def incident(self, incident: Incident, tap: int | None = None) -> bytes:
@@ -162,7 +129,7 @@ class EventFactory:
                 "end": closed_at,
                 "reason": incident.what,
             },
-            "rule": _rule(incident.cause.detector),
+            "rule": _rule(incident.cause),
             "observer": self._seen_by(tap),
             "network": {
                 "transport": "tcp",
@@ -209,7 +176,7 @@ class EventFactory:
         """``ctcpmon.session.v1`` of a session that ended: they come at the rate of flows, so Rust writes."""
         self._sessions[session.state] += 1
         self._number += 1
-        return self._session_lines.line(session, self._number)
+        return self._lines.session(session, self._number)
 
     def device(self, pair: DevicePair) -> bytes:
         """``ctcpmon.device.v1``, in a run with two taps."""
@@ -268,38 +235,8 @@ def _clean_words(text: str) -> str:
     return clean(text, 64)
 
 
-def _rule(detector: str) -> Fields:
-    cause = cause_of(detector)
+def _rule(cause: Cause) -> Fields:
     return {"id": cause.detector, "name": cause.title, "ruleset": cause.signature or None}
-
-
-def _network(session: Session) -> Fields:
-    return {
-        "transport": "tcp",
-        "protocol": _named(session.protocol, 20),
-        "type": ip_version(session.client_ip),
-        "community_id": session.community_id,
-    }
-
-
-def _peer(ip: str, ip_port: int, sent: Direction) -> Fields:
-    return {
-        "ip": clean(ip, 45),
-        "port": port(ip_port),
-        "packets": count(sent.packets),
-        "bytes": count(sent.payload_bytes),
-    }
-
-
-def _evidence(evidence: Evidence) -> Fields:
-    return {
-        "name": _named(evidence.name, 64),
-        "unit": _named(evidence.unit, 20),
-        "text": evidence_words(evidence),
-        "value": number(evidence.value),
-        "time": _maybe_time(evidence.ts_ns),
-        "packet": evidence.packet,
-    }
 
 
 def _timer(timer: DeviceTimer | None) -> Fields | None:
@@ -333,10 +270,6 @@ def _counts(counts: Mapping[str, int]) -> Fields:
 
 def _maybe_time(time_ns: int | None) -> str | None:
     return None if time_ns is None else rfc3339(time_ns)
-
-
-def _state(value: str) -> str:
-    return value if value in STATES else "unknown"
 
 
 def _known(value: str | None, words: frozenset[str]) -> str | None:

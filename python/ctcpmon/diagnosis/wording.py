@@ -1,7 +1,8 @@
 """Numbers to words: evidence, sides, durations. Pure text, no grouping and no judging.
 
 ``TEMPLATES`` maps an evidence name of the engine to a phrase; a name without a template gets
-``name: value unit``, and a contract test lists the names that do.
+``name: value unit``, and a contract test lists the names that do. ``rust/events/src/phrases.rs`` puts numbers
+into them in the same way for the lines of findings; ``tests/contract/test_event_lines.py`` compares.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ctcpmon.engine import Evidence
 
 __all__ = [
+    "PHRASES",
     "TEMPLATES",
     "duration",
     "evidence_words",
@@ -59,9 +61,16 @@ TEMPLATES: dict[str, str] = {
     "untrailed_segments": "{v} without a trailer: the stream was cut anew",
 }
 
-_PARTS = {
-    name: template.partition("{v}" if "{v}" in template else "{n}") for name, template in TEMPLATES.items()
-}
+
+
+def _phrase(template: str) -> tuple[str, bool, str]:
+    has_unit = "{v}" in template
+    before, _, after = template.partition("{v}" if has_unit else "{n}")
+    return before, has_unit, after
+
+
+PHRASES = {name: _phrase(template) for name, template in TEMPLATES.items()}
+"""The same cut up: what stands before the number, whether its unit goes with it, what follows."""
 _IN_MS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 _RATIOS = {"ratio": 1.0, "pct": 0.01}
 _UNIT_WORDS = {
@@ -136,11 +145,11 @@ def _plain(value: float) -> str:
 def evidence_words(evidence: Evidence) -> str:
     """One piece of evidence as a phrase."""
     name, value = evidence.name, evidence.value
-    parts = _PARTS.get(name)
-    if parts is None:
+    phrase = PHRASES.get(name)
+    if phrase is None:
         return f"{clean(name, 40)}: {quantity(value, evidence.unit)}"
-    before, place, after = parts
-    return before + (quantity(value, evidence.unit) if place == "{v}" else _plain(value)) + after
+    before, has_unit, after = phrase
+    return before + (quantity(value, evidence.unit) if has_unit else _plain(value)) + after
 
 
 def loss_words(loss_side: str | None) -> str:

@@ -1,5 +1,5 @@
 //! JSON as the encoder of the other events (msgspec) writes it: no blanks, UTF-8 as it is, what is
-//! not known left out. `tests/contract/test_session_lines.py` holds both against each other.
+//! not known left out. `tests/contract/test_event_lines.py` holds both against each other.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! `ctcpmon.session.v1`: the line of a session that ended.
+//! What all lines begin with, and `ctcpmon.session.v1`: the line of a session that ended.
 
 use ctcpmon_core::ctcp::ike::exchange_name;
 use ctcpmon_core::detect::{Verdict, session_state, worst_state};
@@ -73,8 +73,30 @@ impl Lines {
         let mut line = Vec::with_capacity(USUAL_BYTES);
         let community = community_id(session.client(), session.server());
         let mut event = Object::new(&mut line);
+        self.envelope(&mut event, "session", number)
+            .time("time", session.last)
+            .maybe_text("subject", community.as_deref())
+            .object("data", |data| {
+                self.data(data, session, reason, community.as_deref(), group);
+            });
+        event.end();
+        line
+    }
+
+    /// What every event begins with.
+    pub(crate) fn envelope<'a, 'b>(
+        &self,
+        event: &'a mut Object<'b>,
+        kind: &str,
+        number: u64,
+    ) -> &'a mut Object<'b> {
+        let put = |out: &mut Vec<u8>, words: [&[u8]; 3]| {
+            out.push(b'"');
+            words.iter().for_each(|part| out.extend(*part));
+            out.push(b'"');
+        };
         event
-            .text("type", "ctcpmon.session.v1")
+            .with("type", |out| put(out, [b"ctcpmon.", kind.as_bytes(), b".v1"]))
             .text("specversion", "1.0")
             .with("id", |out| {
                 out.push(b'"');
@@ -83,14 +105,7 @@ impl Lines {
                 out.push(b'"');
             })
             .raw("source", &self.source)
-            .text("dataschema", "ctcpmon/session/v1")
-            .time("time", session.last)
-            .maybe_text("subject", community.as_deref())
-            .object("data", |data| {
-                self.data(data, session, reason, community.as_deref(), group);
-            });
-        event.end();
-        line
+            .with("dataschema", |out| put(out, [b"ctcpmon/", kind.as_bytes(), b"/v1"]))
     }
 
     fn data(
@@ -102,11 +117,6 @@ impl Lines {
         group: Option<&str>,
     ) {
         let (client, headend) = (session.client(), session.server());
-        let version = if client.addr.to_ip().is_ipv4() {
-            "ipv4"
-        } else {
-            "ipv6"
-        };
         let to_headend = Direction::of(session, TO_HEADEND);
         let to_client = Direction::of(session, TO_CLIENT);
         data.object("event", |event| {
@@ -117,15 +127,9 @@ impl Lines {
                 .time("start", session.first)
                 .time("end", session.last);
         })
-        .raw("observer", self.observer_of(session))
-        .object("network", |network| {
-            network
-                .text("transport", "tcp")
-                .text("protocol", reading::protocol(session))
-                .text("type", version)
-                .maybe_text("community_id", community);
-        })
-        .object("source", |source| peer(source, client, &to_headend))
+        .raw("observer", self.observer_of(session));
+        network(data, session, community);
+        data.object("source", |source| peer(source, client, &to_headend))
         .object("destination", |destination| {
             peer(destination, headend, &to_client);
         })
@@ -136,7 +140,7 @@ impl Lines {
     }
 
     /// The observer; with the side of the device where one tap of two saw the session.
-    fn observer_of(&self, session: &Session) -> &[u8] {
+    pub(crate) fn observer_of(&self, session: &Session) -> &[u8] {
         let mut taps = reading::taps(session);
         let (first, second) = (taps.next(), taps.next());
         self.observers
@@ -162,8 +166,8 @@ fn observer(origin: &Origin<'_>, zone: Option<&str>) -> Vec<u8> {
     json
 }
 
-/// That of the worst verdict: 99 critical, 47 warning, 21 info.
-fn severity(worst: Verdict) -> u64 {
+/// That of a verdict: 99 critical, 47 warning, 21 info.
+pub(crate) fn severity(worst: Verdict) -> u64 {
     match worst {
         Verdict::Stalled => 99,
         Verdict::AtRisk | Verdict::Suspect => 47,
@@ -171,7 +175,23 @@ fn severity(worst: Verdict) -> u64 {
     }
 }
 
-fn peer(peer: &mut Object<'_>, end: Endpoint, sent: &Direction) {
+/// The flow.
+pub(crate) fn network(data: &mut Object<'_>, session: &Session, community: Option<&str>) {
+    let version = if session.client().addr.to_ip().is_ipv4() {
+        "ipv4"
+    } else {
+        "ipv6"
+    };
+    data.object("network", |network| {
+        network
+            .text("transport", "tcp")
+            .text("protocol", reading::protocol(session))
+            .text("type", version)
+            .maybe_text("community_id", community);
+    });
+}
+
+pub(crate) fn peer(peer: &mut Object<'_>, end: Endpoint, sent: &Direction) {
     peer.text("ip", &end.addr.to_ip().to_string())
         .count("port", end.port)
         .count("packets", sent.packets)

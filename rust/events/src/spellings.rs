@@ -1,6 +1,6 @@
-//! Times, ratios, strings and flow hashes as Python writes them.
+//! Times, ratios, quantities, strings and flow hashes as Python writes them.
 //!
-//! `tests/contract/test_session_lines.py` makes the file and fails when it is not what the Python
+//! `tests/contract/test_event_lines.py` makes the file and fails when it is not what the Python
 //! functions say, so the two sides of the contract cannot drift apart.
 
 use ctcpmon_core::segment::{Addr, Endpoint};
@@ -8,6 +8,7 @@ use ctcpmon_core::time::Timestamp;
 
 use crate::community::community_id;
 use crate::json::Object;
+use crate::phrases;
 
 /// An object with one field, `x`, as JSON.
 fn with_field(write: impl for<'a, 'b> FnOnce(&'b mut Object<'a>) -> &'b mut Object<'a>) -> String {
@@ -51,6 +52,11 @@ fn spellings_are_those_of_python() {
                 let value = f64::from_bits(u64::from_str_radix(bits, 16).expect("64 bits"));
                 let ours = with_field(|o| o.maybe_ratio("x", Some(value)));
                 (ours, text.to_owned())
+            }
+            ["words", bits, unit, words] => {
+                let value = f64::from_bits(u64::from_str_radix(bits, 16).expect("64 bits"));
+                let ours = phrases::quantity(value, unit).replace(' ', "_");
+                (format!("{{\"x\":{ours}}}"), words.to_owned())
             }
             ["text", plain, json] => {
                 let plain = from_hex(plain.trim_end_matches('.'));

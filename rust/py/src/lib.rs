@@ -51,7 +51,7 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<catalogue::ThresholdInfo>()?;
     m.add_class::<catalogue::EvidenceInfo>()?;
     m.add_class::<catalogue::CounterInfo>()?;
-    m.add_class::<lines::SessionLines>()?;
+    m.add_class::<lines::EventLines>()?;
     m.add_class::<rows::Evidence>()?;
     m.add_class::<rows::Direction>()?;
     m.add_class::<rows::Session>()?;

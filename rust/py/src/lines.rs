@@ -1,30 +1,32 @@
-//! The lines of ended sessions, for Python to write as they are.
+//! The lines of findings and of ended sessions, for Python to write as they are.
 
 use std::collections::BTreeMap;
 
-use ctcpmon_events::{Lines, Origin, reading};
+use ctcpmon_events::{Lines, Origin, Phrase, Phrases, Said, reading};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::rows::Session;
+use crate::rows::{Finding, Session};
 
 #[pyclass(frozen, module = "ctcpmon._ctcpmon")]
-pub struct SessionLines {
+pub struct EventLines {
     lines: Lines,
+    phrases: Phrases,
     /// Makes the name of a group safe for a terminal; none: groups are not shown.
     clean_group: Option<Py<PyAny>>,
 }
 
 #[pymethods]
-impl SessionLines {
+impl EventLines {
     #[new]
-    #[pyo3(signature = (*, id_prefix, source, sensor, version, zones, clean_group=None))]
+    #[pyo3(signature = (*, id_prefix, source, sensor, version, zones, phrases, clean_group=None))]
     fn new(
         id_prefix: &str,
         source: &str,
         sensor: &str,
         version: &str,
         zones: BTreeMap<u16, String>,
+        phrases: BTreeMap<String, (String, bool, String)>,
         clean_group: Option<Py<PyAny>>,
     ) -> Self {
         let zones: Vec<_> = zones.iter().map(|(tap, zone)| (*tap, &**zone)).collect();
@@ -35,10 +37,49 @@ impl SessionLines {
             version,
             zones: &zones,
         });
-        Self { lines, clean_group }
+        let phrases = phrases
+            .into_iter()
+            .map(|(name, (before, has_unit, after))| {
+                let phrase = Phrase {
+                    before,
+                    has_unit,
+                    after,
+                };
+                (name, phrase)
+            })
+            .collect();
+        Self {
+            lines,
+            phrases,
+            clean_group,
+        }
     }
 
-    fn line<'py>(
+    #[pyo3(signature = (finding, number, *, reason, rule, incident, fixes))]
+    fn finding<'py>(
+        &self,
+        py: Python<'py>,
+        finding: &Finding,
+        number: u64,
+        reason: &str,
+        rule: &[u8],
+        incident: Option<&str>,
+        fixes: Vec<String>,
+    ) -> Bound<'py, PyBytes> {
+        let said = Said {
+            reason,
+            rule,
+            incident,
+            fixes: &fixes,
+            phrases: &self.phrases,
+        };
+        let line = self
+            .lines
+            .finding(number, &finding.found(finding.session()), &said);
+        PyBytes::new(py, &line)
+    }
+
+    fn session<'py>(
         &self,
         py: Python<'py>,
         session: &Session,

@@ -7,7 +7,8 @@ use ctcpmon_core::ctcp::ike::exchange_name;
 use ctcpmon_core::detect::{DETECTORS, Judgement, LossSide, Side, session_state, worst_state};
 use ctcpmon_core::engine::{EndReason, Finding as CoreFinding};
 use ctcpmon_core::session::{Session as CoreSession, TO_CLIENT, TO_HEADEND, certainty};
-use ctcpmon_events::{community_id, reading};
+use ctcpmon_core::time::Timestamp;
+use ctcpmon_events::{Found, community_id, reading};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple};
@@ -345,16 +346,28 @@ impl Finding {
             evidence: PyOnceLock::new(),
         })
     }
+
+    /// What the line of it is made from.
+    pub(crate) fn found<'a>(&'a self, session: &'a Session) -> Found<'a> {
+        Found {
+            seq: self.seq,
+            at: Timestamp(self.ts_ns),
+            judgement: &self.judgement,
+            session: session.core(),
+            tap_gap_ratio: self.tap_gap_ratio,
+        }
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        self.session.get()
+    }
 }
 
 #[pymethods]
 impl Finding {
     #[getter]
     fn since_ns(&self) -> i64 {
-        match self.judgement.since.0 {
-            0 => self.ts_ns,
-            since => since,
-        }
+        self.found(self.session.get()).since().0
     }
 
     #[getter]

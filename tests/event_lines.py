@@ -1,7 +1,7 @@
-"""The event of an ended session made from its row: what ``ctcpmon.session.v1`` says, in plain Python.
+"""The events of findings and of ended sessions made from their rows, in plain Python.
 
-The program writes it in Rust. This is the second opinion: the fake engine uses it, and
-``tests/contract/test_session_lines.py`` holds the lines of the real engine against it, byte by byte.
+The program writes them in Rust. This is the second opinion: the fake engine uses it, and
+``tests/contract/test_event_lines.py`` holds the lines of the real engine against it, byte by byte.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import msgspec
 from ctcpmon import events
 from ctcpmon.addresses import ip_version
 from ctcpmon.community import community_id
+from ctcpmon.diagnosis.wording import PHRASES, evidence_words
+from ctcpmon.figures import number
 from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from ctcpmon.engine import Direction, Session
+    from ctcpmon.engine import Direction, Evidence, Finding, Session
 
 _SEVERITIES = {"stalled": 99, "at_risk": 47, "suspect": 47}
 
@@ -35,8 +37,8 @@ def _without_none(node: object) -> object:
     return [_without_none(item) for item in node] if isinstance(node, list | tuple) else node
 
 
-class SessionLines:
-    """The same calls as ``_ctcpmon.SessionLines``."""
+class EventLines:
+    """The same calls as ``_ctcpmon.EventLines``."""
 
     def __init__(
         self,
@@ -46,16 +48,69 @@ class SessionLines:
         sensor: str,
         version: str,
         zones: Mapping[int, events.TapSide],
+        phrases: Mapping[str, tuple[str, bool, str]],
         clean_group: Callable[[str], str] | None = None,
     ) -> None:
         self._id_prefix = id_prefix
         self._source = source
         self._observer = events.Observer(name=sensor, product="ctcpmon", version=version)
         self._zones = zones
+        assert phrases is PHRASES
         self._clean_group = clean_group
 
-    def line(self, session: Session, number: int) -> bytes:
+    def session(self, session: Session, number: int) -> bytes:
         return events.encode(self.event(session, number))
+
+    def finding(
+        self,
+        finding: Finding,
+        number: int,
+        *,
+        reason: str,
+        rule: bytes,
+        incident: str | None,
+        fixes: Sequence[str],
+    ) -> bytes:
+        session = finding.session
+        network = _network(session)
+        event = events.FindingEvent(
+            specversion="1.0",
+            id=f"{self._id_prefix}{number}",
+            source=self._source,
+            dataschema="ctcpmon/finding/v1",
+            time=rfc3339(finding.ts_ns),
+            subject=network.community_id,
+            data=events.FindingData(
+                event=events.EventInfo(
+                    kind="event" if finding.verdict == "healthy" else "alert",
+                    category=("network",),
+                    severity=_SEVERITIES.get(finding.verdict, 21),
+                    sequence=_count(finding.seq),
+                    start=rfc3339(finding.since_ns),
+                    reason=reason,
+                ),
+                rule=msgspec.json.decode(rule, type=events.Rule),
+                observer=self._seen_by(session.taps),
+                network=network,
+                source=_peer(session.client_ip, session.client_port, session.to_headend),
+                destination=_peer(session.headend_ip, session.headend_port, session.to_client),
+                ctcp=events.CtcpFinding(
+                    session=clean(session.id, 32),
+                    generation=_count(session.generation),
+                    verdict=_state(finding.verdict),
+                    state=_state(session.state),
+                    confidence=ratio(finding.confidence) or 0.0,
+                    evidence=[_evidence(item) for item in finding.evidence],
+                    ruled_out=[clean(text, 200) for text in finding.ruled_out],
+                    fixes=list(fixes),
+                    stopped_side=_stopped_side(finding.stopped_side),
+                    loss_side=_loss_side(finding.loss_side),
+                    tap_gap_ratio=ratio(finding.tap_gap_ratio),
+                    incident=incident,
+                ),
+            ),
+        )
+        return events.encode(event)
 
     def _seen_by(self, taps: tuple[int, ...]) -> events.Observer:
         zone = self._zones.get(taps[0]) if len(taps) == 1 else None
@@ -144,6 +199,17 @@ def _peer(ip: str, port: int, sent: Direction) -> events.Peer:
         port=_port(port),
         packets=_count(sent.packets),
         bytes=_count(sent.payload_bytes),
+    )
+
+
+def _evidence(evidence: Evidence) -> events.EvidenceItem:
+    return events.EvidenceItem(
+        name=clean(evidence.name, 64),
+        unit=clean(evidence.unit, 20),
+        text=evidence_words(evidence),
+        value=number(evidence.value),
+        time=_maybe_time(evidence.ts_ns),
+        packet=evidence.packet,
     )
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import random
 import struct
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 import pytest
 from ctcpmon import envelopes, events
 from ctcpmon.community import community_id
 from ctcpmon.config import Settings
+from ctcpmon.diagnosis.wording import PHRASES, TEMPLATES, quantity
 from ctcpmon.pipeline import TAP_SIDES, Pipeline
 from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import session_events
+from tests import event_lines
 from tests.contract.test_engine import needs_engine
 from tests.corpus.shared import ROOT, captures
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ctcpmon.engine import Session
+    from ctcpmon.engine import Finding, Session
 
 SHIPPED = ROOT / "python" / "ctcpmon" / "data"
 TAPS = ROOT / "tests" / "taps" / "captures"
@@ -36,20 +37,46 @@ ORIGIN = {
     "source": "/ctcpmon/fr\\a",
     "sensor": 'fr"a\u00e9',
     "version": "1",
+    "phrases": PHRASES,
 }
 
 
-def ended(*paths: Path, taps: Sequence[str] | None = None) -> list[Session]:
+def rows(*paths: Path, taps: Sequence[str] | None = None) -> tuple[list[Session], list[Finding]]:
     from ctcpmon import engine
 
     sessions: list[Session] = []
+    findings: list[Finding] = []
     with engine.open_replay([str(path) for path in paths], taps=taps) as replay:
         is_done = False
         while not is_done:
             batch = replay.poll(100)
             sessions += batch.sessions
+            findings += batch.findings
             is_done = batch.done
-    return sessions
+    return sessions, findings
+
+
+def ended(*paths: Path, taps: Sequence[str] | None = None) -> list[Session]:
+    return rows(*paths, taps=taps)[0]
+
+
+def check_findings(findings: Sequence[Finding], **more: object) -> None:
+    """Same bytes as plain Python, and strict reading gives them back."""
+    from ctcpmon import engine
+
+    settings = {**ORIGIN, "zones": {}, **more}
+    ours = engine.EventLines(**settings)  # type: ignore[arg-type]
+    plain = event_lines.EventLines(**settings)  # type: ignore[arg-type]
+    for number, finding in enumerate(findings, start=1):
+        said: dict[str, Any] = {
+            "reason": 'w"h\u00fc',
+            "rule": b'{"id":"a","name":"b","ruleset":"c"}',
+            "incident": None if number % 2 else "i-1",
+            "fixes": ("a", "b")[: number % 3],
+        }
+        line = ours.finding(finding, number, **said)
+        assert line == plain.finding(finding, number, **said)
+        assert events.encode(events.decode(line)) == line
 
 
 def check(sessions: Sequence[Session], **more: object) -> None:
@@ -57,12 +84,12 @@ def check(sessions: Sequence[Session], **more: object) -> None:
     from ctcpmon import engine
 
     settings = {**ORIGIN, "zones": {}, **more}
-    ours = engine.SessionLines(**settings)  # type: ignore[arg-type]
-    plain = session_events.SessionLines(**settings)  # type: ignore[arg-type]
+    ours = engine.EventLines(**settings)  # type: ignore[arg-type]
+    plain = event_lines.EventLines(**settings)  # type: ignore[arg-type]
     assert sessions
     for number, session in enumerate(sessions, start=1):
-        line = ours.line(session, number)
-        assert line == plain.line(session, number)
+        line = ours.session(session, number)
+        assert line == plain.session(session, number)
         ends = (session.client_ip, session.client_port, session.headend_ip, session.headend_port)
         assert session.community_id == community_id(*ends)
         event = events.decode(line)
@@ -77,6 +104,13 @@ def test_lines_of_the_shipped_capture_are_those_of_plain_python(clean_group: obj
 
 
 @needs_engine
+def test_lines_of_its_findings_are_those_of_plain_python() -> None:
+    _, findings = rows(SHIPPED / "demo.pcap")
+    assert {finding.verdict for finding in findings} >= {"stalled"}
+    check_findings(findings)
+
+
+@needs_engine
 def test_each_tap_of_two_has_its_zone() -> None:
     sessions = ended(*sorted(TAPS.glob("forwards_*.pcap")), taps=("client", "headend"))
     assert {session.taps for session in sessions} == {(1,), (2,)}
@@ -86,10 +120,15 @@ def test_each_tap_of_two_has_its_zone() -> None:
 @needs_engine
 def test_lines_of_the_lab_are_those_of_plain_python() -> None:
     folder = captures("lab", "pcaps/s01_ct_frozenack_T1.pcap") / "pcaps"
+    names: set[str] = set()
     for path in sorted(folder.glob("*.pcap")):
-        sessions = ended(path)
+        sessions, findings = rows(path)
         if sessions:
             check(sessions, clean_group=lambda text: clean(text, 64))
+        check_findings(findings)
+        names |= {item.name for finding in findings for item in finding.evidence}
+    # The lab shows most of what can be measured, so hardly a phrase is untested.
+    assert len(names) > len(TEMPLATES) // 2
 
 
 @needs_engine
@@ -97,7 +136,7 @@ def test_an_open_session_has_a_line_too() -> None:
     from ctcpmon import engine
 
     (session, *_) = ended(SHIPPED / "demo.pcap")
-    line = engine.SessionLines(**ORIGIN, zones={}).line(session, 2**64 - 1)
+    line = engine.EventLines(**ORIGIN, zones={}).session(session, 2**64 - 1)
     assert b'.replay.18446744073709551615"' in line
 
 
@@ -126,7 +165,7 @@ VALUES = st.recursive(
 def test_rust_encodes_what_python_made_as_msgspec_does(event: dict[str, object]) -> None:
     from ctcpmon import engine
 
-    assert engine.encode(event) == session_events.encode(event)
+    assert engine.encode(event) == event_lines.encode(event)
 
 
 @needs_engine
@@ -153,14 +192,21 @@ def spellings() -> list[str]:
     ratios += [j / 128 for j in range(1, 128, 2)]
     ratios += [missing / (missing + dice.randrange(1, 5_000)) for missing in range(1, 200)]
     ratios += [dice.random() for _ in range(200)]
+    amounts = [0.0, 1.0, 2.0, 0.5, 1.5, 2.5, 0.04, 0.05, 99.94, 99.95, 99.96, 999.4, 999.5, 1_000.0, -3.25]
+    amounts += [1e3, 1e6, 60e3, 119_500.0, 7_199_499.0, 7_199_500.0, 1e12, 2.0**60, float("nan"), float("inf")]
+    amounts += [dice.randrange(10**dice.randrange(1, 9)) / 8 for _ in range(60)]
+    units = ["ns", "us", "ms", "s", "ratio", "pct", "flag", "count", "bytes", "pkts", "segments", "hops"]
     texts = ['"\\/\x7f<>&', "".join(map(chr, range(32))), "\u00e9\u4e2d\U0001f600\u2028", ""]
     ends = [("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1"), ("10.0.0.1", "10.0.0.1"), ("::1", "10.0.0.1")]
     ends += [("2001:db8::1", "fe80::2"), ("128.232.110.120", "66.35.250.204")]
     found = [f"time {at} {rfc3339(at)}" for at in times]
     for value in ratios:
         (bits,) = struct.unpack(">Q", struct.pack(">d", value))
-        written = msgspec.json.encode(session_events.ratio(value)).decode()
+        written = msgspec.json.encode(event_lines.ratio(value)).decode()
         found.append(f"ratio {bits:016x} {written}")
+    for value in amounts:
+        (bits,) = struct.unpack(">Q", struct.pack(">d", value))
+        found += [f"words {bits:016x} {unit} {quantity(value, unit).replace(' ', '_')}" for unit in units]
     found += [f"text {text.encode().hex()}. {msgspec.json.encode(text).hex()}" for text in texts]
     for a, b in ends:
         for ports in ((1061, 10_000), (10_000, 1061), (0, 65_535)):

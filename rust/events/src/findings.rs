@@ -1,0 +1,196 @@
+//! `ctcpmon.finding.v1`: the line of a verdict that changed.
+
+use ctcpmon_core::detect::{Evidence, Judgement, LossSide, Side, Verdict, session_state};
+use ctcpmon_core::session::{Session, TO_CLIENT, TO_HEADEND};
+use ctcpmon_core::time::Timestamp;
+
+use crate::community::community_id;
+use crate::json::{self, Object};
+use crate::lines::{Lines, network, peer, severity};
+use crate::phrases::{Phrases, words};
+use crate::reading::{self, Direction};
+
+/// Room for a line; a longer one grows.
+const USUAL_BYTES: usize = 2_560;
+/// Largest number that is written: beyond it not every JSON reader keeps whole numbers.
+const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
+
+/// A finding as the engine made it.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// Its number in the run.
+    pub seq: u64,
+    /// Packet time of the judgement.
+    pub at: Timestamp,
+    /// The judgement.
+    pub judgement: &'a Judgement,
+    /// The session at that moment.
+    pub session: &'a Session,
+    /// Loss of the tap at that moment.
+    pub tap_gap_ratio: Option<f64>,
+}
+
+impl Found<'_> {
+    /// When what it describes began; the moment of the judgement when that is not known.
+    pub fn since(&self) -> Timestamp {
+        match self.judgement.since.0 {
+            0 => self.at,
+            _ => self.judgement.since,
+        }
+    }
+}
+
+/// What is said about a finding besides what was measured. Texts are safe for a terminal.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a, F> {
+    /// One short sentence.
+    pub reason: &'a str,
+    /// The rule, as JSON.
+    pub rule: &'a [u8],
+    /// Id of the incident it belongs to.
+    pub incident: Option<&'a str>,
+    /// Ids of fixes, best first.
+    pub fixes: &'a [F],
+    /// Phrases for evidence.
+    pub phrases: &'a Phrases,
+}
+
+impl Lines {
+    /// One line, without the newline. `number` is that of the event.
+    pub fn finding<F: AsRef<str>>(
+        &self,
+        number: u64,
+        found: &Found<'_>,
+        said: &Said<'_, F>,
+    ) -> Vec<u8> {
+        let mut line = Vec::with_capacity(USUAL_BYTES);
+        let session = found.session;
+        let community = community_id(session.client(), session.server());
+        let mut event = Object::new(&mut line);
+        self.envelope(&mut event, "finding", number)
+            .time("time", found.at)
+            .maybe_text("subject", community.as_deref())
+            .object("data", |data| {
+                about(data, found, said);
+                data.raw("observer", self.observer_of(session));
+                network(data, session, community.as_deref());
+                data.object("source", |o| {
+                    peer(
+                        o,
+                        session.client(),
+                        &Direction::of(session, TO_HEADEND),
+                    );
+                })
+                .object("destination", |o| {
+                    peer(o, session.server(), &Direction::of(session, TO_CLIENT));
+                })
+                .object("ctcp", |ctcp| judged(ctcp, found, said));
+            });
+        event.end();
+        line
+    }
+}
+
+/// The event and the rule.
+fn about<F>(data: &mut Object<'_>, found: &Found<'_>, said: &Said<'_, F>) {
+    let verdict = found.judgement.verdict;
+    let kind = if verdict == Verdict::Healthy {
+        "event"
+    } else {
+        "alert"
+    };
+    data.object("event", |event| {
+        event
+            .text("kind", kind)
+            .raw("category", br#"["network"]"#)
+            .count("severity", severity(verdict))
+            .count("sequence", found.seq)
+            .time("start", found.since())
+            .text("reason", said.reason);
+    })
+    .raw("rule", said.rule);
+}
+
+/// The verdict and what it stands on.
+fn judged<F: AsRef<str>>(ctcp: &mut Object<'_>, found: &Found<'_>, said: &Said<'_, F>) {
+    let (judgement, session) = (found.judgement, found.session);
+    let confidence = reading::confidence(judgement.confidence);
+    ctcp.text("session", &reading::session_id(session.id))
+        .count("generation", session.generation)
+        .text("verdict", judgement.verdict.name())
+        .text("state", session_state(session).name())
+        .maybe_ratio(
+            "confidence",
+            Some(if confidence.is_finite() {
+                confidence
+            } else {
+                0.0
+            }),
+        )
+        .with("evidence", |out| {
+            list(out, judgement.evidence(), |out, e| {
+                evidence(out, e, said.phrases);
+            });
+        })
+        .with("ruled_out", |out| {
+            list(out, judgement.ruled_out(), |out, text| {
+                json::string(out, text);
+            });
+        })
+        .with("fixes", |out| {
+            list(out, said.fixes.iter(), |out, id| {
+                json::string(out, id.as_ref());
+            });
+        })
+        .maybe_text("stopped_side", judgement.stopped.map(Side::name))
+        .maybe_text(
+            "loss_side",
+            // One tap cannot prove that the device lost it, so the contract has no such word here.
+            judgement
+                .loss
+                .filter(|side| *side != LossSide::Device)
+                .map(LossSide::name),
+        )
+        .maybe_ratio("tap_gap_ratio", found.tap_gap_ratio)
+        .maybe_text("incident", said.incident);
+}
+
+fn evidence(out: &mut Vec<u8>, one: &Evidence, phrases: &Phrases) {
+    let info = one.name.info();
+    let mut object = Object::new(out);
+    object
+        .text("name", info.name)
+        .text("unit", info.unit)
+        .text("text", &words(one, phrases));
+    if one.value.is_finite() && one.value.abs() <= MAX_SAFE {
+        object.with("value", |out| measured(out, one.value));
+    }
+    object.maybe_time("time", one.at);
+    object.end();
+}
+
+/// Whole numbers without a point, others with six decimals.
+fn measured(out: &mut Vec<u8>, value: f64) {
+    if value.fract() == 0.0 {
+        json::integer(out, value as i64);
+        return;
+    }
+    // As in Python: exact to the last digit before it is cut.
+    let rounded = format!("{value:.6}").parse().unwrap_or(value);
+    json::number(out, rounded);
+}
+
+fn list<T>(
+    out: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    write: impl Fn(&mut Vec<u8>, T),
+) {
+    out.push(b'[');
+    for (n, item) in items.enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
