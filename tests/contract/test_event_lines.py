@@ -193,8 +193,19 @@ def spellings() -> list[str]:
     ratios += [missing / (missing + dice.randrange(1, 5_000)) for missing in range(1, 200)]
     ratios += [dice.random() for _ in range(200)]
     amounts = [0.0, 1.0, 2.0, 0.5, 1.5, 2.5, 0.04, 0.05, 99.94, 99.95, 99.96, 999.4, 999.5, 1_000.0, -3.25]
-    amounts += [1e3, 1e6, 60e3, 119_500.0, 7_199_499.0, 7_199_500.0, 1e12, 2.0**60, float("nan"), float("inf")]
-    amounts += [dice.randrange(10**dice.randrange(1, 9)) / 8 for _ in range(60)]
+    amounts += [
+        1e3,
+        1e6,
+        60e3,
+        119_500.0,
+        7_199_499.0,
+        7_199_500.0,
+        1e12,
+        2.0**60,
+        float("nan"),
+        float("inf"),
+    ]
+    amounts += [dice.randrange(10 ** dice.randrange(1, 9)) / 8 for _ in range(60)]
     units = ["ns", "us", "ms", "s", "ratio", "pct", "flag", "count", "bytes", "pkts", "segments", "hops"]
     texts = ['"\\/\x7f<>&', "".join(map(chr, range(32))), "\u00e9\u4e2d\U0001f600\u2028", ""]
     ends = [("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1"), ("10.0.0.1", "10.0.0.1"), ("::1", "10.0.0.1")]

@@ -62,7 +62,6 @@ TEMPLATES: dict[str, str] = {
 }
 
 
-
 def _phrase(template: str) -> tuple[str, bool, str]:
     has_unit = "{v}" in template
     before, _, after = template.partition("{v}" if has_unit else "{n}")

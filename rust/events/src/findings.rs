@@ -75,11 +75,7 @@ impl Lines {
                 data.raw("observer", self.observer_of(session));
                 network(data, session, community.as_deref());
                 data.object("source", |o| {
-                    peer(
-                        o,
-                        session.client(),
-                        &Direction::of(session, TO_HEADEND),
-                    );
+                    peer(o, session.client(), &Direction::of(session, TO_HEADEND));
                 })
                 .object("destination", |o| {
                     peer(o, session.server(), &Direction::of(session, TO_CLIENT));
@@ -180,11 +176,7 @@ fn measured(out: &mut Vec<u8>, value: f64) {
     json::number(out, rounded);
 }
 
-fn list<T>(
-    out: &mut Vec<u8>,
-    items: impl Iterator<Item = T>,
-    write: impl Fn(&mut Vec<u8>, T),
-) {
+fn list<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
     out.push(b'[');
     for (n, item) in items.enumerate() {
         if n > 0 {

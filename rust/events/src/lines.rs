@@ -92,11 +92,15 @@ impl Lines {
     ) -> &'a mut Object<'b> {
         let put = |out: &mut Vec<u8>, words: [&[u8]; 3]| {
             out.push(b'"');
-            words.iter().for_each(|part| out.extend(*part));
+            for part in words {
+                out.extend(part);
+            }
             out.push(b'"');
         };
         event
-            .with("type", |out| put(out, [b"ctcpmon.", kind.as_bytes(), b".v1"]))
+            .with("type", |out| {
+                put(out, [b"ctcpmon.", kind.as_bytes(), b".v1"]);
+            })
             .text("specversion", "1.0")
             .with("id", |out| {
                 out.push(b'"');
@@ -105,7 +109,9 @@ impl Lines {
                 out.push(b'"');
             })
             .raw("source", &self.source)
-            .with("dataschema", |out| put(out, [b"ctcpmon/", kind.as_bytes(), b"/v1"]))
+            .with("dataschema", |out| {
+                put(out, [b"ctcpmon/", kind.as_bytes(), b"/v1"]);
+            })
     }
 
     fn data(
@@ -130,13 +136,13 @@ impl Lines {
         .raw("observer", self.observer_of(session));
         network(data, session, community);
         data.object("source", |source| peer(source, client, &to_headend))
-        .object("destination", |destination| {
-            peer(destination, headend, &to_client);
-        })
-        .object("ctcp", |ctcp| {
-            measured(ctcp, session, reason, [&to_headend, &to_client]);
-            named(ctcp, session, group);
-        });
+            .object("destination", |destination| {
+                peer(destination, headend, &to_client);
+            })
+            .object("ctcp", |ctcp| {
+                measured(ctcp, session, reason, [&to_headend, &to_client]);
+                named(ctcp, session, group);
+            });
     }
 
     /// The observer; with the side of the device where one tap of two saw the session.
