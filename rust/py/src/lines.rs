@@ -56,6 +56,7 @@ impl EventLines {
     }
 
     #[pyo3(signature = (finding, number, *, reason, rule, incident, fixes))]
+    #[allow(clippy::too_many_arguments)]
     fn finding<'py>(
         &self,
         py: Python<'py>,
