@@ -35,8 +35,6 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    import importlib
-
     if name == "__version__":
         from importlib.metadata import PackageNotFoundError, version
 
@@ -45,6 +43,8 @@ def __getattr__(name: str) -> object:
         except PackageNotFoundError:
             return "0+unknown"
     if name in _HOMES:
+        import importlib
+
         return getattr(importlib.import_module(_HOMES[name]), name)
     message = f"module 'ctcpmon' has no attribute {name!r}"
     raise AttributeError(message)

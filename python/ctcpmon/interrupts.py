@@ -8,7 +8,8 @@ swallow a KeyboardInterrupt. So nothing slow is imported here.
 
 from __future__ import annotations
 
-import signal
+# Below signal, which makes enumerations of its numbers first.
+import _signal  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,15 +23,15 @@ __all__ = ["Interrupts"]
 class Interrupts:
     """Holds the handlers of its signals (SIGINT) while entered; does nothing outside the main thread."""
 
-    def __init__(self, signals: Sequence[signal.Signals] = (signal.SIGINT,)) -> None:
+    def __init__(self, signals: Sequence[int] = (_signal.SIGINT,)) -> None:
         self.is_requested = False
         self._signals = signals
-        self._undo: list[tuple[signal.Signals, object]] = []
+        self._undo: list[tuple[int, object]] = []
 
     def __enter__(self) -> Self:
         try:
             for number in self._signals:
-                self._undo.append((number, signal.signal(number, self._handle)))
+                self._undo.append((number, _signal.signal(number, self._handle)))
         except ValueError:
             # Only the main thread gets signals.
             return self
@@ -40,7 +41,7 @@ class Interrupts:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         for number, before in self._undo:
-            signal.signal(number, before)  # type: ignore[arg-type]
+            _signal.signal(number, before)
         self._undo.clear()
 
     def _handle(self, _signal: int, _frame: FrameType | None) -> None:

@@ -6,7 +6,6 @@ Ended sessions leave the table of members and stay as numbers, so a long inciden
 
 from __future__ import annotations
 
-import hashlib
 from collections import namedtuple
 from functools import lru_cache
 
@@ -20,9 +19,21 @@ from ctcpmon.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hashlib import sha256
+
     from ctcpmon.diagnosis.incident import Change, CloseReason, Severity
     from ctcpmon.diagnosis.reconnects import Place, Row
     from ctcpmon.engine import Finding, Session
+
+else:
+    # What hashlib itself falls back on. hashlib loads OpenSSL, which takes longer than all of our modules.
+    try:
+        from _sha2 import sha256
+    except ImportError:  # before Python 3.12
+        try:
+            from _sha256 import sha256
+        except ImportError:
+            from hashlib import sha256
 
 __all__ = [
     "OUTAGE",
@@ -316,4 +327,4 @@ def incident_id(key: Key, finding: Finding) -> str:
     """Depends on the path, the cause and the moment only, so it is the same on every machine."""
     parts = (*map(str, key[:5]), *((str(key.rank),) if key.rank else ()))
     text = "|".join((*parts, str(finding.since_ns), finding.session.id))
-    return "i-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return "i-" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
