@@ -302,6 +302,8 @@ fn read(
                 if full.send(Read::Batch(batch, source.bytes_read())).is_err() {
                     return;
                 }
+                #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+                crate::pages::make_ready();
             }
             Ok(Progress::End) => break,
             Err(reason) => {

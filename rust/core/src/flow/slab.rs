@@ -42,12 +42,32 @@ impl<T, const CHUNK: usize> Slab<T, CHUNK> {
 
     /// Adds a record; its number.
     pub(super) fn push(&mut self, record: T) -> u32 {
-        if self.len.is_multiple_of(CHUNK) {
+        let at = self.len;
+        // The first chunk when it is needed; each other one while the one before is half full, so
+        // that somebody else has the time to make its memory ready.
+        if self.chunks.len() <= (at + CHUNK / 2) / CHUNK {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
-        let at = self.len;
         self.chunks[at / CHUNK].push(record);
         self.len += 1;
         at as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_stay_where_they_were_put_and_the_next_chunk_is_there_early() {
+        let mut slab: Slab<u32, 4> = Slab::default();
+        for n in 0..23 {
+            assert_eq!(slab.push(n * n), n);
+            // Room for half a chunk more than there is.
+            assert_eq!(slab.chunks.len(), (slab.len - 1 + 2) / 4 + 1);
+        }
+        assert!((0..23).all(|n| *slab.get(n) == n * n));
+        *slab.get_mut(22) = 7;
+        assert_eq!((*slab.get(22), slab.len()), (7, 23));
     }
 }
