@@ -234,6 +234,8 @@ impl Engine {
         let frames = &batch.frames[..prepared.len().min(batch.frames.len())];
         let groups = frames.len().div_ceil(GROUP);
         let range = |group: usize| group * GROUP..((group + 1) * GROUP).min(frames.len());
+        // One that this batch opens is in the caches anyway.
+        let has_sessions = self.slots.live() > 0;
         for step in 0..groups + 2 {
             if step < groups {
                 let (frames, prepared) = (&frames[range(step)], &mut prepared[range(step)]);
@@ -252,7 +254,9 @@ impl Engine {
             if step >= 2 {
                 for at in range(step - 2) {
                     let soon = at + SESSION_AHEAD;
-                    if let Some((ahead, meta)) = prepared.get(soon).zip(frames.get(soon)) {
+                    if has_sessions
+                        && let Some((ahead, meta)) = prepared.get(soon).zip(frames.get(soon))
+                    {
                         self.prefetch_session(ahead, || batch.frame(meta));
                     }
                     let meta = &frames[at];
