@@ -291,6 +291,8 @@ impl Thread {
             if full.send(Read::Batch(batch, 0)).is_err() {
                 return;
             }
+            #[cfg(target_pointer_width = "64")]
+            crate::pages::make_ready();
         }
         self.count();
         let _ = full.send(Read::End(Box::new(LastWords {
