@@ -455,6 +455,10 @@ def textbook() -> list[Any]:
     ]
 
 
+class Confined:
+    """Stands for the type."""
+
+
 class Interface:
     """Stands for the type."""
 
@@ -466,6 +470,11 @@ class LivePort:
 def interfaces() -> tuple[Interface, ...]:
     """A machine without interfaces."""
     return ()
+
+
+def try_confine() -> Confined:
+    """A machine that has nothing of it."""
+    return Confined()
 
 
 def install() -> None:
@@ -481,6 +490,7 @@ def install() -> None:
         "LINK_TYPES",
         "Batch",
         "CaptureError",
+        "Confined",
         "CounterInfo",
         "DetectorInfo",
         "DeviceDirection",
@@ -501,6 +511,7 @@ def install() -> None:
         "encode",
         "interfaces",
         "slice_captures",
+        "try_confine",
     ):
         setattr(fake, name, getattr(this, name))
     fake.__version__ = "0.0.0-test"  # type: ignore[attr-defined]

@@ -10,10 +10,12 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from ctcpmon.confining import in_words
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
 from ctcpmon.narration import Narrator, say
+from ctcpmon.offloads import remarks
 from ctcpmon.pipeline import Pipeline
 from ctcpmon.records import Record
 from ctcpmon.replaying import FAIL_RANKS
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ctcpmon.capture_filter import Program
+    from ctcpmon.confining import Needs
     from ctcpmon.defaults import AnySettings
     from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Replay, Stats
@@ -61,6 +64,10 @@ class LiveRequest(Record, frozen=True):
     is_live: bool = False
     """A line of progress may be drawn."""
     is_verbose: bool = False
+    is_offload_off: bool = False
+    """Switch off what merges segments, until the process ends."""
+    needs: Needs | None = None
+    """What it is confined to; None: it is not."""
 
 
 def new_boot() -> str:
@@ -84,6 +91,8 @@ def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
         max_sessions=limits.max_sessions,
         max_pending=limits.max_pending,
         keep_mib=request.keep_mib,
+        needs=request.needs,
+        is_offload_off=request.is_offload_off,
     )
 
 
@@ -96,7 +105,10 @@ def run(request: LiveRequest, sink: Sink) -> ExitCode:
     from ctcpmon import engine
 
     with open_rings(request) as replay, Interrupts(_ENDING_SIGNALS) as interrupts:
-        say(f"listening on {', '.join(request.interfaces)} as {who()}; Ctrl-C ends it")
+        is_now = f"{who()}{in_words(replay.confined)}"
+        say(f"listening on {', '.join(request.interfaces)} as {is_now}; Ctrl-C ends it")
+        for line in remarks(replay.stats().ports):
+            say(line)
         narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
         pipeline = Pipeline(replay, request.settings, version=engine.__version__, boot=new_boot())
         try:

@@ -13,12 +13,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ctcpmon.capturing import balance, new_boot, open_rings
+from ctcpmon.confining import in_words
 from ctcpmon.errors import SettingsError
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
 from ctcpmon.metrics import metrics_text
 from ctcpmon.narration import INCOMPLETE_NOTES, Narrator, say
 from ctcpmon.notify import notify
+from ctcpmon.offloads import remarks
 from ctcpmon.outlets import FanOut, Outlet
 from ctcpmon.output_settings import address_of
 from ctcpmon.pipeline import Pipeline
@@ -120,17 +122,20 @@ def run(request: ServeRequest) -> ExitCode:
             metrics.start()
         if screens is not None:
             screens.start()
-        _announce(request, metrics, screens)
+        _announce(request, replay, metrics, screens)
         notify("READY=1")
         return _Serving(request, replay, fan, metrics, screens).run(interrupts, hangups)
 
 
-def _announce(request: ServeRequest, metrics: MetricsServer | None, screens: ScreenServer | None) -> None:
-    parts = [f"serving {', '.join(request.names)} as {who()}"]
+def _announce(
+    request: ServeRequest, replay: Replay, metrics: MetricsServer | None, screens: ScreenServer | None
+) -> None:
+    parts = [f"serving {', '.join(request.names)} as {who()}{in_words(replay.confined)}"]
     if screens is not None:
         parts.append(f"screens: ctcpmon attach {screens.path}")
     if metrics is not None:
         parts.append(f"metrics: {metrics.address}")
+    parts += remarks(replay.stats().ports)
     for part in parts:
         say(part)
 

@@ -12,7 +12,9 @@ use crossbeam_channel::{Receiver, Sender};
 use ctcpmon_core::flow::{Prepared, Preparer};
 use ctcpmon_core::frame::LinkType;
 use ctcpmon_core::time::Timestamp;
-use ctcpmon_live::{Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken};
+use ctcpmon_live::{
+    Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken, merging,
+};
 
 use crate::reader::{Batch, LastWords, Read};
 
@@ -72,6 +74,8 @@ pub struct Port {
     pub is_down: bool,
     /// Times it went down, or away.
     pub downs: u64,
+    /// Offloads that merged segments before they were seen, when it was opened.
+    pub merging: Vec<&'static str>,
 }
 
 /// A ring's own account, written by its thread.
@@ -91,6 +95,7 @@ struct Account {
 /// What ring threads share with the run.
 pub(crate) struct Live {
     names: Vec<String>,
+    merging: Vec<Vec<&'static str>>,
     accounts: Vec<Mutex<Account>>,
     stop: AtomicBool,
 }
@@ -105,8 +110,10 @@ impl Live {
         let mut ports: Vec<Port> = self
             .names
             .iter()
-            .map(|name| Port {
+            .zip(&self.merging)
+            .map(|(name, merging)| Port {
                 name: name.clone(),
+                merging: merging.clone(),
                 ..Port::default()
             })
             .collect();
@@ -159,6 +166,7 @@ impl Live {
 /// Open rings, not read yet.
 pub struct LiveRings {
     names: Vec<String>,
+    merging: Vec<Vec<&'static str>>,
     rings: Vec<(usize, Ring)>,
 }
 
@@ -190,6 +198,7 @@ impl LiveRings {
             }
         }
         Ok(Self {
+            merging: config.interfaces.iter().map(|name| merging(name)).collect(),
             names: config.interfaces.clone(),
             rings: open,
         })
@@ -208,7 +217,11 @@ pub(crate) fn start(
     full: &Sender<Read>,
     empty: &Receiver<Batch>,
 ) -> std::io::Result<Arc<Live>> {
-    let LiveRings { names, rings } = open;
+    let LiveRings {
+        names,
+        merging,
+        rings,
+    } = open;
     let dropped = |port: &usize| {
         let name = names.get(*port)?;
         Some(Interface::named(name)?.dropped)
@@ -230,6 +243,7 @@ pub(crate) fn start(
             })
             .collect(),
         names,
+        merging,
         stop: AtomicBool::new(false),
     });
     for (number, ((_, ring), before)) in rings.into_iter().zip(before).enumerate() {
@@ -355,11 +369,12 @@ impl Thread {
     /// Looks whether an interface that was down is up again, or was made anew.
     fn look(&mut self) -> Result<(), LiveError> {
         self.looked = Instant::now();
-        let is_anew = self.ring.bind_again()?;
+        // One made anew may not be up yet, which its new binding tells as one more down.
+        self.ring.bind_again()?;
         let is_up = Interface::named(self.ring.name()).is_some_and(|now| {
             !matches!(now.state.as_str(), "down" | "notpresent" | "lowerlayerdown")
         });
-        if is_anew || is_up {
+        if is_up {
             lock(&self.live.accounts[self.number]).is_down = false;
         }
         Ok(())
@@ -389,6 +404,7 @@ mod tests {
         let at = Instant::now();
         Live {
             names: vec!["m0".into()],
+            merging: vec![vec![]],
             accounts: vec![Mutex::new(Account {
                 port: 0,
                 counters: Counters::default(),
