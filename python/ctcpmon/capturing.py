@@ -52,6 +52,7 @@ class LiveRequest(Record, frozen=True):
     is_promiscuous: bool = True
     filters: Mapping[int, Program] | None = None
     """By link type; None: everything."""
+    has_screen: bool = False
     account: Account | None = None
     """Who to go on as."""
     keep_mib: int = 32
@@ -78,7 +79,10 @@ def new_boot() -> str:
 def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
     """Opens the rings; every right is given up before this returns from entering."""
     from ctcpmon import engine
+    from ctcpmon.preloading import can_read, preload
 
+    if request.account is not None and not can_read(request.account):
+        preload(has_screen=request.has_screen)
     limits = request.settings.limits
     return engine.open_live(
         request.interfaces,

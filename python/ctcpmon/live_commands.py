@@ -141,6 +141,7 @@ def _live(
         fail_on=fail_on,
         is_live=sys.stderr.isatty(),
         is_verbose=verbose,
+        has_screen=is_screen,
         needs=of_screen() if is_screen else of_stream(save_dir),
     )
     if is_screen:
