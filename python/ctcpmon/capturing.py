@@ -14,7 +14,7 @@ from ctcpmon.confining import in_words
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
-from ctcpmon.narration import Narrator, say
+from ctcpmon.narration import ClockWatch, Narrator, say
 from ctcpmon.offloads import remarks
 from ctcpmon.pipeline import Pipeline
 from ctcpmon.records import Record
@@ -148,6 +148,7 @@ def _drive(
 ) -> ExitCode:
     saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay)
     worst = SEVERITY_RANK["info"]
+    clock = ClockWatch()
     started = told = time.monotonic()
     for items in pipeline.batches(_POLL_MS):
         worst = max([worst, *(SEVERITY_RANK[one.worst_severity] for one in _incidents(items))])
@@ -164,6 +165,7 @@ def _drive(
         elif now - told >= request.stats_every_s:
             told = now
             sink.write([pipeline.stats().line])
+            clock.look(replay.stats())
         if narrator.wants_progress:
             narrator.progress(replay.stats())
     is_failed = request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["can_read", "preload"]
 
 _STANDARD = (
-    "asyncio", "email.parser", "encodings.ascii", "encodings.idna", "encodings.latin_1", "http.client", "linecache",
-    "shlex", "sqlite3", "ssl", "stringprep", "subprocess", "tempfile", "traceback", "unicodedata", "urllib.request",
-    "zoneinfo",
+    "asyncio", "email.parser", "encodings.ascii", "encodings.idna", "encodings.latin_1", "http.client",
+    "linecache", "shlex", "sqlite3", "ssl", "stringprep", "subprocess", "tempfile", "traceback",
+    "unicodedata", "urllib.request", "zoneinfo",
 )  # fmt: skip
 """What the standard library, and the parts below, import on first use."""
 _SCREEN = ("rich", "textual", "markdown_it", "pygments.lexers.special", "pygments.styles.default")

@@ -18,7 +18,7 @@ from ctcpmon.errors import SettingsError
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
 from ctcpmon.metrics import metrics_text
-from ctcpmon.narration import INCOMPLETE_NOTES, Narrator, say
+from ctcpmon.narration import INCOMPLETE_NOTES, ClockWatch, Narrator, say
 from ctcpmon.notify import notify
 from ctcpmon.offloads import remarks
 from ctcpmon.outlets import FanOut, Outlet
@@ -189,7 +189,7 @@ class _Serving:
         return ExitCode.INPUT if is_cut and not interrupts.is_requested else ExitCode.OK
 
     def _drive(self, interrupts: Interrupts, hangups: _Hangups) -> None:
-        told = time.monotonic()
+        told, clock = time.monotonic(), ClockWatch()
         poll_ms = _POLL_MS if self._screens is None else _POLL_WITH_SCREENS_MS
         is_paced = self._request.live is not None or bool(self._request.replay and self._request.replay.speed)
         for items in self._pipeline.batches(poll_ms):
@@ -201,6 +201,7 @@ class _Serving:
             elif is_paced and now - told >= self._request.stats_every_s:
                 told = now
                 self._fan.write([self._pipeline.stats().line])
+                clock.look(self._replay.stats())
             self._look(hangups)
 
     def _take(self, items: tuple[Item, ...]) -> None:

@@ -23,23 +23,23 @@ ACCOUNT = (12_345, 23_456)
 
 
 @pytest.mark.parametrize(
-    ("mode", "owner", "expected"),
+    ("mode", "owner", "right"),
     [
-        (0o755, None, True),
-        (0o750, None, False),
-        (0o700, None, False),
-        (0o700, "uid", True),
-        (0o050, "gid", True),
+        (0o755, None, 1),
+        (0o750, None, 0),
+        (0o700, None, 0),
+        (0o700, "uid", 1),
+        (0o050, "gid", 1),
         # The class that is ours counts, whatever the others may.
-        (0o077, "uid", False),
+        (0o077, "uid", 0),
     ],
 )
-def test_modes_are_read_as_the_kernel_reads_them(mode: int, owner: str | None, expected: bool) -> None:
+def test_modes_are_read_as_the_kernel_reads_them(mode: int, owner: str | None, right: int) -> None:
     uid = ACCOUNT[0] if owner == "uid" else 1
     gid = ACCOUNT[1] if owner == "gid" else 1
     entry = os.stat_result((0o040000 | mode, 1, 1, 1, uid, gid, 0, 0, 0, 0))
     grants: Callable[..., int] = vars(preloading)["_grants"]
-    assert bool(grants(entry, *ACCOUNT) & 1) is expected
+    assert grants(entry, *ACCOUNT) & 1 == right
 
 
 def test_the_owner_of_everything_can_read() -> None:
@@ -47,11 +47,10 @@ def test_the_owner_of_everything_can_read() -> None:
 
 
 SCRIPT = """
-import builtins, sys
+import sys
 from ctcpmon.preloading import preload
 preload(has_screen={has_screen})
 before = set(sys.modules)
-from ctcpmon import Replay, replay
 from ctcpmon import replay as run
 import ctcpmon.fixes as fixes
 found = run(sys.argv[1])
@@ -62,10 +61,10 @@ print(late)
 """
 
 
-@pytest.mark.parametrize("has_screen", [False, True])
-def test_a_run_imports_nothing_after_it(has_screen: bool) -> None:
+@pytest.mark.parametrize("has_screen", ["False", "True"])
+def test_a_run_imports_nothing_after_it(has_screen: str) -> None:
     demo = Path(ctcpmon.__file__).with_name("data") / "demo.pcap"
-    script = SCRIPT.format(has_screen=has_screen).replace("from ctcpmon import Replay, replay\n", "")
+    script = SCRIPT.format(has_screen=has_screen)
     done = subprocess.run(
         (sys.executable, "-c", script, demo), capture_output=True, text=True, check=False, timeout=60
     )

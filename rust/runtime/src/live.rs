@@ -6,11 +6,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender};
 use ctcpmon_core::flow::{Prepared, Preparer};
 use ctcpmon_core::frame::LinkType;
+use ctcpmon_core::steady::Steady;
 use ctcpmon_core::time::Timestamp;
 use ctcpmon_live::{
     Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken, merging,
@@ -27,6 +28,8 @@ const COUNT_EVERY: Duration = Duration::from_millis(500);
 const SEEN_AFTER: Duration = Duration::from_millis(100);
 /// After the intake was closed, the block that was being filled is handed over within this.
 const LAST_BLOCK: Duration = Duration::from_millis(150);
+/// Two clocks that are read within this are read at the same moment.
+const AT_ONCE: Duration = Duration::from_micros(100);
 /// An interface that went away is looked for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -90,6 +93,8 @@ struct Account {
     is_down: bool,
     downs: u64,
     driver_dropped: u64,
+    /// What was done to the clock of the machine, as this ring saw it.
+    steady: Steady,
 }
 
 /// What ring threads share with the run.
@@ -134,6 +139,14 @@ impl Live {
             port.driver_dropped = port.driver_dropped.max(one.driver_dropped);
         }
         ports
+    }
+
+    /// Times that the clock of the machine was set, and how far it is ahead for that.
+    pub(crate) fn clock_steps(&self) -> (u64, i64) {
+        let each = self.accounts.iter().map(|account| lock(account).steady);
+        each.map(|steady| (steady.steps, steady.ahead_ns()))
+            .max_by_key(|(steps, _)| *steps)
+            .unwrap_or_default()
     }
 
     /// The capture time before which every frame has been handed over, while nothing comes;
@@ -239,6 +252,7 @@ pub(crate) fn start(
                     is_down: false,
                     downs: 0,
                     driver_dropped: 0,
+                    steady: Steady::default(),
                 })
             })
             .collect(),
@@ -256,6 +270,8 @@ pub(crate) fn start(
             closed: None,
             gap: None,
             looked: Instant::now(),
+            started: Instant::now(),
+            steady: Steady::default(),
         };
         let (preparer, full, empty) = (preparer.cloned(), full.clone(), empty.clone());
         std::thread::Builder::new()
@@ -278,11 +294,15 @@ struct Thread {
     /// When the interface went down, until a frame from behind the gap came.
     gap: Option<Instant>,
     looked: Instant,
+    /// Where the clock that nobody sets began.
+    started: Instant,
+    steady: Steady,
 }
 
 impl Thread {
     fn run(mut self, preparer: Option<&Preparer>, full: &Sender<Read>, empty: &Receiver<Batch>) {
         let mut error = None;
+        self.look_at_clocks();
         while let Ok(mut batch) = empty.recv() {
             match self.fill(&mut batch) {
                 Ok(true) => {}
@@ -325,7 +345,12 @@ impl Thread {
             }
             let look = Instant::now();
             match self.ring.take(&mut batch.frames, WAIT)? {
-                Taken::Frames => {
+                Taken::Frames { by_machine } => {
+                    // Behind the frames: all of them were stamped before.
+                    let now = self.look_at_clocks();
+                    if by_machine {
+                        self.steady.correct(&mut batch.frames.frames, now);
+                    }
                     let newest = batch.frames.frames.last().map(|meta| meta.ts);
                     let mut account = lock(&self.live.accounts[self.number]);
                     account.quiet = None;
@@ -366,6 +391,31 @@ impl Thread {
         }
     }
 
+    /// Looks at the time of day and at the clock that nobody sets, and returns the latter.
+    fn look_at_clocks(&mut self) -> i64 {
+        let (mut before, mut today, mut after);
+        let mut tries = 0;
+        loop {
+            before = self.started.elapsed();
+            today = SystemTime::now();
+            after = self.started.elapsed();
+            tries += 1;
+            // Nothing came between the two looks.
+            if after.saturating_sub(before) < AT_ONCE || tries == 5 {
+                break;
+            }
+        }
+        let since = today.duration_since(SystemTime::UNIX_EPOCH);
+        let today = since.map_or(0, |since| {
+            i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+        });
+        let now = i64::try_from(after.as_nanos()).unwrap_or(i64::MAX);
+        if self.steady.look(Timestamp(today), now) {
+            lock(&self.live.accounts[self.number]).steady = self.steady;
+        }
+        now
+    }
+
     /// Looks whether an interface that was down is up again, or was made anew.
     fn look(&mut self) -> Result<(), LiveError> {
         self.looked = Instant::now();
@@ -381,6 +431,7 @@ impl Thread {
     }
 
     fn count(&mut self) {
+        self.look_at_clocks();
         self.counted = Instant::now();
         let counters = self.ring.counters();
         let dropped = Interface::named(self.ring.name()).map(|now| now.dropped);
@@ -413,6 +464,7 @@ mod tests {
                 is_down,
                 downs: 0,
                 driver_dropped: 0,
+                steady: Steady::default(),
             })],
             stop: AtomicBool::new(false),
         }

@@ -503,7 +503,7 @@ impl Driver<'_> {
         }
         #[cfg(target_os = "linux")]
         if let Some(live) = &self.live {
-            report.add_ports(live.ports());
+            report.add_ports(live.ports(), live.clock_steps());
         }
         report
     }
