@@ -119,7 +119,7 @@ def run(request: LiveRequest, sink: Sink) -> ExitCode:
             code = _drive(request, replay, pipeline, sink, narrator=narrator, interrupts=interrupts)
         except engine.CaptureError:
             # An interface that cannot go on: the account of what was captured is owed all the same.
-            sink.write([pipeline.stats().line])
+            sink.write([item.line for items in pipeline.conclusion() for item in items])
             _conclude(replay, sink, narrator)
             raise
         finally:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import tempfile
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from ctcpmon.output_settings import address_of
 from ctcpmon.text import clean
@@ -25,7 +23,6 @@ Needs = tuple["tuple[str, ...] | None", "tuple[int, ...] | None", bool]
 
 _DNS = 53
 """An answer that does not fit a datagram is asked for again over TCP."""
-_PORTS = {"http": 80, "https": 443}
 
 
 def of_stream(save_dir: str | None) -> Needs:
@@ -58,10 +55,12 @@ def _ports(outputs: Outputs) -> tuple[int, ...] | None:
     if outputs.syslog is not None:
         ports.append(address_of(outputs.syslog.address)[1])
     if outputs.webhook is not None:
-        if getproxies():
+        from ctcpmon.sinks.webhook import port_of
+
+        port = port_of(outputs.webhook.url)
+        if port is None:
             return None
-        parts = urlsplit(outputs.webhook.url)
-        ports.append(parts.port or _PORTS.get(parts.scheme, 443))
+        ports.append(port)
     return (*ports, _DNS) if ports else ()
 
 

@@ -11,10 +11,8 @@ import pkgutil
 import sys
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-
-import click
-import msgspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +33,9 @@ _NEVER = (".__main__", ".demo", "._sleep", ".pilot")
 
 def can_read(account: tuple[int, int]) -> bool:
     """Whether a user and group, with no other group, can read the program, its libraries and its Python."""
-    parts = (__file__, os.__file__, click.__file__, msgspec.__file__, sys.executable)
+    found = (find_spec(name) for name in ("click", "msgspec"))
+    libraries = (one.origin for one in found if one is not None and one.origin is not None)
+    parts = (__file__, os.__file__, *libraries, sys.executable)
     return all(_is_open(Path(one), *account) for one in parts)
 
 

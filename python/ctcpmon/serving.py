@@ -192,7 +192,7 @@ class _Serving:
         told, clock = time.monotonic(), ClockWatch()
         poll_ms = _POLL_MS if self._screens is None else _POLL_WITH_SCREENS_MS
         is_paced = self._request.live is not None or bool(self._request.replay and self._request.replay.speed)
-        for items in self._pipeline.batches(poll_ms):
+        for items in self._batches(poll_ms):
             self._take(items)
             now = time.monotonic()
             if interrupts.is_requested:
@@ -203,6 +203,16 @@ class _Serving:
                 self._fan.write([self._pipeline.stats().line])
                 clock.look(self._replay.stats())
             self._look(hangups)
+
+    def _batches(self, poll_ms: int) -> Iterator[tuple[Item, ...]]:
+        """Those of the run; where an interface cannot go on, what is still owed, and then the error."""
+        from ctcpmon import engine
+
+        try:
+            yield from self._pipeline.batches(poll_ms)
+        except engine.CaptureError:
+            yield from self._pipeline.conclusion()
+            raise
 
     def _take(self, items: tuple[Item, ...]) -> None:
         if not items:

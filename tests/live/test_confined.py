@@ -5,12 +5,10 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,15 +23,6 @@ from .wire import MONITORED, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Where the account that a run goes on as may write."""
-    path = Path(tempfile.mkdtemp(prefix="ctcpmon-"))
-    path.chmod(0o777)
-    yield path
-    shutil.rmtree(path)
 
 
 def assert_confined(threads: dict[str, dict[str, str]]) -> None:
