@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender};
+use ctcpmon_core::engine::tap_bit;
 use ctcpmon_core::flow::{Prepared, Preparer};
 use ctcpmon_core::frame::LinkType;
 use ctcpmon_core::steady::Steady;
@@ -91,6 +92,8 @@ struct Account {
     /// that was stopped finds what came meanwhile only with its next look.
     quiet: Option<Instant>,
     is_down: bool,
+    /// Nothing has come since it was down.
+    in_gap: bool,
     downs: u64,
     driver_dropped: u64,
     /// What was done to the clock of the machine, as this ring saw it.
@@ -149,14 +152,30 @@ impl Live {
             .unwrap_or_default()
     }
 
-    /// The capture time before which every frame has been handed over, while nothing comes;
-    /// none while an interface is down, or while nobody has seen a frame.
+    /// The interfaces from which nothing comes since they were down, a bit for each.
+    pub(crate) fn down(&self) -> u16 {
+        // An interface goes on when one of its rings does.
+        let (mut gone, mut there) = (0, 0);
+        for account in &self.accounts {
+            let one = lock(account);
+            let bit = tap_bit(one.port as u16);
+            if one.in_gap {
+                gone |= bit;
+            } else {
+                there |= bit;
+            }
+        }
+        gone & !there
+    }
+
+    /// The capture time before which every frame has been handed over, while nothing comes,
+    /// by the interfaces that are up; none while none is, or while nobody has seen a frame.
     pub(crate) fn silent_until(&self) -> Option<Timestamp> {
         let mut until: Option<Timestamp> = None;
         for account in &self.accounts {
             let one = lock(account);
             if one.is_down {
-                return None;
+                continue;
             }
             let Some((newest, at)) = one.newest else {
                 continue;
@@ -250,6 +269,7 @@ pub(crate) fn start(
                     newest: None,
                     quiet: None,
                     is_down: false,
+                    in_gap: false,
                     downs: 0,
                     driver_dropped: 0,
                     steady: Steady::default(),
@@ -361,6 +381,7 @@ impl Thread {
                         if !is_before_gap {
                             batch.after_gap = self.gap.take().is_some();
                             account.is_down = false;
+                            account.in_gap = false;
                             account.newest = Some((ts, Instant::now()));
                         }
                         return Ok(true);
@@ -384,6 +405,7 @@ impl Thread {
                     let mut account = lock(&self.live.accounts[self.number]);
                     account.downs += u64::from(!account.is_down);
                     account.is_down = true;
+                    account.in_gap = true;
                     // Silence is counted from a frame behind the gap on.
                     account.newest = None;
                 }
@@ -462,6 +484,7 @@ mod tests {
                 newest: Some((NEWEST, at)),
                 quiet: quiet_after.map(|after| at + after),
                 is_down,
+                in_gap: is_down,
                 downs: 0,
                 driver_dropped: 0,
                 steady: Steady::default(),
