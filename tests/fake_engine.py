@@ -289,6 +289,8 @@ class Scenario:
     items: list[Any] = field(default_factory=list)
     stats: Stats = field(default_factory=Stats)
     error: str | None = None
+    ends_in: str | None = None
+    """What ends the run when everything was handed over."""
     batch_items: int = 1_000
     polls_before_done: int = 0
 
@@ -309,6 +311,8 @@ def _size_of_batch(items: list[Any]) -> int:
 
 
 class Replay:
+    confined = None
+
     def __init__(self, paths: list[str], **settings: Any) -> None:
         if scenario.error is not None:
             raise CaptureError(scenario.error)
@@ -321,6 +325,8 @@ class Replay:
     def poll(self, timeout_ms: int, max_items: int = 1_000) -> Batch:
         if timeout_ms < 0:
             raise ValueError(timeout_ms)
+        if not self._items and scenario.ends_in is not None:
+            raise CaptureError(scenario.ends_in)
         size = _size_of_batch(self._items[: min(scenario.batch_items, max_items)])
         taken, self._items = self._items[:size], self._items[size:]
         if not self._items and self._waits and not self.is_stopped:
@@ -329,7 +335,7 @@ class Replay:
             self._waits -= 1
             time.sleep(timeout_ms / 1000)
             return _batch(taken, more=False, done=False)
-        done = not self._items
+        done = not self._items and scenario.ends_in is None
         return _batch(taken, more=not done, done=done)
 
     def stats(self) -> Stats:
@@ -455,6 +461,10 @@ def textbook() -> list[Any]:
     ]
 
 
+class Confined:
+    """Stands for the type."""
+
+
 class Interface:
     """Stands for the type."""
 
@@ -466,6 +476,11 @@ class LivePort:
 def interfaces() -> tuple[Interface, ...]:
     """A machine without interfaces."""
     return ()
+
+
+def try_confine() -> Confined:
+    """A machine that has nothing of it."""
+    return Confined()
 
 
 def install() -> None:
@@ -481,6 +496,7 @@ def install() -> None:
         "LINK_TYPES",
         "Batch",
         "CaptureError",
+        "Confined",
         "CounterInfo",
         "DetectorInfo",
         "DeviceDirection",
@@ -501,6 +517,7 @@ def install() -> None:
         "encode",
         "interfaces",
         "slice_captures",
+        "try_confine",
     ):
         setattr(fake, name, getattr(this, name))
     fake.__version__ = "0.0.0-test"  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ ALLOWED = {
     "core": {"ahash", "hashbrown", "memchr"},
     "capture": {"ctcpmon-core", "flate2", "lz4_flex", "thiserror", "zstd"},
     "events": {"base64", "ctcpmon-core", "sha1"},
-    "live": {"ctcpmon-core", "libc", "thiserror"},
+    "live": {"ctcpmon-core", "landlock", "libc", "seccompiler", "thiserror"},
     "runtime": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-live", "crossbeam-channel", "libc", "thiserror"},
     "py": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-events", "ctcpmon-live", "ctcpmon-runtime", "pyo3"},
 }

@@ -301,6 +301,7 @@ class Interface:
     received: int  # frames since it was made
     sent: int
     dropped: int  # by driver or card
+    merging: list[str]  # offloads that merge segments before they are seen: "GRO", "LRO"
     link_type: int | None  # of capture files; None: its frames cannot be decoded
 
 @final
@@ -315,6 +316,17 @@ class LivePort:
     driver_dropped: int  # by driver or card
     is_down: bool
     downs: int  # times it went down, or away
+    merging: list[str]  # offloads that merged segments before they were seen, when it was opened
+
+@final
+class Confined:
+    """What is in force to confine a process."""
+
+    in_force: list[str]  # of "Landlock", "seccomp"
+    missing: list[str]  # what is not, a sentence each
+
+def try_confine() -> Confined:
+    """What this machine would put in force; it is tried on a thread that ends at once."""
 
 def interfaces() -> tuple[Interface, ...]:
     """The interfaces of this machine, in the order of their numbers."""
@@ -347,6 +359,8 @@ def slice_captures(
 class Replay:
     """Reads captures on a thread of its own and judges the sessions in them."""
 
+    confined: Confined | None  # what confines a live run; None in any other
+
     def __init__(
         self,
         paths: Sequence[str],  # "-" is standard input
@@ -375,8 +389,13 @@ class Replay:
         max_sessions: int = 100_000,
         max_pending: int = 10_000,
         keep_mib: int = 0,  # memory for recent frames of tunnel sessions, see slice(); 0: none are kept
+        # Folders and files to write to, TCP ports to connect to (None: anything), whether programs are
+        # started: the process is confined to that. None: it is not confined.
+        needs: tuple[Sequence[str] | None, Sequence[int] | None, bool] | None = None,
+        # Switches GRO and LRO off first; a child puts them back when this process ends, however it ends.
+        is_offload_off: bool = False,
     ) -> Replay:
-        """Opens rings on the caller's thread, gives up every right, and captures.
+        """Opens rings on the caller's thread, gives up every right, confines the process, and captures.
 
         Raises PermissionError without the right to capture, CaptureError for an interface that cannot be
         captured, OSError when a right cannot be given up. stop() ends the intake; what was received is

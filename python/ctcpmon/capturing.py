@@ -10,10 +10,12 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from ctcpmon.confining import in_words
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
-from ctcpmon.narration import Narrator, say
+from ctcpmon.narration import ClockWatch, Narrator, say
+from ctcpmon.offloads import remarks
 from ctcpmon.pipeline import Pipeline
 from ctcpmon.records import Record
 from ctcpmon.replaying import FAIL_RANKS
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ctcpmon.capture_filter import Program
+    from ctcpmon.confining import Needs
     from ctcpmon.defaults import AnySettings
     from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Replay, Stats
@@ -49,6 +52,7 @@ class LiveRequest(Record, frozen=True):
     is_promiscuous: bool = True
     filters: Mapping[int, Program] | None = None
     """By link type; None: everything."""
+    has_screen: bool = False
     account: Account | None = None
     """Who to go on as."""
     keep_mib: int = 32
@@ -61,6 +65,10 @@ class LiveRequest(Record, frozen=True):
     is_live: bool = False
     """A line of progress may be drawn."""
     is_verbose: bool = False
+    is_offload_off: bool = False
+    """Switch off what merges segments, until the process ends."""
+    needs: Needs | None = None
+    """What it is confined to; None: it is not."""
 
 
 def new_boot() -> str:
@@ -71,7 +79,10 @@ def new_boot() -> str:
 def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
     """Opens the rings; every right is given up before this returns from entering."""
     from ctcpmon import engine
+    from ctcpmon.preloading import can_read, preload
 
+    if request.account is not None and not can_read(request.account):
+        preload(has_screen=request.has_screen)
     limits = request.settings.limits
     return engine.open_live(
         request.interfaces,
@@ -84,6 +95,8 @@ def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
         max_sessions=limits.max_sessions,
         max_pending=limits.max_pending,
         keep_mib=request.keep_mib,
+        needs=request.needs,
+        is_offload_off=request.is_offload_off,
     )
 
 
@@ -96,14 +109,17 @@ def run(request: LiveRequest, sink: Sink) -> ExitCode:
     from ctcpmon import engine
 
     with open_rings(request) as replay, Interrupts(_ENDING_SIGNALS) as interrupts:
-        say(f"listening on {', '.join(request.interfaces)} as {who()}; Ctrl-C ends it")
+        is_now = f"{who()}{in_words(replay.confined)}"
+        say(f"listening on {', '.join(request.interfaces)} as {is_now}; Ctrl-C ends it")
+        for line in remarks(replay.stats().ports):
+            say(line)
         narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose)
         pipeline = Pipeline(replay, request.settings, version=engine.__version__, boot=new_boot())
         try:
             code = _drive(request, replay, pipeline, sink, narrator=narrator, interrupts=interrupts)
         except engine.CaptureError:
             # An interface that cannot go on: the account of what was captured is owed all the same.
-            sink.write([pipeline.stats().line])
+            sink.write([item.line for items in pipeline.conclusion() for item in items])
             _conclude(replay, sink, narrator)
             raise
         finally:
@@ -132,6 +148,7 @@ def _drive(
 ) -> ExitCode:
     saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay)
     worst = SEVERITY_RANK["info"]
+    clock = ClockWatch()
     started = told = time.monotonic()
     for items in pipeline.batches(_POLL_MS):
         worst = max([worst, *(SEVERITY_RANK[one.worst_severity] for one in _incidents(items))])
@@ -148,6 +165,7 @@ def _drive(
         elif now - told >= request.stats_every_s:
             told = now
             sink.write([pipeline.stats().line])
+            clock.look(replay.stats())
         if narrator.wants_progress:
             narrator.progress(replay.stats())
     is_failed = request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]

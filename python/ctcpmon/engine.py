@@ -28,6 +28,7 @@ try:
         LINK_TYPES,
         Batch,
         CaptureError,
+        Confined,
         CounterInfo,
         DetectorInfo,
         DeviceDirection,
@@ -49,6 +50,7 @@ try:
         encode,
         interfaces,
         slice_captures,
+        try_confine,
     )
 except ImportError as error:
     _MESSAGE = (
@@ -64,6 +66,7 @@ __all__ = [
     "LINK_TYPES",
     "Batch",
     "CaptureError",
+    "Confined",
     "CounterInfo",
     "DetectorInfo",
     "DeviceDirection",
@@ -87,6 +90,7 @@ __all__ = [
     "open_live",
     "open_replay",
     "slice_captures",
+    "try_confine",
 ]
 
 
@@ -167,12 +171,16 @@ def open_live(
     max_sessions: int = 100_000,
     max_pending: int = 10_000,
     keep_mib: int = 0,
+    needs: tuple[Sequence[str] | None, Sequence[int] | None, bool] | None = None,
+    is_offload_off: bool = False,
 ) -> AbstractContextManager[Replay]:
     """Captures from interfaces until it is left, or ``stop`` is called.
 
     The rings (``ring_mib`` MiB in all, ``rings`` and threads for each interface) are opened by the calling
-    thread, which then gives up every right, and with ``account`` (user, group) becomes that. ``filters`` are
-    programs of classic BPF by link type; ``keep_mib`` is memory for recent frames of tunnel sessions.
+    thread, which then gives up every right, with ``account`` (user, group) becomes that, and is confined to
+    what it ``needs`` (``confining``): ``Replay.confined`` says what is in force. ``filters`` are programs of
+    classic BPF by link type; ``keep_mib`` is memory for recent frames of tunnel sessions;
+    ``is_offload_off`` switches off what merges segments, for as long as the process lives.
     Raises ``CaptureRefusedError`` when an interface cannot be captured.
     """
 
@@ -189,6 +197,8 @@ def open_live(
                 max_sessions=max_sessions,
                 max_pending=max_pending,
                 keep_mib=keep_mib,
+                needs=needs,
+                is_offload_off=is_offload_off,
             )
         except PermissionError as error:
             from ctcpmon.rights import lines_to_type

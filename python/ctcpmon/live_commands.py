@@ -32,6 +32,7 @@ __all__ = ["doctor", "ifaces", "live"]
     "--rings", type=click.IntRange(1, 64), default=1, help="Rings and threads for each interface (fanout)."
 )
 @click.option("--no-promiscuous", is_flag=True, help="Only frames to this machine.")
+@click.option("--offload-off", is_flag=True, help="Switch GRO and LRO off until the end (CAP_NET_ADMIN).")
 @click.option(
     "--user", metavar="NAME", help="As root: go on as this user (default: who called sudo, nobody)."
 )
@@ -95,6 +96,7 @@ def _live(
     ring_mib: int,
     rings: int,
     no_promiscuous: bool,
+    offload_off: bool,
     user: str | None,
     keep_mib: int,
     save_dir: str | None,
@@ -111,6 +113,7 @@ def _live(
 ) -> int:
     from ctcpmon.capturing import LiveRequest, run
     from ctcpmon.config import settings_with
+    from ctcpmon.confining import of_screen, of_stream
     from ctcpmon.rights import account_after_opening
     from ctcpmon.sinks import JsonLinesSink, Sink, TableSink
 
@@ -119,12 +122,16 @@ def _live(
         message = "--save-dir needs --keep-mib above 0"
         raise click.UsageError(message)
     settings = settings_with(config, max_flow_mib=max_flow_mib, show_groups=show_groups)
+    is_terminal = sys.stdout.isatty()
+    # The screen saves what its user asks it to, nothing by itself.
+    is_screen = output is None and is_terminal and not no_tui and save_dir is None
     request = LiveRequest(
         interfaces=interfaces,
         settings=settings,
         ring_mib=ring_mib,
         rings=rings,
         is_promiscuous=not no_promiscuous,
+        is_offload_off=offload_off,
         filters=None if expression is None else _filters(expression, interfaces),
         account=account_after_opening(user),
         keep_mib=keep_mib,
@@ -134,10 +141,10 @@ def _live(
         fail_on=fail_on,
         is_live=sys.stderr.isatty(),
         is_verbose=verbose,
+        has_screen=is_screen,
+        needs=of_screen() if is_screen else of_stream(save_dir),
     )
-    is_terminal = sys.stdout.isatty()
-    # The screen saves what its user asks it to, nothing by itself.
-    if output is None and is_terminal and not no_tui and save_dir is None:
+    if is_screen:
         code = _screen(request, settings, ascii_only=ascii_only)
         if code is not None:
             return code
@@ -191,6 +198,7 @@ def ifaces() -> None:
         rate = max(one.received - was.received, 0) / _LOOK_S
         speed = "" if one.speed_mbit is None else str(one.speed_mbit)
         driver = clean(one.driver or "", 20) + ("" if one.link_type is not None else "  (cannot be decoded)")
+        driver += f"  {', '.join(one.merging)} on" if one.merging and _is_ready(one) else ""
         click.echo(
             f"{clean(one.name, 15):<16}{clean(one.state, 9):<10}{speed:>8}{rate:>11,.0f}{one.dropped:>10,}  "
             f"{driver}".rstrip()
@@ -204,11 +212,17 @@ _LOOK_S = 1.0
 @click.command()
 def doctor() -> None:
     """Check what live capture needs on this machine; the exit code is 3 when it cannot start."""
+    from ctcpmon import engine
     from ctcpmon.rights import can_capture, lines_to_type, who
+    from ctcpmon.text import clean
 
     click.echo(f"running as      {who()}")
     is_able = can_capture()
     click.echo(f"right to capture  {'yes' if is_able else 'no (CAP_NET_RAW)'}")
+    confined = engine.try_confine()
+    click.echo(f"confined by       {', '.join(confined.in_force) or 'nothing'}")
+    for missing in confined.missing:
+        click.echo(f"                  {clean(missing, 60)}")
     for line in _findings():
         click.echo(line)
     if not is_able:
@@ -223,10 +237,17 @@ def _findings() -> Iterator[str]:
     import shutil
 
     from ctcpmon import engine
+    from ctcpmon.offloads import line_to_type
+    from ctcpmon.text import clean
 
     ready = [one for one in engine.interfaces() if _is_ready(one)]
     names = ", ".join(one.name for one in ready) or "none"
     yield f"interfaces up     {names}"
+    for one in ready:
+        # The loopback is nobody's tap.
+        if one.merging and one.name != "lo":
+            yield f"merged segments   {clean(one.name, 15)}: {', '.join(one.merging)} on; to switch it off:"
+            yield f"                  {line_to_type(one.name, one.merging)}  (or --offload-off)"
     has_filter = ctypes.util.find_library("pcap") is not None
     yield f"filters (-f)      {'yes' if has_filter else 'no: apt-get install libpcap0.8'}"
     has_tshark = shutil.which("tshark") is not None

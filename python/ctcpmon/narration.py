@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.engine import Note, Stats
 
-__all__ = ["INCOMPLETE_NOTES", "Narrator", "say"]
+__all__ = ["INCOMPLETE_NOTES", "ClockWatch", "Narrator", "say"]
 
 INCOMPLETE_NOTES = frozenset({"truncated", "corrupt"})
 """Kinds of notes that mean: not all of the input could be read (exit code 4)."""
@@ -37,6 +37,22 @@ def say(text: str) -> None:
     except OSError:
         # Nobody reads stderr; the data must go on.
         return
+
+
+class ClockWatch:
+    """Says when the clock of the machine was set during a live run."""
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def look(self, stats: Stats) -> None:
+        """Call it now and then."""
+        steps = stats.counters.get("clock_steps", 0)
+        if steps != self._steps:
+            self._steps = steps
+            for note in stats.notes:
+                if note.kind == "clock":
+                    say(_note(note))
 
 
 class Narrator:
@@ -105,4 +121,4 @@ class Narrator:
 def _note(note: Note) -> str:
     at = f" at byte {note.offset}" if note.offset is not None else ""
     kept = "; what was read before is analysed" if note.kind in INCOMPLETE_NOTES else ""
-    return f"{clean(note.input)}: {clean(note.kind, 32)}{at}: {clean(note.text, 160)}{kept}"
+    return f"{clean(note.input)}: {clean(note.kind, 32)}{at}: {clean(note.text, 200)}{kept}"

@@ -128,6 +128,13 @@ class Pipeline:
                 *map(self._device, batch.devices),
             )
             is_done = batch.done
+        yield from self.conclusion()
+
+    def conclusion(self) -> Iterator[tuple[Item, ...]]:
+        """What is still owed: the last word of every incident that is open, then the statistics event.
+
+        Also of a run that ends in an error, when polling has raised it.
+        """
         books = self._books or {None: self.book}
         for tap, book in books.items():
             yield tuple(self._incident(incident, tap) for incident in book.finish())

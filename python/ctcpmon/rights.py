@@ -23,6 +23,8 @@ __all__ = ["Account", "account_after_opening", "can_capture", "lines_to_type", "
 _CAP_NET_RAW = 13
 _STATUS = Path("/proc/self/status")
 _NOBODY = "nobody"
+_OVERFLOW = 65_534
+"""The number of nobody where no account has that name (``/proc/sys/kernel/overflowuid``)."""
 
 Account = tuple[int, int]
 """User and group number."""
@@ -33,27 +35,28 @@ def account_after_opening(
 ) -> Account | None:
     """The account to go on as: that of ``--user``, the one who called sudo, or nobody.
 
-    None: stay who we are, which is right for everybody but root. Root without sudo stays root, with no
-    right left, where nobody could not read this program. Raises ``SettingsError`` for a user that there
-    is not, or when only root could become another.
+    None: stay who we are, which is right for everybody but root. Raises ``SettingsError`` for a user that
+    there is not, for root, or when only root could become another.
     """
     is_root = (os.geteuid() if effective is None else effective) == 0
     if user is not None:
         if not is_root:
             message = "--user needs root: only root can go on as somebody else"
             raise SettingsError(message)
-        return _named(user)
+        account = _named(user)
+        if account[0] == 0:
+            message = "--user: a run does not go on as root"
+            raise SettingsError(message)
+        return account
     if not is_root:
         return None
     uid, gid = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
     if uid.isdecimal() and gid.isdecimal() and int(uid) > 0:
         return int(uid), int(gid)
-    if not _is_open_to_others(Path(__file__)) or not _is_open_to_others(Path(sys.executable)):
-        return None
     try:
         return _named(_NOBODY)
     except SettingsError:
-        return None
+        return _OVERFLOW, _OVERFLOW
 
 
 def _named(user: str) -> Account:
@@ -63,15 +66,6 @@ def _named(user: str) -> Account:
         message = f"no such user: {clean(user)!r}"
         raise SettingsError(message) from None
     return entry.pw_uid, entry.pw_gid
-
-
-def _is_open_to_others(path: Path) -> bool:
-    """True when everybody may read the file and enter every folder above it."""
-    try:
-        real = path.resolve()
-        return bool(real.stat().st_mode & 0o004) and all(one.stat().st_mode & 0o001 for one in real.parents)
-    except OSError:
-        return False
 
 
 def can_capture() -> bool:

@@ -43,6 +43,7 @@ __all__ = ["COMMANDS", "default_socket"]
 )
 @click.option("--rings", type=click.IntRange(1, 64), default=1, help="Rings and threads for each interface.")
 @click.option("--no-promiscuous", is_flag=True, help="Only frames to this machine.")
+@click.option("--offload-off", is_flag=True, help="Switch GRO and LRO off until the end (CAP_NET_ADMIN).")
 @click.option(
     "--user", metavar="NAME", help="As root: go on as this user (default: who called sudo, nobody)."
 )
@@ -82,6 +83,7 @@ def _serve(
     ring_mib: int,
     rings: int,
     no_promiscuous: bool,
+    offload_off: bool,
     user: str | None,
     stats_every: float,
     max_flow_mib: int | None,
@@ -101,6 +103,7 @@ def _serve(
         request = _of_files(files, settings, speed=speed, expression=expression)
     else:
         from ctcpmon.capturing import LiveRequest
+        from ctcpmon.confining import of_outputs
         from ctcpmon.live_commands import _filters, _need_apart
         from ctcpmon.rights import account_after_opening
 
@@ -114,8 +117,10 @@ def _serve(
                 ring_mib=ring_mib,
                 rings=rings,
                 is_promiscuous=not no_promiscuous,
+                is_offload_off=offload_off,
                 filters=None if expression is None else _filters(expression, interfaces),
                 account=account_after_opening(user),
+                needs=of_outputs(outputs, where),
             ),
         )
     return run(

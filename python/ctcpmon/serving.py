@@ -13,12 +13,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ctcpmon.capturing import balance, new_boot, open_rings
+from ctcpmon.confining import in_words
 from ctcpmon.errors import SettingsError
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
 from ctcpmon.metrics import metrics_text
-from ctcpmon.narration import INCOMPLETE_NOTES, Narrator, say
+from ctcpmon.narration import INCOMPLETE_NOTES, ClockWatch, Narrator, say
 from ctcpmon.notify import notify
+from ctcpmon.offloads import remarks
 from ctcpmon.outlets import FanOut, Outlet
 from ctcpmon.output_settings import address_of
 from ctcpmon.pipeline import Pipeline
@@ -120,17 +122,20 @@ def run(request: ServeRequest) -> ExitCode:
             metrics.start()
         if screens is not None:
             screens.start()
-        _announce(request, metrics, screens)
+        _announce(request, replay, metrics, screens)
         notify("READY=1")
         return _Serving(request, replay, fan, metrics, screens).run(interrupts, hangups)
 
 
-def _announce(request: ServeRequest, metrics: MetricsServer | None, screens: ScreenServer | None) -> None:
-    parts = [f"serving {', '.join(request.names)} as {who()}"]
+def _announce(
+    request: ServeRequest, replay: Replay, metrics: MetricsServer | None, screens: ScreenServer | None
+) -> None:
+    parts = [f"serving {', '.join(request.names)} as {who()}{in_words(replay.confined)}"]
     if screens is not None:
         parts.append(f"screens: ctcpmon attach {screens.path}")
     if metrics is not None:
         parts.append(f"metrics: {metrics.address}")
+    parts += remarks(replay.stats().ports)
     for part in parts:
         say(part)
 
@@ -184,10 +189,10 @@ class _Serving:
         return ExitCode.INPUT if is_cut and not interrupts.is_requested else ExitCode.OK
 
     def _drive(self, interrupts: Interrupts, hangups: _Hangups) -> None:
-        told = time.monotonic()
+        told, clock = time.monotonic(), ClockWatch()
         poll_ms = _POLL_MS if self._screens is None else _POLL_WITH_SCREENS_MS
         is_paced = self._request.live is not None or bool(self._request.replay and self._request.replay.speed)
-        for items in self._pipeline.batches(poll_ms):
+        for items in self._batches(poll_ms):
             self._take(items)
             now = time.monotonic()
             if interrupts.is_requested:
@@ -196,7 +201,18 @@ class _Serving:
             elif is_paced and now - told >= self._request.stats_every_s:
                 told = now
                 self._fan.write([self._pipeline.stats().line])
+                clock.look(self._replay.stats())
             self._look(hangups)
+
+    def _batches(self, poll_ms: int) -> Iterator[tuple[Item, ...]]:
+        """Those of the run; where an interface cannot go on, what is still owed, and then the error."""
+        from ctcpmon import engine
+
+        try:
+            yield from self._pipeline.batches(poll_ms)
+        except engine.CaptureError:
+            yield from self._pipeline.conclusion()
+            raise
 
     def _take(self, items: tuple[Item, ...]) -> None:
         if not items:

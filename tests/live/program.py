@@ -77,8 +77,7 @@ class Live:
 
     def status(self) -> dict[str, dict[str, str]]:
         """What the system says of each thread."""
-        tasks = Path(f"/proc/{self.pid}/task")
-        return {task.name: _status(task / "status") for task in list(tasks.iterdir())}
+        return status_of_threads(self.pid)
 
     def __enter__(self) -> Self:
         return self.wait_until_it_listens()
@@ -102,6 +101,11 @@ class Live:
                 self._listens.set()
         # It will not any more: who waits need not.
         self._listens.set()
+
+
+def status_of_threads(pid: int) -> dict[str, dict[str, str]]:
+    """What the system says of each thread of a process."""
+    return {task.name: _status(task / "status") for task in list(Path(f"/proc/{pid}/task").iterdir())}
 
 
 def _status(path: Path) -> dict[str, str]:

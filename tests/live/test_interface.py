@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.lab.namespaces import ENVIRONMENT
 
 from .capture import ROOT
 from .program import Live
@@ -17,6 +20,7 @@ from .wire import MONITORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from .wire import Wire
 
@@ -122,3 +126,54 @@ def test_a_tag_that_the_kernel_keeps_aside_is_back(wire: Wire, tag: bytes) -> No
     every = sum(map(len, tagged + plain))
     assert json.loads(out) == {"received": 80, "taken": 80, "dropped": 0, "bytes": every, "tagged": 50}
     assert live.counters()["frames_tcp"] == 80
+
+
+def test_two_starts_share_no_event_id(wire: Wire) -> None:
+    ids: list[set[str]] = []
+    for _ in range(2):
+        with Live(wire.monitor, MONITORED, *STATS) as live, Sender(wire.sender) as sender:
+            assert sender.send(frame(1))
+            time.sleep(0.5)
+            assert live.end() == 0
+        ids.append({event["id"] for event in live.events})
+        # Within a start they count from one without a gap, so that a consumer sees what it lost.
+        numbers = [int(event["id"].rpartition(".")[2]) for event in live.events]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert len(numbers) > 1
+    # A consumer that drops repeats would lose the events of the second.
+    assert not ids[0] & ids[1]
+
+
+def test_serve_writes_what_it_owes_when_an_interface_cannot_go_on(wire: Wire, folder: Path) -> None:
+    out = folder / "events"
+    words = (
+        sys.executable,
+        "-m",
+        "ctcpmon",
+        "serve",
+        MONITORED,
+        "--rings",
+        "2",
+        "--no-listen",
+        "--file",
+        out,
+    )
+    serving = subprocess.Popen(
+        ("ip", "netns", "exec", wire.monitor, *words), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    try:
+        assert serving.stderr is not None
+        assert "serving" in serving.stderr.readline()
+        with Sender(wire.sender) as sender:
+            assert sender.send(frame(1))
+            wire.cut()
+            time.sleep(0.5)
+            wire.lay()
+        said = serving.communicate(timeout=30)[1]
+    finally:
+        serving.kill()
+        serving.wait()
+    assert serving.returncode == 4, said
+    assert "made anew" in said
+    (last,) = (json.loads(line) for line in out.read_bytes().splitlines())
+    assert (last["type"], last["data"]["counters"]["frames"]) == ("ctcpmon.stats.v1", 1)

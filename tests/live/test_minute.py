@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,7 @@ class Minute:
                 "closed, then silent": lambda _live, sender, _wire, seen: self._cut(seen, sender, "logout"),
                 "flaps": self._flap,
                 "down, up, silent": self._sleep,
+                "two, one down": self._one_of_two,
             }
             if CORPUS.is_file():
                 plays["corpus"] = lambda _live, sender, _wire, seen: self._play(seen, sender, CORPUS)
@@ -98,11 +100,14 @@ class Minute:
             self.seen = {name: one.result() for name, one in running.items()}
 
     def _run(self, play: Callable[[Live, Sender, Wire, Seen], None]) -> Seen:
-        with (
-            Wire() as wire,
-            Live(wire.monitor, MONITORED, "--stats-every", "0.25") as live,
-            Sender(wire.sender) as sender,
-        ):
+        with ExitStack() as leaving:
+            wire = leaving.enter_context(Wire())
+            names = [MONITORED]
+            if play == self._one_of_two:
+                wire.lay_another()
+                names.append("m1")
+            live = leaving.enter_context(Live(wire.monitor, *names, "--stats-every", "0.25"))
+            sender = leaving.enter_context(Sender(wire.sender))
             seen = Seen(live)
             play(live, sender, wire, seen)
             assert live.end() == 0
@@ -144,6 +149,24 @@ class Minute:
         time.sleep(SILENT_S)
         wire.set("up")
         time.sleep(SILENT_S / 2)
+
+    def _one_of_two(self, _live: Live, sender: Sender, wire: Wire, seen: Seen) -> None:
+        """On both wires a case that silence makes a stall; the second goes down when it begins."""
+        _, frames = capture.read(self.cases / f"{CASE}.pcap")
+        frames = [(when, frame) for when, frame in frames if when < CUT_S]
+        others = [(when, _elsewhere(frame)) for when, frame in frames]
+        seen.began = time.time()
+        with ThreadPoolExecutor(1) as other, Sender(wire.sender, "s1") as second:
+            playing = other.submit(capture.play, second, others)
+            capture.play(sender, frames)
+            playing.result()
+            wire.set("down", of="m1")
+            time.sleep(SILENT_S)
+
+
+def _elsewhere(frame: bytes) -> bytes:
+    """The same frame between other addresses (of IPv4; checksums are not looked at)."""
+    return frame[:28] + b"\x99" + frame[29:32] + b"\x99" + frame[33:]
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +236,17 @@ def test_what_happened_meanwhile_is_not_judged(minute: Minute) -> None:
     seen = minute.seen["flaps"]
     assert seen.live.counters()["sessions"] == 1
     assert seen.stalls() == []
+
+
+def test_of_two_interfaces_the_one_that_is_up_is_judged(minute: Minute) -> None:
+    seen = minute.seen["two, one down"]
+    counters = seen.live.counters()
+    assert (counters["sessions"], counters["interface_downs"]) == (2, 1)
+    # As long as both were up, both were at risk; the silence is held against the one that is seen.
+    assert {_client(event).split(".")[2] for _, event in seen.live.of_type("finding")} >= {"153"}
+    ((at, client),) = seen.stalls()
+    assert client.split(".")[2] != "153"
+    assert CALLED_S - 1.0 < at < CALLED_S + SOON_S
 
 
 def test_silence_behind_a_gap_is_not_held_against_anybody(minute: Minute) -> None:

@@ -41,15 +41,44 @@ def test_no_thread_has_a_right_left(wire: Wire) -> None:
         assert live.end() == 0
 
 
+def is_nobody(live: Live) -> None:
+    for status in live.status().values():
+        assert status["Uid"].split() == [str(NOBODY.pw_uid)] * 4
+        assert status["Gid"].split() == [str(NOBODY.pw_gid)] * 4
+        assert status["Groups"] == ""
+    assert "as nobody, no rights, no way to more" in live.said[0]
+
+
+def test_root_without_sudo_goes_on_as_nobody(wire: Wire) -> None:
+    # Also where nobody cannot read the program: what it needs is read before.
+    with Live(wire.monitor, SUDO_UID="", SUDO_GID="") as live:
+        assert may_do_nothing(live)
+        is_nobody(live)
+        assert live.end() == 0
+
+
+def test_a_run_does_not_go_on_as_root_by_name(wire: Wire) -> None:
+    live = Live(wire.monitor, MONITORED, "--user", "root")
+    try:
+        assert live.wait() == 2
+    finally:
+        live.__exit__()
+    assert "--user: a run does not go on as root" in live.said[0]
+
+
+def test_a_user_that_is_named_is_who_it_goes_on_as(wire: Wire) -> None:
+    daemon = pwd.getpwnam("daemon")
+    with Live(wire.monitor, MONITORED, "--user", "daemon") as live:
+        assert may_do_nothing(live)
+        assert {status["Uid"].split()[0] for status in live.status().values()} == {str(daemon.pw_uid)}
+        assert live.end() == 0
+
+
 def test_who_called_sudo_is_who_it_goes_on_as(wire: Wire) -> None:
     numbers = {"SUDO_UID": str(NOBODY.pw_uid), "SUDO_GID": str(NOBODY.pw_gid)}
     with Live(wire.monitor, **numbers) as live:
         assert may_do_nothing(live)
-        for status in live.status().values():
-            assert status["Uid"].split() == [str(NOBODY.pw_uid)] * 4
-            assert status["Gid"].split() == [str(NOBODY.pw_gid)] * 4
-            assert status["Groups"] == ""
-        assert "as nobody, no rights, no way to more" in live.said[0]
+        is_nobody(live)
         assert live.end() == 0
 
 

@@ -52,13 +52,20 @@ class Wire:
         for name, interface in ((self.sender, SENDS), (self.monitor, MONITORED)):
             command("ip", "-n", name, "link", "set", interface, "mtu", self._mtu, "arp", "off", "up")
 
+    def lay_another(self) -> None:
+        """A second wire between the same namespaces."""
+        peer = ("type", "veth", "peer", "name", "m1", "netns", self.monitor)
+        command("ip", "-n", self.sender, "link", "add", "s1", *peer)
+        for name, interface in ((self.sender, "s1"), (self.monitor, "m1")):
+            command("ip", "-n", name, "link", "set", interface, "mtu", self._mtu, "arp", "off", "up")
+
     def cut(self) -> None:
         """Deletes both ends."""
         command("ip", "-n", self.monitor, "link", "delete", MONITORED)
 
     def set(self, state: str, *, of: str = MONITORED) -> None:
         """Takes an end up or down."""
-        name = self.monitor if of == MONITORED else self.sender
+        name = self.monitor if of.startswith("m") else self.sender
         command("ip", "-n", name, "link", "set", of, state)
 
     def shown(self, interface: str = MONITORED) -> dict[str, Any]:

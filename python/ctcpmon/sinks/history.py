@@ -142,6 +142,8 @@ class HistoryOutput:
         if version > SCHEMA_VERSION:
             message = f"written by a newer ctcpmon (version {version}, this one knows {SCHEMA_VERSION})"
             raise sqlite3.DatabaseError(message)
+        # No files elsewhere: a confined run may write nowhere else.
+        self._base.execute("pragma temp_store = memory")
         self._base.execute("pragma auto_vacuum = incremental")
         self._base.execute("pragma journal_mode = wal")
         self._base.execute("pragma synchronous = normal")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,10 +14,21 @@ from ctcpmon.text import clean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["WebhookOutput"]
+__all__ = ["WebhookOutput", "port_of"]
 
 _LATER = frozenset({408, 425, 429})
 """Answers of 400 to 499 that mean: try again later."""
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def port_of(url: str) -> int | None:
+    """The TCP port that it connects to; None where the environment names a proxy."""
+    if urllib.request.getproxies():
+        return None
+    parts = urllib.parse.urlsplit(url)
+    return parts.port or _PORTS[parts.scheme]
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -12,6 +12,7 @@ from ctcpmon.diagnosis import evidence_words, percent
 from ctcpmon.explain import explain_finding, explain_incident, timeline
 from ctcpmon.fixes import catalogue, render_for_incident
 from ctcpmon.fixes.ledger import ledger_lines
+from ctcpmon.offloads import merged_remark
 from ctcpmon.stamps import clock
 from ctcpmon.text import clean
 from ctcpmon.tui.view import Detail, EvidenceLine, EvidenceView, FixView, IncidentRow, Port, SessionRow
@@ -281,4 +282,5 @@ def port(one: LivePort) -> Port:
         dropped=one.dropped + one.driver_dropped,
         is_down=one.is_down,
         downs=one.downs,
+        merged=clean(merged_remark(one.name, one.merging), 300),
     )

@@ -238,6 +238,8 @@ class Port:
     """By kernel or driver: lost to every verdict."""
     is_down: bool = False
     downs: int = 0
+    merged: str = ""
+    """What merges segments before they are seen, and what to do; empty: nothing does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ pub mod segment;
 pub mod session;
 pub mod slice;
 pub mod stats;
+pub mod steady;
 pub mod tap;
 pub mod taps;
 pub mod tcp;

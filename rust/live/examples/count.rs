@@ -56,7 +56,8 @@ mod linux {
                 ring.close_intake()?;
                 closed = Some(Instant::now());
             }
-            if ring.take(&mut batch, Duration::from_millis(20))? != Taken::Frames {
+            let taken = ring.take(&mut batch, Duration::from_millis(20))?;
+            if !matches!(taken, Taken::Frames { .. }) {
                 if closed.is_some_and(|at| at.elapsed() >= LAST_BLOCK) {
                     break;
                 }

@@ -29,6 +29,8 @@ const KIND: usize = 48 + 10;
 const OUTGOING: u8 = 4;
 
 const LOSING: u32 = 1 << 2;
+/// `TP_STATUS_TS_RAW_HARDWARE`.
+const STAMPED_BY_CARD: u32 = 1 << 31;
 const VLAN_VALID: u32 = 1 << 4;
 const TPID_VALID: u32 = 1 << 6;
 const DOT1Q: u16 = 0x8100;
@@ -45,6 +47,8 @@ pub(crate) struct Noted {
     pub(crate) outgoing: u32,
     /// Frames whose place does not lie in the block: left out.
     pub(crate) misplaced: u32,
+    /// Frames that the card stamped with a clock of its own.
+    pub(crate) by_card: u32,
     /// The kernel was dropping frames when it wrote this block.
     pub(crate) is_losing: bool,
 }
@@ -78,6 +82,7 @@ pub(crate) fn note_frames(
                     noted.outgoing += 1;
                 } else {
                     noted.frames += 1;
+                    noted.by_card += u32::from(status & STAMPED_BY_CARD != 0);
                     out.push(meta);
                 }
             }
@@ -186,12 +191,17 @@ mod tests {
     #[test]
     fn frames_are_noted_in_order_and_those_of_this_machine_are_not() {
         let (a, b, c) = ([0xaa; 60], [0xbb; 61], [0xcc; 1_514]);
-        let mut bytes = block(&[(&a, 0, 3), (&b, LOSING, OUTGOING), (&c, LOSING, 0)]);
+        let mut bytes = block(&[
+            (&a, STAMPED_BY_CARD, 3),
+            (&b, LOSING, OUTGOING),
+            (&c, LOSING, 0),
+        ]);
         let (noted, frames) = noted(&mut bytes);
         let want = Noted {
             frames: 2,
             outgoing: 1,
             misplaced: 0,
+            by_card: 1,
             is_losing: true,
         };
         assert_eq!(noted, want);

@@ -11,6 +11,9 @@ pub enum LiveError {
     /// The right to capture is missing.
     #[error("no right to capture on {0}: CAP_NET_RAW is needed")]
     NoRight(String),
+    /// The right to change an interface is missing.
+    #[error("no right to switch offloads of {0} off: CAP_NET_ADMIN is needed")]
+    NoOffloadRight(String),
     /// Its frames begin with something that cannot be decoded.
     #[error("{name}: frames of hardware type {hardware} cannot be decoded")]
     LinkType {

@@ -7,6 +7,7 @@ use ctcpmon_core::frame::LinkType;
 
 use crate::block::ETHERNET;
 use crate::error::LiveError;
+use crate::offload::merging;
 use crate::sys;
 
 /// `LINKTYPE_RAW`: the frame begins with the IP header.
@@ -50,6 +51,8 @@ pub struct Interface {
     pub sent: u64,
     /// Frames that driver or card dropped or missed.
     pub dropped: u64,
+    /// Offloads that merge segments before they are seen: GRO, LRO.
+    pub merging: Vec<&'static str>,
 }
 
 impl Interface {
@@ -77,6 +80,7 @@ impl Interface {
             dropped: counter("rx_dropped")
                 .saturating_add(counter("rx_missed_errors"))
                 .saturating_add(counter("rx_fifo_errors")),
+            merging: Vec::new(),
         })
     }
 
@@ -92,7 +96,7 @@ impl Interface {
     }
 }
 
-/// All interfaces, in the order of their numbers.
+/// All interfaces, in the order of their numbers, with what merges segments on them.
 ///
 /// # Errors
 /// When the system does not list them.
@@ -106,5 +110,9 @@ pub fn interfaces() -> Result<Vec<Interface>, LiveError> {
     Ok(names
         .iter()
         .filter_map(|(_, name)| Interface::named(name))
+        .map(|one| Interface {
+            merging: merging(&one.name),
+            ..one
+        })
         .collect())
 }

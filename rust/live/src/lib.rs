@@ -9,13 +9,17 @@
 #![cfg(target_os = "linux")]
 
 mod block;
+mod confine;
 mod error;
 mod interface;
+mod offload;
 mod ring;
 mod sys;
 
+pub use confine::{Confined, Needs, confine, try_confine};
 pub use ctcpmon_core::bpf::Instruction;
 pub use error::LiveError;
 pub use interface::{Interface, interfaces};
+pub use offload::{SwitchedOff, merging, switch_off};
 pub use ring::{Counters, Fanout, Ring, Settings, Taken};
 pub use sys::{Account, give_up_rights};

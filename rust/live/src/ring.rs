@@ -81,7 +81,10 @@ pub struct Counters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// A block of frames; they are in the batch.
-    Frames,
+    Frames {
+        /// Their times are of the clock of the machine, not of the card's own.
+        by_machine: bool,
+    },
     /// Nothing came within the time.
     Nothing,
     /// The interface went down or away. Frames come again by themselves when it only went
@@ -255,7 +258,9 @@ impl Ring {
         self.counters.taken += u64::from(noted.frames);
         self.counters.outgoing += u64::from(noted.outgoing);
         self.counters.misplaced += u64::from(noted.misplaced);
-        Ok(Taken::Frames)
+        Ok(Taken::Frames {
+            by_machine: noted.by_card == 0,
+        })
     }
 
     /// Receives nothing more; what is in the ring can still be taken. Needs no right.

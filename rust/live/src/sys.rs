@@ -175,6 +175,136 @@ pub(crate) fn bind(fd: &OwnedFd, index: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// One call of `SIOCETHTOOL` that takes or gives a number, laid out so that it needs no memory.
+#[derive(Clone)]
+pub(crate) struct EthtoolCall {
+    name: String,
+    /// The interface is still the one that was meant when it has this number.
+    index: u32,
+    request: libc::ifreq,
+    /// Command and number (`struct ethtool_value`).
+    value: [u32; 2],
+}
+
+impl EthtoolCall {
+    /// On the interface called `name`. A name that is too long is cut: no interface has it.
+    pub(crate) fn new(name: &str, command: u32, value: u32) -> Self {
+        // SAFETY: plain numbers and pointers, for all of which 0 is a value.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        let room = request.ifr_name.len() - 1;
+        for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes().take(room)) {
+            *place = byte as libc::c_char;
+        }
+        Self {
+            name: name.to_owned(),
+            index: index_of(name).unwrap_or(0),
+            request,
+            value: [command, value],
+        }
+    }
+
+    /// Name of its interface.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Calls, and returns the number that came back. Allocates nothing.
+    fn run(&self, control: libc::c_int) -> io::Result<u32> {
+        let (mut request, mut value) = (self.request, self.value);
+        request.ifr_ifru.ifru_data = (&raw mut value).cast();
+        // SAFETY: the kernel reads and writes the request and, behind its pointer, the two
+        // words of the value; both live until the call has returned.
+        checked(unsafe { libc::ioctl(control, libc::SIOCETHTOOL as _, &raw mut request) })?;
+        Ok(value[1])
+    }
+
+    /// Its interface has not been made anew since. Allocates nothing.
+    fn is_current(&self, control: libc::c_int) -> bool {
+        let mut request = self.request;
+        // SAFETY: the kernel writes the number into the request.
+        let done = unsafe { libc::ioctl(control, libc::SIOCGIFINDEX as _, &raw mut request) };
+        // SAFETY: the call that succeeded wrote this field.
+        done == 0 && unsafe { request.ifr_ifru.ifru_ifindex }.cast_unsigned() == self.index
+    }
+}
+
+/// A socket for questions about interfaces: of any family that there is everywhere.
+fn control_socket() -> io::Result<OwnedFd> {
+    // SAFETY: no memory is passed; a descriptor that is not negative is new and ours.
+    unsafe {
+        let fd = checked(libc::socket(
+            libc::AF_UNIX,
+            libc::SOCK_DGRAM | libc::SOCK_CLOEXEC,
+            0,
+        ))?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// Makes one such call.
+pub(crate) fn ethtool(call: &EthtoolCall) -> io::Result<u32> {
+    call.run(control_socket()?.as_raw_fd())
+}
+
+/// Makes `calls` when the descriptor that is returned is closed everywhere, which the end of
+/// the process does too. A child does it that has `CAP_NET_ADMIN` and nothing else, hears no
+/// signal but SIGKILL, and holds none of our descriptors. There must be no other thread.
+pub(crate) fn call_at_the_end(calls: &[EthtoolCall]) -> io::Result<OwnedFd> {
+    let control = control_socket()?;
+    let mut ends = [0; 2];
+    // SAFETY: two descriptors are written into an array of two; both are new and ours.
+    let (read, write) = unsafe {
+        checked(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC))?;
+        (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
+    };
+    // SAFETY: the child only makes system calls on memory that was there before, and ends by
+    // `_exit`: no destructor, no buffer, no lock of the parent is touched.
+    unsafe {
+        if checked(libc::fork())? == 0 {
+            wait_and_call(read.as_raw_fd(), control.as_raw_fd(), calls);
+        }
+    }
+    Ok(write)
+}
+
+/// The child's whole life.
+///
+/// # Safety
+/// Only in a child that has just been forked.
+unsafe fn wait_and_call(read: libc::c_int, control: libc::c_int, calls: &[EthtoolCall]) -> ! {
+    // SAFETY: numbers, strings that end in 0 and live values of the sizes the calls expect.
+    unsafe {
+        libc::setsid();
+        libc::chdir(c"/".as_ptr());
+        libc::prctl(libc::PR_SET_NAME, c"ctcpmon-offload".as_ptr());
+        for signal in 1..=31 {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        libc::dup2(read, 0);
+        libc::dup2(control, 1);
+        // Also the standard streams of ours: who reads them waits for their end.
+        libc::syscall(libc::SYS_close_range, 2, libc::c_uint::MAX, 0);
+        let admin = 1_u32 << 12;
+        let header: [u32; 2] = [CAPABILITIES_V3, 0];
+        let sets = [admin, admin, 0, 0, 0, 0];
+        libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr());
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        let mut byte = 0_u8;
+        // Nothing is ever written: it returns when every other end is closed.
+        while libc::read(0, (&raw mut byte).cast(), 1) > 0
+            || *libc::__errno_location() == libc::EINTR
+        {
+            *libc::__errno_location() = 0;
+        }
+        for call in calls {
+            if call.is_current(1) {
+                let _ = call.run(1);
+            }
+        }
+        libc::_exit(0)
+    }
+}
+
 /// Waits until there is something to read, an error, or `time` has passed; true for the first two.
 pub(crate) fn wait(fd: &OwnedFd, time: Duration) -> io::Result<bool> {
     let mut one = libc::pollfd {

@@ -66,9 +66,11 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(slice::slice_captures, m)?)?;
     #[cfg(target_os = "linux")]
     {
+        m.add_class::<live::Confined>()?;
         m.add_class::<live::Interface>()?;
         m.add_class::<live::LivePort>()?;
         m.add_function(wrap_pyfunction!(live::interfaces, m)?)?;
+        m.add_function(wrap_pyfunction!(live::try_confine, m)?)?;
     }
     Ok(())
 }

@@ -37,6 +37,11 @@ pub struct Batch {
 #[pyclass(frozen, module = "ctcpmon._ctcpmon")]
 pub struct Replay {
     running: Running,
+    #[cfg(target_os = "linux")]
+    confined: Option<crate::live::Confined>,
+    /// Offloads that are off while this is held.
+    #[cfg(target_os = "linux")]
+    _switched_off: Option<ctcpmon_live::SwitchedOff>,
 }
 
 impl Replay {
@@ -45,7 +50,15 @@ impl Replay {
         let running = Running::start(config).map_err(PyOSError::new_err)?;
         loop {
             match py.detach(|| running.wait_open(SIGNAL_SLICE)) {
-                Some(Ok(())) => return Ok(Self { running }),
+                Some(Ok(())) => {
+                    return Ok(Self {
+                        running,
+                        #[cfg(target_os = "linux")]
+                        confined: None,
+                        #[cfg(target_os = "linux")]
+                        _switched_off: None,
+                    });
+                }
                 Some(Err(reason)) => return Err(CaptureError::new_err(reason)),
                 None => py.check_signals()?,
             }
@@ -151,14 +164,14 @@ impl Replay {
     }
 
     /// Captures from interfaces. The rings are opened on the caller's thread; then every right
-    /// is given up, and the user and group changed where `account` names them, before any
-    /// thread is started.
+    /// is given up, and the user and group changed where `account` names them, and the process
+    /// confined to what it `needs`, before any thread is started.
     #[cfg(target_os = "linux")]
     #[allow(clippy::too_many_arguments)]
     #[staticmethod]
     #[pyo3(signature = (interfaces, *, ring_mib=64, rings=1, is_promiscuous=true, filters=vec![],
                         account=None, max_flow_mib=256, max_sessions=100_000,
-                        max_pending=10_000, keep_mib=0))]
+                        max_pending=10_000, keep_mib=0, needs=None, is_offload_off=false))]
     fn live(
         py: Python<'_>,
         interfaces: Vec<String>,
@@ -171,7 +184,14 @@ impl Replay {
         max_sessions: usize,
         max_pending: usize,
         keep_mib: usize,
+        needs: Option<crate::live::NeedsOf>,
+        is_offload_off: bool,
     ) -> PyResult<Self> {
+        let switched_off = if is_offload_off {
+            crate::live::switch_off(&interfaces)?
+        } else {
+            None
+        };
         let rings = crate::live::open(&LiveConfig {
             interfaces,
             ring_bytes: ring_mib.saturating_mul(1 << 20),
@@ -180,6 +200,7 @@ impl Replay {
             filters: crate::live::programs(filters),
         })?;
         crate::live::give_up(account)?;
+        let confined = needs.map(crate::live::confine);
         let config = ReplayConfig {
             source: Source::Live(rings),
             filter: None,
@@ -193,7 +214,19 @@ impl Replay {
             max_pending,
             speed: 0.0,
         };
-        Self::run(py, config)
+        let run = Self::run(py, config)?;
+        Ok(Self {
+            confined,
+            _switched_off: switched_off,
+            ..run
+        })
+    }
+
+    /// What confines a live run; none of it in any other.
+    #[cfg(target_os = "linux")]
+    #[getter]
+    fn confined(&self) -> Option<crate::live::Confined> {
+        self.confined.clone()
     }
 
     #[pyo3(signature = (timeout_ms, max_items=1_000))]

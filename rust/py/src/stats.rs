@@ -119,6 +119,19 @@ pub(crate) fn stats(report: &Report) -> Stats {
             unfit.link.0, unfit.frames
         ),
     }));
+    if report.clock_steps.0 > 0 {
+        let (steps, ahead) = report.clock_steps;
+        notes.push(Note {
+            input: "this machine".into(),
+            kind: "clock".into(),
+            offset: None,
+            text: format!(
+                "its clock was set (times: {steps}) and is {:+.3} s from where it was; the times of \
+                 this run go on as they began, so that no silence is made or lost",
+                ahead as f64 / 1e9
+            ),
+        });
+    }
     Stats {
         packets: report.packets,
         tcp_packets: report.tcp_packets,

@@ -6,13 +6,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender};
+use ctcpmon_core::engine::tap_bit;
 use ctcpmon_core::flow::{Prepared, Preparer};
 use ctcpmon_core::frame::LinkType;
+use ctcpmon_core::steady::Steady;
 use ctcpmon_core::time::Timestamp;
-use ctcpmon_live::{Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken};
+use ctcpmon_live::{
+    Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken, merging,
+};
 
 use crate::reader::{Batch, LastWords, Read};
 
@@ -25,6 +29,8 @@ const COUNT_EVERY: Duration = Duration::from_millis(500);
 const SEEN_AFTER: Duration = Duration::from_millis(100);
 /// After the intake was closed, the block that was being filled is handed over within this.
 const LAST_BLOCK: Duration = Duration::from_millis(150);
+/// Two clocks that are read within this are read at the same moment.
+const AT_ONCE: Duration = Duration::from_micros(100);
 /// An interface that went away is looked for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -72,6 +78,8 @@ pub struct Port {
     pub is_down: bool,
     /// Times it went down, or away.
     pub downs: u64,
+    /// Offloads that merged segments before they were seen, when it was opened.
+    pub merging: Vec<&'static str>,
 }
 
 /// A ring's own account, written by its thread.
@@ -84,13 +92,18 @@ struct Account {
     /// that was stopped finds what came meanwhile only with its next look.
     quiet: Option<Instant>,
     is_down: bool,
+    /// Nothing has come since it was down.
+    in_gap: bool,
     downs: u64,
     driver_dropped: u64,
+    /// What was done to the clock of the machine, as this ring saw it.
+    steady: Steady,
 }
 
 /// What ring threads share with the run.
 pub(crate) struct Live {
     names: Vec<String>,
+    merging: Vec<Vec<&'static str>>,
     accounts: Vec<Mutex<Account>>,
     stop: AtomicBool,
 }
@@ -105,8 +118,10 @@ impl Live {
         let mut ports: Vec<Port> = self
             .names
             .iter()
-            .map(|name| Port {
+            .zip(&self.merging)
+            .map(|(name, merging)| Port {
                 name: name.clone(),
+                merging: merging.clone(),
                 ..Port::default()
             })
             .collect();
@@ -129,14 +144,38 @@ impl Live {
         ports
     }
 
-    /// The capture time before which every frame has been handed over, while nothing comes;
-    /// none while an interface is down, or while nobody has seen a frame.
+    /// Times that the clock of the machine was set, and how far it is ahead for that.
+    pub(crate) fn clock_steps(&self) -> (u64, i64) {
+        let each = self.accounts.iter().map(|account| lock(account).steady);
+        each.map(|steady| (steady.steps, steady.ahead_ns()))
+            .max_by_key(|(steps, _)| *steps)
+            .unwrap_or_default()
+    }
+
+    /// The interfaces from which nothing comes since they were down, a bit for each.
+    pub(crate) fn down(&self) -> u16 {
+        // An interface goes on when one of its rings does.
+        let (mut gone, mut there) = (0, 0);
+        for account in &self.accounts {
+            let one = lock(account);
+            let bit = tap_bit(one.port as u16);
+            if one.in_gap {
+                gone |= bit;
+            } else {
+                there |= bit;
+            }
+        }
+        gone & !there
+    }
+
+    /// The capture time before which every frame has been handed over, while nothing comes,
+    /// by the interfaces that are up; none while none is, or while nobody has seen a frame.
     pub(crate) fn silent_until(&self) -> Option<Timestamp> {
         let mut until: Option<Timestamp> = None;
         for account in &self.accounts {
             let one = lock(account);
             if one.is_down {
-                return None;
+                continue;
             }
             let Some((newest, at)) = one.newest else {
                 continue;
@@ -159,6 +198,7 @@ impl Live {
 /// Open rings, not read yet.
 pub struct LiveRings {
     names: Vec<String>,
+    merging: Vec<Vec<&'static str>>,
     rings: Vec<(usize, Ring)>,
 }
 
@@ -190,6 +230,7 @@ impl LiveRings {
             }
         }
         Ok(Self {
+            merging: config.interfaces.iter().map(|name| merging(name)).collect(),
             names: config.interfaces.clone(),
             rings: open,
         })
@@ -208,7 +249,11 @@ pub(crate) fn start(
     full: &Sender<Read>,
     empty: &Receiver<Batch>,
 ) -> std::io::Result<Arc<Live>> {
-    let LiveRings { names, rings } = open;
+    let LiveRings {
+        names,
+        merging,
+        rings,
+    } = open;
     let dropped = |port: &usize| {
         let name = names.get(*port)?;
         Some(Interface::named(name)?.dropped)
@@ -224,12 +269,15 @@ pub(crate) fn start(
                     newest: None,
                     quiet: None,
                     is_down: false,
+                    in_gap: false,
                     downs: 0,
                     driver_dropped: 0,
+                    steady: Steady::default(),
                 })
             })
             .collect(),
         names,
+        merging,
         stop: AtomicBool::new(false),
     });
     for (number, ((_, ring), before)) in rings.into_iter().zip(before).enumerate() {
@@ -242,6 +290,8 @@ pub(crate) fn start(
             closed: None,
             gap: None,
             looked: Instant::now(),
+            started: Instant::now(),
+            steady: Steady::default(),
         };
         let (preparer, full, empty) = (preparer.cloned(), full.clone(), empty.clone());
         std::thread::Builder::new()
@@ -264,11 +314,15 @@ struct Thread {
     /// When the interface went down, until a frame from behind the gap came.
     gap: Option<Instant>,
     looked: Instant,
+    /// Where the clock that nobody sets began.
+    started: Instant,
+    steady: Steady,
 }
 
 impl Thread {
     fn run(mut self, preparer: Option<&Preparer>, full: &Sender<Read>, empty: &Receiver<Batch>) {
         let mut error = None;
+        self.look_at_clocks();
         while let Ok(mut batch) = empty.recv() {
             match self.fill(&mut batch) {
                 Ok(true) => {}
@@ -313,7 +367,12 @@ impl Thread {
             }
             let look = Instant::now();
             match self.ring.take(&mut batch.frames, WAIT)? {
-                Taken::Frames => {
+                Taken::Frames { by_machine } => {
+                    // Behind the frames: all of them were stamped before.
+                    let now = self.look_at_clocks();
+                    if by_machine {
+                        self.steady.correct(&mut batch.frames.frames, now);
+                    }
                     let newest = batch.frames.frames.last().map(|meta| meta.ts);
                     let mut account = lock(&self.live.accounts[self.number]);
                     account.quiet = None;
@@ -324,6 +383,7 @@ impl Thread {
                         if !is_before_gap {
                             batch.after_gap = self.gap.take().is_some();
                             account.is_down = false;
+                            account.in_gap = false;
                             account.newest = Some((ts, Instant::now()));
                         }
                         return Ok(true);
@@ -347,6 +407,7 @@ impl Thread {
                     let mut account = lock(&self.live.accounts[self.number]);
                     account.downs += u64::from(!account.is_down);
                     account.is_down = true;
+                    account.in_gap = true;
                     // Silence is counted from a frame behind the gap on.
                     account.newest = None;
                 }
@@ -354,20 +415,47 @@ impl Thread {
         }
     }
 
+    /// Looks at the time of day and at the clock that nobody sets, and returns the latter.
+    fn look_at_clocks(&mut self) -> i64 {
+        let (mut before, mut today, mut after);
+        let mut tries = 0;
+        loop {
+            before = self.started.elapsed();
+            today = SystemTime::now();
+            after = self.started.elapsed();
+            tries += 1;
+            // Nothing came between the two looks.
+            if after.saturating_sub(before) < AT_ONCE || tries == 5 {
+                break;
+            }
+        }
+        let since = today.duration_since(SystemTime::UNIX_EPOCH);
+        let today = since.map_or(0, |since| {
+            i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+        });
+        let now = i64::try_from(after.as_nanos()).unwrap_or(i64::MAX);
+        if self.steady.look(Timestamp(today), now) {
+            lock(&self.live.accounts[self.number]).steady = self.steady;
+        }
+        now
+    }
+
     /// Looks whether an interface that was down is up again, or was made anew.
     fn look(&mut self) -> Result<(), LiveError> {
         self.looked = Instant::now();
-        let is_anew = self.ring.bind_again()?;
+        // One made anew may not be up yet, which its new binding tells as one more down.
+        self.ring.bind_again()?;
         let is_up = Interface::named(self.ring.name()).is_some_and(|now| {
             !matches!(now.state.as_str(), "down" | "notpresent" | "lowerlayerdown")
         });
-        if is_anew || is_up {
+        if is_up {
             lock(&self.live.accounts[self.number]).is_down = false;
         }
         Ok(())
     }
 
     fn count(&mut self) {
+        self.look_at_clocks();
         self.counted = Instant::now();
         let counters = self.ring.counters();
         let dropped = Interface::named(self.ring.name()).map(|now| now.dropped);
@@ -391,14 +479,17 @@ mod tests {
         let at = Instant::now();
         Live {
             names: vec!["m0".into()],
+            merging: vec![vec![]],
             accounts: vec![Mutex::new(Account {
                 port: 0,
                 counters: Counters::default(),
                 newest: Some((NEWEST, at)),
                 quiet: quiet_after.map(|after| at + after),
                 is_down,
+                in_gap: is_down,
                 downs: 0,
                 driver_dropped: 0,
+                steady: Steady::default(),
             })],
             stop: AtomicBool::new(false),
         }

@@ -3,7 +3,7 @@
 //! under the same addresses, so their flow tables must not mix.
 
 use ctcpmon_core::detect::{Verdict, session_state};
-use ctcpmon_core::engine::Order;
+use ctcpmon_core::engine::{Order, tap_bit};
 use ctcpmon_core::flow::Preparer;
 use ctcpmon_core::frame::Frame;
 use ctcpmon_core::session::Session;
@@ -83,10 +83,11 @@ impl Observers {
         if std::mem::take(&mut batch.after_gap)
             && let Some(first) = batch.frames.frames.first()
         {
-            let resumed = first.ts;
+            // The frames of a batch are of one interface.
+            let (tap, resumed) = (tap_bit(first.tap), first.ts);
             self.engines
                 .iter_mut()
-                .for_each(|engine| engine.capture_gap(resumed));
+                .for_each(|engine| engine.capture_gap(tap, resumed));
         }
         let Batch {
             frames, prepared, ..
@@ -105,6 +106,13 @@ impl Observers {
                 }
             }
         }
+    }
+
+    /// Nothing comes from these taps any more.
+    pub(crate) fn tap_down(&mut self, taps: u16) {
+        self.engines
+            .iter_mut()
+            .for_each(|engine| engine.tap_down(taps));
     }
 
     /// Nothing was on the wire until `now`.

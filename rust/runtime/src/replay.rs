@@ -340,6 +340,7 @@ fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
     let last = loop {
         // Asked for before the look that finds nothing: what was handed over is measured.
         let silent_until = driver.silent_until();
+        driver.note_downs();
         match reader.next(SLICE) {
             Ok(Read::Batch(mut batch, bytes_read)) => {
                 driver.bytes_read = bytes_read;
@@ -411,6 +412,14 @@ impl Driver<'_> {
         return self.live.as_ref().and_then(|live| live.silent_until());
         #[cfg(not(target_os = "linux"))]
         None
+    }
+
+    /// Tells the engine which interfaces are down. That one is up again comes with its frames.
+    fn note_downs(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Some(live) = &self.live {
+            self.observers.tap_down(live.down());
+        }
     }
 
     fn pass_time(&mut self, until: Option<Timestamp>) {
@@ -503,7 +512,7 @@ impl Driver<'_> {
         }
         #[cfg(target_os = "linux")]
         if let Some(live) = &self.live {
-            report.add_ports(live.ports());
+            report.add_ports(live.ports(), live.clock_steps());
         }
         report
     }

@@ -48,6 +48,9 @@ pub struct Report {
     /// Interfaces of a live run.
     #[cfg(target_os = "linux")]
     pub ports: Vec<Port>,
+    /// Times that the clock of the machine was set during a live run, and how far it is ahead of
+    /// the times of the run for that, nanoseconds.
+    pub clock_steps: (u64, i64),
     /// What the matcher of two taps counted; `None` with one.
     pub matched: Option<Counters>,
     /// The input has ended and everything was judged.
@@ -135,6 +138,7 @@ impl Report {
             unfit: None,
             #[cfg(target_os = "linux")]
             ports: Vec::new(),
+            clock_steps: (0, 0),
             is_done: false,
         }
     }
@@ -162,7 +166,7 @@ impl Report {
 
     /// Adds what the interfaces of a live run say, and its sums to the counters.
     #[cfg(target_os = "linux")]
-    pub(crate) fn add_ports(&mut self, ports: Vec<Port>) {
+    pub(crate) fn add_ports(&mut self, ports: Vec<Port>, clock_steps: (u64, i64)) {
         let sum = |of: fn(&Port) -> u64| ports.iter().map(of).fold(0, u64::saturating_add);
         let sums = [
             ("kernel_received_packets", sum(|p| p.counters.received)),
@@ -172,9 +176,11 @@ impl Report {
             ("outgoing_packets_ignored", sum(|p| p.counters.outgoing)),
             ("ring_packets_misplaced", sum(|p| p.counters.misplaced)),
             ("interface_downs", sum(|p| p.downs)),
+            ("clock_steps", clock_steps.0),
         ];
         self.counters
             .extend(sums.map(|(name, value)| (name.to_owned(), value)));
         self.ports = ports;
+        self.clock_steps = clock_steps;
     }
 }

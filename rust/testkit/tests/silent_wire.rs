@@ -99,7 +99,7 @@ fn what_was_not_captured_is_not_judged() {
         .partition(|r| r.ts_ns < start + 20 * NANOS_PER_SECOND);
     let mut engine = Engine::new(Config::default());
     push(&mut engine, &before);
-    engine.capture_gap(Timestamp(after[0].ts_ns));
+    engine.capture_gap(u16::MAX, Timestamp(after[0].ts_ns));
     push(&mut engine, &after);
     engine.finish();
     let stalls = verdicts(&engine.drain_events());
@@ -126,7 +126,7 @@ fn a_stall_after_a_gap_is_called() {
         .collect();
     let mut engine = Engine::new(Config::default());
     push(&mut engine, &before);
-    engine.capture_gap(Timestamp(after[0].ts_ns));
+    engine.capture_gap(u16::MAX, Timestamp(after[0].ts_ns));
     push(&mut engine, &after);
     engine.finish();
     let stalls = verdicts(&engine.drain_events());

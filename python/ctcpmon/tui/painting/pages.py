@@ -76,6 +76,9 @@ def counters(view: View, frame: Frame) -> list[Line]:
         text = f"{port.name}: {port.received:,} received, {port.measured:,} measured, {lost}{downs}{state}"
         role: Role = "critical" if port.dropped or port.is_down else ""
         lines += [((piece, role),) for piece in prose(text, frame.width - 1, first="  ", rest="    ")]
+        if port.merged:
+            pieces = prose(port.merged, frame.width - 1, first="  * ", rest="    ")
+            lines += [((piece, "warning" if not at else ""),) for at, piece in enumerate(pieces)]
     for name in () if view.is_live else view.inputs:
         lines += [((piece, ""),) for piece in fold(f"  {name}", frame.width - 1)]
     lines.append(((f"  {words.span(view.first_ns, view.last_ns)}", ""),))

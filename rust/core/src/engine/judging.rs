@@ -72,7 +72,7 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        if !slot.session.never_retransmits() {
+        if !slot.session.never_retransmits() || slot.session.taps & self.down != 0 {
             return;
         }
         for half in &mut slot.session.half {
@@ -93,6 +93,14 @@ impl Engine {
             return;
         };
         slot.session.is_dirty = false;
+        if slot.session.taps & self.down != 0 {
+            // Nobody knows what passes there: it waits as it is.
+            if slot.recheck == MaybeTime::NONE {
+                self.rechecks.push(index);
+            }
+            slot.recheck = now.plus(RECHECK_NS).into();
+            return;
+        }
         let session = &mut slot.session;
         if session.never_retransmits() {
             // Of several that explain one stall the first names it, and goes on to while it lasts.

@@ -15,6 +15,7 @@ use self::identities::{Identities, Identity};
 pub use self::members::Member;
 use self::members::Members;
 use self::slots::Slots;
+pub use self::timing::tap_bit;
 use crate::clock::PacketClock;
 use crate::decode::{self, Disposition, decode};
 use crate::detect::{Judgement, Verdict, session_state};
@@ -143,6 +144,8 @@ pub struct Engine {
     config: Config,
     clock: PacketClock,
     next_tick: Option<Timestamp>,
+    /// Taps from which nothing comes: a bit for each.
+    down: u16,
     table: FlowTable,
     slots: Slots,
     /// Sessions to judge at the next tick, see [`judging::due`].
@@ -172,6 +175,7 @@ impl Engine {
             config,
             clock: PacketClock::default(),
             next_tick: None,
+            down: 0,
             slots: Slots::default(),
             dirty: Vec::new(),
             rechecks: Vec::new(),

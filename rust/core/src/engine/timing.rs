@@ -4,6 +4,14 @@ use super::{Engine, TICK_NS};
 use crate::clock::Tick;
 use crate::time::{MaybeTime, Timestamp};
 
+/// Every tap.
+const ALL_TAPS: u16 = u16::MAX;
+
+/// The bit of a tap; those beyond the sixteenth share one with another.
+pub fn tap_bit(tap: u16) -> u16 {
+    1 << (tap & 15)
+}
+
 impl Engine {
     /// Advances the clock and returns the time to measure this frame with: its own,
     /// or the clock's when its own is not credible.
@@ -18,18 +26,27 @@ impl Engine {
             }
             Tick::SteppedBack => self.stats.counters.frames_time_stepped_back += 1,
             Tick::Pending => self.stats.counters.frames_time_unconfirmed += 1,
-            Tick::Jumped(_) => self.note_gap(now),
+            Tick::Jumped(_) => self.note_gap(ALL_TAPS, now),
         }
         now
     }
 
-    /// Nothing was captured for a while, and then again from `resumed` on (an interface was
-    /// down): silence before it says nothing about anybody.
-    pub fn capture_gap(&mut self, resumed: Timestamp) {
-        if self.clock.now().is_some_and(|mark| mark < resumed) {
+    /// From here on nothing comes from these taps (a bit for each: [`tap_bit`]), nobody knows
+    /// until when. Sessions that were seen there are measured where they are still seen, and
+    /// not judged before [`Engine::capture_gap`].
+    pub fn tap_down(&mut self, taps: u16) {
+        self.down |= taps;
+    }
+
+    /// Nothing was captured at these taps for a while, and then again from `resumed` on (an
+    /// interface was down): silence before it says nothing about anybody who was seen there.
+    pub fn capture_gap(&mut self, taps: u16, resumed: Timestamp) {
+        self.down &= !taps;
+        let Some(mark) = self.clock.now() else { return };
+        if mark < resumed {
             self.clock.step_to(resumed);
-            self.note_gap(resumed);
         }
+        self.note_gap(taps, mark.max(resumed));
     }
 
     /// The capture goes on and nothing was on the wire until `now`. Only a live source knows
@@ -42,10 +59,14 @@ impl Engine {
         }
     }
 
-    fn note_gap(&mut self, now: Timestamp) {
+    fn note_gap(&mut self, taps: u16, now: Timestamp) {
         self.stats.counters.capture_gaps += 1;
         self.next_tick = Some(first_tick_after(now));
-        for slot in self.slots.iter_mut() {
+        for slot in self
+            .slots
+            .iter_mut()
+            .filter(|slot| slot.session.taps & taps != 0)
+        {
             slot.session.on_capture_gap(now);
             slot.recheck = slot.recheck.get().map_or(MaybeTime::NONE, |_| now.into());
         }
