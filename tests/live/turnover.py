@@ -5,8 +5,8 @@ number is written into every address by strided copies, so that no flow comes ag
 Python touches no frame. Two of three close, the others fall silent, as on a real wire.
 
 Tunnel sessions are copies of the shipped demo at its own pace, a new one at every turn, each with clients of
-its own and, every minute, another headend: sessions are recognised, stall, make incidents and are forgotten
-for as long as the run lasts.
+its own and, every minute, another headend; at the end of a copy its clients reset what is still open. So
+sessions are recognised, stall, make incidents and are forgotten for as long as the run lasts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from .sender import Frames
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from .capture import Frame
     from .sender import Sender
 
 __all__ = ["Flows", "Tunnels"]
@@ -32,7 +33,8 @@ LENGTH = 200
 PACKETS_A_FLOW = 12
 _SOURCE, _TARGET = 26, 30
 """Addresses of IPv4 behind Ethernet."""
-_SYN, _SYN_ACK, _ACK, _FIN = 0x02, 0x12, 0x10, 0x11
+_SYN, _SYN_ACK, _ACK, _FIN, _RST_ACK = 0x02, 0x12, 0x10, 0x11, 0x14
+_TUNNEL_PORT = (10_000).to_bytes(2, "big")
 _HEADENDS_EVERY = 60
 """Copies of the demo that share a headend."""
 
@@ -99,6 +101,7 @@ class Tunnels:
 
     def __init__(self, per_second: float) -> None:
         _, self._frames = read(DEMO)
+        self._frames += [(self._frames[-1][0] + 0.5, frame) for frame in _resets(self._frames)]
         self._per_second = per_second
         self.sent = self.copies = 0
 
@@ -118,6 +121,21 @@ class Tunnels:
                     when = copy / self._per_second + self._frames[at + 1][0]
                     heapq.heappush(due, (when, copy, at + 1))
             until.wait(0.005)
+
+
+def _resets(frames: Sequence[Frame]) -> list[bytes]:
+    """A reset by the client of each tunnel session, behind its last segment."""
+    last: dict[bytes, bytes] = {}
+    for _, frame in frames:
+        if frame[_SOURCE] == 10 and frame[36:38] == _TUNNEL_PORT:
+            last[frame[_SOURCE:38]] = frame
+    made = []
+    for frame in last.values():
+        length = int.from_bytes(frame[16:18], "big") - 20 - (frame[46] >> 4) * 4
+        number = (int.from_bytes(frame[38:42], "big") + length) % (1 << 32)
+        head = frame[:16] + (40).to_bytes(2, "big") + frame[18:38] + number.to_bytes(4, "big") + frame[42:46]
+        made.append((head + bytes((0x50, _RST_ACK)) + frame[48:54]).ljust(60, b"\0"))
+    return made
 
 
 def _with_ends(frame: bytes, copy: int) -> bytes:
