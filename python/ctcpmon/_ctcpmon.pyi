@@ -374,6 +374,10 @@ class Replay:
         # Classic BPF (code, jt, jf, k) by link type; a packet must pass. ValueError: a program is faulty.
         filters: Sequence[tuple[int, Sequence[tuple[int, int, int, int]]]] | None = None,
         keep_mib: int = 0,  # memory for recent frames of tunnel sessions, see slice(); 0: none are kept
+        # The path is being written: a file, a folder, or a folder and a pattern. stop() then ends the intake,
+        # and what is written by then is still read and judged. Notes come in stats() as they are made.
+        is_followed: bool = False,
+        idle_s: float | None = None,  # a followed path ends when nothing was written for so long
     ) -> None: ...
     @staticmethod
     def live(

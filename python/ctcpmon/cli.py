@@ -21,6 +21,8 @@ from ctcpmon.serve_commands import COMMANDS as SERVE_COMMANDS
 from ctcpmon.slice_commands import slice_command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from ctcpmon.capture_filter import Program
     from ctcpmon.config import Settings
     from ctcpmon.engine import DetectorInfo
@@ -178,6 +180,19 @@ for _command in (live, ifaces, doctor, slice_command, *SERVE_COMMANDS):
     callback=_taps,
     help="A capture from one side of a device; both sides are needed, several files each are allowed.",
 )
+@click.option(
+    "--follow",
+    "is_followed",
+    is_flag=True,
+    help="FILE is being written: go on as it grows. A folder or a quoted pattern: the files of a rotation.",
+)
+@click.option(
+    "--follow-idle",
+    "idle_s",
+    type=click.FloatRange(0.1, 31_536_000),
+    metavar="SECONDS",
+    help="With --follow: end when nothing was written for so long.",
+)
 @_filter_option
 @_run_options
 def replay(files: tuple[str, ...], taps: tuple[tuple[TapSide, str], ...], **options: Any) -> None:
@@ -189,7 +204,10 @@ def replay(files: tuple[str, ...], taps: tuple[tuple[TapSide, str], ...], **opti
     With --tap client=A --tap headend=B the two captures were made on both sides of one device: its
     packets are matched by ESP SPI and sequence number, which gives its loss and delay exactly. This
     writes a table on a terminal.
+
+    With --follow the capture is one that tcpdump -w or dumpcap is writing; Ctrl-C or SIGTERM ends it.
     """
+    _need_followable(files, taps, options)
     if bool(files) == bool(taps):
         message = (
             "give either FILEs or --tap client=FILE --tap headend=FILE, not both"
@@ -200,6 +218,20 @@ def replay(files: tuple[str, ...], taps: tuple[tuple[TapSide, str], ...], **opti
     sides = tuple(side for side, _ in taps) or None
     paths = files or tuple(path for _, path in taps)
     click.get_current_context().exit(_replay(paths, sides, **options))
+
+
+def _need_followable(files: tuple[str, ...], taps: Sequence[object], options: Mapping[str, Any]) -> None:
+    message = ""
+    if not options["is_followed"]:
+        message = "--follow-idle is for --follow" if options["idle_s"] is not None else ""
+    elif taps or len(files) != 1:
+        message = "--follow takes one FILE, folder or quoted pattern"
+    elif files[0] == "-":
+        message = "a pipe is followed as it is; leave out --follow"
+    elif options["speed"]:
+        message = "--follow goes at the pace of the writer; leave out --speed"
+    if message:
+        raise click.UsageError(message)
 
 
 @cli.command()
@@ -228,13 +260,18 @@ def _replay(
     show_groups: bool,
     config: str | None,
     expression: str | None = None,
+    is_followed: bool = False,
+    idle_s: float | None = None,
 ) -> int:
     settings = _settings(config, max_flow_mib, show_groups=show_groups)
     filters = None if expression is None else _filters(expression)
     is_terminal = sys.stdout.isatty()
     # The screen shows what one tap sees.
     if output is None and is_terminal and not no_tui and taps is None:
-        code = _screen(files, speed=speed, ascii_only=ascii_only, settings=settings, filters=filters)
+        followed = {"is_followed": is_followed, "idle_s": idle_s}
+        code = _screen(
+            files, speed=speed, ascii_only=ascii_only, settings=settings, filters=filters, **followed
+        )
         if code is not None:
             return code
     from ctcpmon.replaying import ReplayRequest, run
@@ -255,6 +292,8 @@ def _replay(
         fail_on=fail_on,
         taps=taps,
         filters=filters,
+        is_followed=is_followed,
+        idle_s=idle_s,
         is_live=sys.stderr.isatty(),
         is_verbose=verbose,
     )
@@ -274,6 +313,7 @@ def _screen(
     ascii_only: bool,
     settings: Settings,
     filters: dict[int, Program] | None,
+    **followed: Any,
 ) -> int | None:
     """Runs the screen; None when its part is not installed."""
     from ctcpmon import engine  # noqa: F401
@@ -286,7 +326,9 @@ def _screen(
         _say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
         return None
     return int(
-        run_replay(list(files), speed=speed, ascii_only=ascii_only, settings=settings, filters=filters)
+        run_replay(
+            list(files), speed=speed, ascii_only=ascii_only, settings=settings, filters=filters, **followed
+        )
     )
 
 

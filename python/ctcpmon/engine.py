@@ -133,6 +133,8 @@ def open_replay(
     taps: Sequence[str] | None = None,
     filters: Mapping[int, Program] | None = None,
     keep_mib: int = 0,
+    is_followed: bool = False,
+    idle_s: float | None = None,
 ) -> AbstractContextManager[Replay]:
     """Opens captures and stops the reading thread on leaving.
 
@@ -142,7 +144,9 @@ def open_replay(
     on, ``client`` or ``headend``: then packets are matched across the device. ``filters``
     holds for each link type the program (``capture_filter``) that a packet must pass to be analysed; a packet
     of any other link type does not pass. ``keep_mib`` is memory for recent frames of tunnel sessions, which
-    ``Replay.slice`` then writes. Raises ``InputError`` if nothing can be read, also while polling.
+    ``Replay.slice`` then writes. With ``is_followed`` the one path is being written: a file, a folder of them
+    or a pattern; it ends with ``stop``, or when nothing was written for ``idle_s`` seconds. Raises
+    ``InputError`` if nothing can be read, also while polling.
     """
     return _Opening(
         lambda: Replay(
@@ -155,6 +159,8 @@ def open_replay(
             taps=None if taps is None else list(taps),
             filters=None if filters is None else list(filters.items()),
             keep_mib=keep_mib,
+            is_followed=is_followed,
+            idle_s=idle_s,
         )
     )
 

@@ -66,6 +66,16 @@ class Narrator:
         self._last = self._started
         self._last_packets = 0
         self._line_is_drawn = False
+        self._heard = 0
+
+    def hear(self, stats: Stats) -> None:
+        """Says the notes that are new since the last time: a run that has no end tells them as they come."""
+        new = stats.notes[self._heard : _MAX_NOTES]
+        if new:
+            self.clear()
+        for note in new:
+            say(_note(note))
+        self._heard += len(new)
 
     def progress(self, stats: Stats) -> None:
         """Redraws the progress line if it is time."""
@@ -96,8 +106,7 @@ class Narrator:
     def close(self, stats: Stats) -> None:
         """Notes about the input; with ``is_verbose`` the counters too."""
         self.clear()
-        for note in stats.notes[:_MAX_NOTES]:
-            say(_note(note))
+        self.hear(stats)
         if len(stats.notes) > _MAX_NOTES:
             say(f"{len(stats.notes) - _MAX_NOTES} more notes about the input")
         # A note says it when the filter does not fit the link type.

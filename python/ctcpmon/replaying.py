@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
@@ -28,6 +30,7 @@ FAIL_RANKS: dict[FailOn, int] = {
     "warn": SEVERITY_RANK["warning"],
     "crit": SEVERITY_RANK["critical"],
 }
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_MS = 100
 _NOTHING_IN_COMMON = (
     "no session in common: no ESP packet (SPI and sequence number) was seen at both taps; "
@@ -47,12 +50,17 @@ class ReplayRequest(Record, frozen=True):
     """The side of the device on which each path was captured; None: one tap."""
     filters: Mapping[int, Program] | None = None
     """Programs by link type that a packet must pass; None: every packet does."""
+    is_followed: bool = False
+    """The one path is being written; see ``engine.open_replay``."""
+    idle_s: float | None = None
     is_live: bool = False
     is_verbose: bool = False
 
 
 def run(request: ReplayRequest, sink: Sink) -> ExitCode:
     """Replays to the end, or to Ctrl-C: then what was found so far is written in whole lines.
+
+    What is followed has no end of its own: Ctrl-C and SIGTERM are the ordinary one.
 
     Raises ``InputError``, ``EngineMissingError``, ``OutputClosedError`` and ``OSError`` of the sink.
     """
@@ -68,8 +76,11 @@ def run(request: ReplayRequest, sink: Sink) -> ExitCode:
         speed=request.speed,
         taps=request.taps,
         filters=request.filters,
+        is_followed=request.is_followed,
+        idle_s=request.idle_s,
     )
-    with opened as replay, Interrupts() as interrupts:
+    signals = ENDING_SIGNALS if request.is_followed else ENDING_SIGNALS[:1]
+    with opened as replay, Interrupts(signals) as interrupts:
         return follow(request, replay, sink, interrupts)
 
 
@@ -110,6 +121,8 @@ def _drive(
         if interrupts.is_requested:
             # The engine then hands over what it has; the loop ends by itself.
             replay.stop()
+        if request.is_followed:
+            narrator.hear(replay.stats())
         if narrator.wants_progress:
             narrator.progress(replay.stats())
     narrator.clear()
@@ -122,10 +135,12 @@ def _drive(
 
 
 def _code(request: ReplayRequest, stats: Stats, worst: int, *, is_interrupted: bool) -> ExitCode:
-    if is_interrupted:
+    if is_interrupted and not request.is_followed:
         return ExitCode.INTERRUPTED
     if request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]:
         return ExitCode.FAIL_ON
-    if any(note.kind in INCOMPLETE_NOTES for note in stats.notes):
+    # Half a record at the end of what is still written is no fault of it.
+    is_cut = any(note.kind in INCOMPLETE_NOTES for note in stats.notes)
+    if is_cut and not is_interrupted:
         return ExitCode.INPUT
     return ExitCode.OK

@@ -78,6 +78,10 @@ class Frames:
             at += 16 + length
         return cls(memory, places)
 
+    def write_each(self, at: int, value: int, *, length: int) -> None:
+        """Puts one byte at the same place of every frame, where all have one ``length``."""
+        self._memory[at::length] = bytes((value,)) * self.count
+
 
 class Sender:
     """A packet socket on the sending end of a wire."""

@@ -48,6 +48,8 @@ def run_replay(
     ascii_only: bool = False,
     settings: Settings | Mapping[str, Any] | None = None,
     filters: Mapping[int, Program] | None = None,
+    is_followed: bool = False,
+    idle_s: float | None = None,
 ) -> int:
     """Shows a replay until the user leaves; returns the exit code and says one line on stderr.
 
@@ -61,9 +63,18 @@ def run_replay(
     def source_of(opened: Sequence[str], names: Mapping[str, str]) -> EngineSource:
         from ctcpmon.tui.engine_source import EngineSource
 
-        return EngineSource(opened, names=names, settings=settings, speed=speed, filters=filters)
+        return EngineSource(
+            opened,
+            names=names,
+            settings=settings,
+            speed=speed,
+            filters=filters,
+            is_followed=is_followed,
+            idle_s=idle_s,
+        )
 
-    return _run(paths, source_of, ascii_only=ascii_only)
+    code = _run(paths, source_of, ascii_only=ascii_only)
+    return int(ExitCode.OK) if is_followed and code == ExitCode.INTERRUPTED else code
 
 
 def run_live(request: LiveRequest, *, settings: Settings, ascii_only: bool = False) -> int:

@@ -53,6 +53,8 @@ class EngineSource:
         filters: Mapping[int, Program] | None = None,
         period_s: float = 0.2,
         live: Replay | None = None,
+        is_followed: bool = False,
+        idle_s: float | None = None,
     ) -> None:
         """``names`` says how a path is to be called; ``period_s`` is the time between two views.
 
@@ -66,6 +68,7 @@ class EngineSource:
         self._period_s = period_s
         self._speed = speed
         self._filters = filters
+        self._is_followed, self._idle_s = is_followed, idle_s
         self._is_paused = False
         self._query = Query()
         self._wake = threading.Event()
@@ -151,6 +154,8 @@ class EngineSource:
             max_pending=limits.max_pending,
             speed=self._speed,
             filters=self._filters,
+            is_followed=self._is_followed,
+            idle_s=self._idle_s,
         )
 
     def _follow(self, replay: Replay) -> None:

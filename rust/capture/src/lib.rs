@@ -3,7 +3,7 @@
 //! Here live: opening inputs, recognising compression and capture format by
 //! content, cutting the byte stream into frames, and putting the frames of
 //! several inputs into one order. Here do not live: decoding of anything past
-//! the link type, threads, clocks, printing, following of growing files.
+//! the link type, threads, clocks, printing, waiting for a file to grow.
 //!
 //! The invariant a newcomer would break: **every number read from an input is a
 //! claim**. It is compared before it is used, no buffer grows because a length

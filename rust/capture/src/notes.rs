@@ -37,10 +37,14 @@ pub enum NoteKind {
     SkippedBlock,
     /// An interface description past the limit of one section was left out.
     TooManyInterfaces,
+    /// A followed file was truncated or replaced; what is there now is read.
+    Restarted,
+    /// A file of a followed set is no capture.
+    LeftAside,
 }
 
 /// Number of kinds.
-const KINDS: usize = NoteKind::TooManyInterfaces as usize + 1;
+const KINDS: usize = NoteKind::LeftAside as usize + 1;
 
 /// One kind of oddity in one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,4 +160,6 @@ const ALL: [NoteKind; KINDS] = [
     NoteKind::BadOption,
     NoteKind::SkippedBlock,
     NoteKind::TooManyInterfaces,
+    NoteKind::Restarted,
+    NoteKind::LeftAside,
 ];

@@ -11,7 +11,9 @@ use ctcpmon_core::frame::LinkType;
 use ctcpmon_core::taps::Side;
 #[cfg(target_os = "linux")]
 use ctcpmon_runtime::LiveConfig;
-use ctcpmon_runtime::{Filter, News, Replay as Running, ReplayConfig, Source, tap_of};
+use ctcpmon_runtime::{
+    Filter, FollowConfig, News, Replay as Running, ReplayConfig, Source, tap_of,
+};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -117,7 +119,8 @@ impl Replay {
     #[allow(clippy::too_many_arguments)]
     #[new]
     #[pyo3(signature = (paths, *, max_flow_mib=256, max_sessions=100_000, batch_frames=0,
-                        max_pending=10_000, speed=0.0, taps=None, filters=None, keep_mib=0))]
+                        max_pending=10_000, speed=0.0, taps=None, filters=None, keep_mib=0,
+                        is_followed=false, idle_s=None))]
     fn new(
         py: Python<'_>,
         paths: Vec<String>,
@@ -129,6 +132,8 @@ impl Replay {
         taps: Option<Vec<String>>,
         filters: Option<Vec<(u16, Vec<Words>)>>,
         keep_mib: usize,
+        is_followed: bool,
+        idle_s: Option<f64>,
     ) -> PyResult<Self> {
         if max_flow_mib == 0 || max_sessions == 0 {
             return Err(PyValueError::new_err(
@@ -147,8 +152,23 @@ impl Replay {
                 Input::from_arg(p.as_ref(), tap)
             })
             .collect();
+        let source = match paths.as_slice() {
+            _ if !is_followed => Source::Files(inputs),
+            [path] if sides.is_none() => Source::Following(FollowConfig {
+                path: path.into(),
+                idle: idle_s
+                    .map(Duration::try_from_secs_f64)
+                    .transpose()
+                    .map_err(|error| PyValueError::new_err(format!("idle_s: {error}")))?,
+            }),
+            _ => {
+                return Err(PyValueError::new_err(
+                    "one path can be followed, with one tap",
+                ));
+            }
+        };
         let config = ReplayConfig {
-            source: Source::Files(inputs),
+            source,
             filter: filters.map(filter).transpose()?,
             engine: Config {
                 max_flow_bytes: max_flow_mib.saturating_mul(1 << 20),

@@ -69,6 +69,7 @@ fn kind(kind: NoteKind) -> &'static str {
     match kind {
         NoteKind::Truncated | NoteKind::CompressedTruncated => "truncated",
         NoteKind::CompressedCorrupt | NoteKind::Corrupt | NoteKind::MalformedPacket => "corrupt",
+        NoteKind::Restarted | NoteKind::LeftAside => "followed",
         NoteKind::TimeBackwards | NoteKind::WithoutTime | NoteKind::TimeSaturated => "clock",
         _ => "skipped",
     }

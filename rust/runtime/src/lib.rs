@@ -9,6 +9,8 @@
 //! ```
 
 mod filter;
+mod follow;
+mod follow_files;
 mod kept;
 #[cfg(target_os = "linux")]
 mod live;
@@ -19,14 +21,17 @@ mod pages;
 mod reader;
 mod replay;
 mod report;
+mod settings;
 mod slice;
 
 pub use filter::{Filter, Unfit};
+pub use follow::FollowConfig;
 #[cfg(target_os = "linux")]
 pub use live::{LiveConfig, LiveRings, Port};
 pub use observers::{News, tap_of};
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use pages::HugePages;
-pub use replay::{Polled, Replay, ReplayConfig, Source};
+pub use replay::{Polled, Replay};
 pub use report::Report;
+pub use settings::{ReplayConfig, Source};
 pub use slice::{SliceConfig, SliceError, Sliced, Slicer};

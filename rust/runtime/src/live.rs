@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender};
 use ctcpmon_core::engine::tap_bit;
-use ctcpmon_core::flow::{Prepared, Preparer};
+use ctcpmon_core::flow::Preparer;
 use ctcpmon_core::frame::LinkType;
 use ctcpmon_core::steady::Steady;
 use ctcpmon_core::time::Timestamp;
@@ -332,16 +332,7 @@ impl Thread {
                     break;
                 }
             }
-            let Batch {
-                frames, prepared, ..
-            } = &mut batch;
-            prepared.clear();
-            if let Some(preparer) = preparer
-                && !full.is_empty()
-            {
-                prepared.resize(frames.frames.len(), Prepared::NONE);
-                preparer.prepare_all(frames, &frames.frames, prepared);
-            }
+            batch.prepare(preparer, full);
             if full.send(Read::Batch(batch, 0)).is_err() {
                 return;
             }

@@ -6,7 +6,6 @@
 //! two threads that take turns cost some 7 to 10 % more (measured once, on a busy machine).
 
 use std::num::NonZero;
-#[cfg(target_os = "linux")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use ctcpmon_capture::{
 use ctcpmon_core::flow::{Prepared, Preparer};
 
 use crate::filter::{Filter, Unfit};
+use crate::follow::{FollowConfig, Follower, Following};
 #[cfg(target_os = "linux")]
 use crate::live::{Live, LiveRings};
 
@@ -63,6 +63,8 @@ pub(crate) enum Read {
 pub(crate) struct Reader {
     way: Way,
     pub(crate) bytes_total: Option<u64>,
+    /// A capture that is being written.
+    pub(crate) following: Option<Arc<Following>>,
 }
 
 enum Way {
@@ -98,15 +100,7 @@ impl Reader {
         preparer: Option<Preparer>,
         filter: Option<Filter>,
     ) -> Result<Self, CaptureError> {
-        let defaults = Options::default();
-        let options = Options {
-            batch_frames: match batch_frames {
-                0 => defaults.batch_frames,
-                n => n,
-            },
-            ..defaults
-        };
-        let source = open(inputs, &options)?;
+        let source = open(inputs, &options(batch_frames))?;
         let bytes_total = source.bytes_total();
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         // Only files have a size; they do not wait for a writer.
@@ -118,6 +112,7 @@ impl Reader {
                     filter,
                 },
                 bytes_total,
+                following: None,
             });
         }
         let Ways {
@@ -129,13 +124,36 @@ impl Reader {
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
             .spawn(move || read(source, preparer.as_ref(), filter, &full_tx, &empty_rx));
-        spawned.map_err(|source| CaptureError::Open {
-            input: "a reader thread".into(),
-            source,
-        })?;
+        spawned.map_err(no_thread)?;
         Ok(Self {
             way: Way::Ahead { full, empty },
             bytes_total,
+            following: None,
+        })
+    }
+
+    /// Reads what another program is writing on a thread, which waits for it.
+    pub(crate) fn start_follow(
+        config: &FollowConfig,
+        batch_frames: usize,
+        preparer: Option<Preparer>,
+        filter: Option<Filter>,
+    ) -> Result<Self, CaptureError> {
+        let (follower, following) = Follower::new(config, options(batch_frames), filter)?;
+        let Ways {
+            full,
+            full_tx,
+            empty,
+            empty_rx,
+        } = ways(BATCHES);
+        let spawned = std::thread::Builder::new()
+            .name("ctcpmon-reader".into())
+            .spawn(move || follower.run(preparer.as_ref(), &full_tx, &empty_rx));
+        spawned.map_err(no_thread)?;
+        Ok(Self {
+            way: Way::Ahead { full, empty },
+            bytes_total: None,
+            following: Some(following),
         })
     }
 
@@ -163,6 +181,7 @@ impl Reader {
                 error: None,
             },
             bytes_total: None,
+            following: None,
         })
     }
 
@@ -231,6 +250,24 @@ impl Reader {
     }
 }
 
+fn options(batch_frames: usize) -> Options {
+    let defaults = Options::default();
+    Options {
+        batch_frames: match batch_frames {
+            0 => defaults.batch_frames,
+            n => n,
+        },
+        ..defaults
+    }
+}
+
+fn no_thread(source: std::io::Error) -> CaptureError {
+    CaptureError::Open {
+        input: "a reader thread".into(),
+        source,
+    }
+}
+
 /// Both ends of both channels.
 struct Ways {
     full: Receiver<Read>,
@@ -258,8 +295,24 @@ fn ways(batches: usize) -> Ways {
 
 impl Batch {
     /// Takes out what the filter refuses.
-    fn refuse(&mut self, filter: Option<&mut Filter>) {
+    pub(crate) fn refuse(&mut self, filter: Option<&mut Filter>) {
         self.rejected = filter.map_or(0, |filter| filter.refuse(&mut self.frames));
+    }
+
+    /// Decodes and hashes its frames, while the engine has work waiting. An engine that waits
+    /// gets what there is and prepares it itself: frames of full size take longer to read than
+    /// to measure.
+    pub(crate) fn prepare(&mut self, preparer: Option<&Preparer>, full: &Sender<Read>) {
+        let Self {
+            frames, prepared, ..
+        } = self;
+        prepared.clear();
+        if let Some(preparer) = preparer
+            && !full.is_empty()
+        {
+            prepared.resize(frames.frames.len(), Prepared::NONE);
+            preparer.prepare_all(frames, &frames.frames, prepared);
+        }
     }
 }
 
@@ -286,19 +339,7 @@ fn read(
         match source.next_batch(&mut batch.frames) {
             Ok(Progress::More) => {
                 batch.refuse(filter.as_mut());
-                let Batch {
-                    frames, prepared, ..
-                } = &mut batch;
-                // An engine that waits gets what there is and prepares it itself: frames
-                // of full size take longer to read than to measure.
-                if let Some(preparer) = preparer
-                    && !full.is_empty()
-                {
-                    prepared.resize(frames.frames.len(), Prepared::NONE);
-                    preparer.prepare_all(frames, &frames.frames, prepared);
-                } else {
-                    prepared.clear();
-                }
+                batch.prepare(preparer, full);
                 if full.send(Read::Batch(batch, source.bytes_read())).is_err() {
                     return;
                 }

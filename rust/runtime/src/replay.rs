@@ -11,19 +11,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use ctcpmon_capture::{FrameBatch, Input};
-use ctcpmon_core::Config;
+use ctcpmon_capture::FrameBatch;
 use ctcpmon_core::detect::Verdict;
 use ctcpmon_core::engine::Order;
 use ctcpmon_core::session::Session;
 use ctcpmon_core::time::Timestamp;
 
-use crate::filter::Filter;
+use crate::follow::Following;
 use crate::kept::Kept;
 use crate::observers::{News, Observers};
 use crate::pace::Pace;
 use crate::reader::{Batch, LastWords, Read, Reader};
 use crate::report::Report;
+use crate::settings::{ReplayConfig, Source};
 use crate::slice::{SliceConfig, SliceError, Sliced, slice_kept};
 
 /// How often the report is made anew; a screen reads it at 5 Hz.
@@ -32,35 +32,6 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 const SLICE: Duration = Duration::from_millis(20);
 /// How long a request waits for its answer before it gives up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// Where frames come from.
-pub enum Source {
-    /// Captures, merged in time order.
-    Files(Vec<Input>),
-    /// Rings of interfaces.
-    #[cfg(target_os = "linux")]
-    Live(crate::live::LiveRings),
-}
-
-/// Settings of a run.
-pub struct ReplayConfig {
-    /// Where the frames come from.
-    pub source: Source,
-    /// Only frames of files that it accepts are analysed; a live source filters by itself.
-    pub filter: Option<Filter>,
-    /// Limits of the engine; with two taps each has them.
-    pub engine: Config,
-    /// The inputs come from two taps, labelled by [`crate::tap_of`].
-    pub has_two_taps: bool,
-    /// Memory for recent frames of tunnel sessions, bytes; 0: none are kept.
-    pub keep_bytes: usize,
-    /// Frames per batch; 0: the default.
-    pub batch_frames: usize,
-    /// Events that may wait for `poll`; at least 1.
-    pub max_pending: usize,
-    /// 0: as fast as possible; 1: at the pace of the capture.
-    pub speed: f64,
-}
 
 /// What one `poll` returns.
 #[derive(Debug, Default)]
@@ -315,6 +286,10 @@ fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
             Reader::start(&inputs, config.batch_frames, preparer, config.filter)
                 .map_err(|e| e.to_string())?
         }
+        Source::Following(what) => {
+            Reader::start_follow(&what, config.batch_frames, preparer, config.filter)
+                .map_err(|e| e.to_string())?
+        }
         #[cfg(target_os = "linux")]
         Source::Live(live) => Reader::start_live(live, preparer.as_ref())?,
     };
@@ -328,6 +303,7 @@ fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
         bytes_read: 0,
         bytes_total: reader.bytes_total,
         rejected,
+        following: reader.following.clone(),
         #[cfg(target_os = "linux")]
         live: reader.live().cloned(),
     };
@@ -384,20 +360,21 @@ struct Driver<'a> {
     bytes_total: Option<u64>,
     /// Frames that the filter refused; none without one.
     rejected: Option<u64>,
+    following: Option<Arc<Following>>,
     #[cfg(target_os = "linux")]
     live: Option<std::sync::Arc<crate::live::Live>>,
 }
 
 impl Driver<'_> {
-    /// Of a live source: tells it to end; what its rings hold still comes, and then the end.
-    /// False for files, which end at once.
+    /// Of a live or followed source: tells it to end; what it holds still comes, and then the
+    /// end. False for files, which end at once.
     fn ends_intake(&self) -> bool {
         #[cfg(target_os = "linux")]
         if let Some(live) = &self.live {
             live.stop();
             return true;
         }
-        false
+        self.following.as_ref().map(|f| f.stop()).is_some()
     }
 
     fn is_live(&self) -> bool {
@@ -408,6 +385,12 @@ impl Driver<'_> {
     }
 
     fn silent_until(&self) -> Option<Timestamp> {
+        if let Some(following) = &self.following {
+            // What is held up here is no silence.
+            let state = self.shared.lock();
+            let keeps_up = !state.paused && state.speed <= 0.0;
+            return following.silent_until().filter(|_| keeps_up);
+        }
         #[cfg(target_os = "linux")]
         return self.live.as_ref().and_then(|live| live.silent_until());
         #[cfg(not(target_os = "linux"))]
@@ -441,7 +424,7 @@ impl Driver<'_> {
                 let state = self.shared.lock();
                 (state.stop, state.paused, state.speed)
             };
-            if stop && !self.is_live() {
+            if stop && !self.is_live() && self.following.is_none() {
                 return false;
             }
             if paused && !self.is_live() {
@@ -491,7 +474,8 @@ impl Driver<'_> {
     }
 
     fn publish_when_due(&mut self) {
-        if !self.is_published && self.published.elapsed() >= REPORT_EVERY {
+        let is_new = !self.is_published || self.following.as_ref().is_some_and(|f| f.has_news());
+        if is_new && self.published.elapsed() >= REPORT_EVERY {
             self.publish(None);
         }
     }
@@ -504,6 +488,9 @@ impl Driver<'_> {
 
     fn report(&self, last: Option<&LastWords>) -> Report {
         let mut report = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
+        if let (Some(following), None) = (&self.following, last) {
+            report.notes = following.notes();
+        }
         if let Some(rejected) = self.rejected {
             report.add_filter(rejected, last);
         }

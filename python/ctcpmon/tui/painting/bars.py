@@ -91,7 +91,7 @@ def progress(view: View, frame: Frame) -> list[Line]:
         return [_spread(((text, "dim"),), ((words.span(view.first_ns, view.last_ns), "dim"),), frame)]
     pace = f"speed {words.speed(now.speed)}"
     if not now.bytes_total:
-        text = f"read {words.size(now.bytes_read)}  {rate}  {pace}  (a pipe: no end known)"
+        text = f"read {words.size(now.bytes_read)}  {rate}  {pace}  (no end known)"
         return [((text, ""),)]
     ratio = min(now.bytes_read / now.bytes_total, 1.0)
     time_left = "" if now.seconds_left is None else f"  {words.left(now.seconds_left)} left"
