@@ -164,6 +164,11 @@ def fail(answer: Future[Packets], text: str) -> None:
 
 
 def _marks(finding: Finding) -> Iterator[tuple[int, str]]:
+    session = finding.session
+    sides = {"client": (session.to_headend,), "headend": (session.to_client,)}
+    for direction in sides.get(finding.stopped_side or "", (session.to_headend, session.to_client)):
+        if direction.ack_frozen_since_ns is not None and not session.is_one_sided:
+            yield direction.ack_frozen_since_ns, "from here on the ACK of the other side stands still"
     for one in finding.evidence:
         if one.ts_ns is not None:
             yield one.ts_ns, clean(evidence_words(one), 300)

@@ -21,6 +21,7 @@ from ctcpmon.tui.desk import Desk
 from ctcpmon.tui.screens.base import MIN_HEIGHT, MIN_WIDTH, ViewScreen
 from ctcpmon.tui.screens.detail import DetailScreen
 from ctcpmon.tui.screens.fixes import FixesScreen
+from ctcpmon.tui.screens.graph import GraphScreen
 from ctcpmon.tui.screens.help import HelpScreen
 from ctcpmon.tui.screens.main import MainScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
@@ -72,6 +73,7 @@ class ReplayApp(App[str]):
         Binding("2,s", "go('sessions')", show=False),
         Binding("4", "go('tap')", show=False),
         Binding("f", "go('fixes')", show=False),
+        Binding("t", "graph", show=False),
         Binding("question_mark", "go('help')", show=False),
         Binding("escape", "leave", show=False),
         Binding("q", "leave_or_quit", show=False),
@@ -137,11 +139,23 @@ class ReplayApp(App[str]):
         if wanted is not None:
             self.push_screen(wanted(self.desk))
 
+    def action_graph(self) -> None:
+        """The graph of the session in hand."""
+        screen = self.screen
+        key = screen.session_key() if isinstance(screen, ViewScreen) else ""
+        if not key:
+            self.say("no graph: there is no session here")
+            return
+        self.push_screen(GraphScreen(self.desk, key))
+
     def action_leave(self) -> None:
         """One screen back."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
-            self.desk.look_at()
+            # The graph lies over a page whose session stays in hand.
+            self.desk.look_at(
+                session=self.desk.query.session if isinstance(self.screen, DetailScreen) else None
+            )
             self._look_soon()
 
     def action_leave_or_quit(self) -> None:

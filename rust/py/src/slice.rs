@@ -50,7 +50,7 @@ pub(crate) type Remark = (usize, i64, Option<String>, String, String);
 /// The moment around which frames are taken, most frames, most bytes.
 pub(crate) type Most = (i64, usize, usize);
 
-fn end(ip: &str, port: u16) -> PyResult<Endpoint> {
+pub(crate) fn end(ip: &str, port: u16) -> PyResult<Endpoint> {
     let ip: IpAddr = ip
         .parse()
         .map_err(|_| PyValueError::new_err(format!("no address: {ip:?}")))?;

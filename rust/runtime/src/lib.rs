@@ -19,6 +19,7 @@ mod pages;
 mod reader;
 mod replay;
 mod report;
+mod series;
 mod slice;
 
 pub use filter::{Filter, Unfit};
@@ -29,4 +30,5 @@ pub use observers::{News, tap_of};
 pub use pages::HugePages;
 pub use replay::{Polled, Replay, ReplayConfig, Source};
 pub use report::Report;
+pub use series::series_of;
 pub use slice::{Bounds, SliceConfig, SliceError, Sliced, Slicer};

@@ -30,6 +30,7 @@ class MainScreen(ViewScreen):
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("Enter", "detail"),
+        ("t", "graph"),
         ("s", "sessions"),
         ("f", "fixes"),
         ("y", "copy"),
