@@ -19,17 +19,19 @@ if TYPE_CHECKING:
 
     from ctcpmon.config import Settings
     from ctcpmon.diagnosis import Incident
-    from ctcpmon.engine import Finding, Replay, Session, Sliced
+    from ctcpmon.engine import Finding, Replay, Session, Sliced, Stats
     from ctcpmon.pipeline import Item
 
 __all__ = [
     "MAX_SESSIONS",
     "Bounds",
     "Case",
+    "Gathered",
     "Order",
     "cut_files",
     "cut_kept",
     "gather",
+    "gather_all",
     "order_of",
     "slice_files",
     "slice_kept",
@@ -68,6 +70,21 @@ class Order:
     wanted: list[tuple[str, int, str, int, int, int]]
     marks: list[tuple[int, int, str | None, str, str]]
     about: list[str]
+
+
+class Gathered(NamedTuple):
+    """What a reference means in captures."""
+
+    cases: list[Case]
+    incident: Incident | None
+    """The incident it names, or that of the first of the sessions, as it was last reported."""
+    stats: Stats
+    book_counters: dict[str, int]
+
+    @property
+    def is_whole(self) -> bool:
+        """False when part of the input could not be read."""
+        return not any(note.kind in INCOMPLETE_NOTES for note in self.stats.notes)
 
 
 class Bounds(NamedTuple):
@@ -159,6 +176,12 @@ def gather(paths: Sequence[str], reference: str, settings: Settings) -> tuple[li
     Of an incident these are its first sessions, those that its event names. The other value is false when
     part of the input could not be read.
     """
+    found = gather_all(paths, reference, settings)
+    return found.cases, found.is_whole
+
+
+def gather_all(paths: Sequence[str], reference: str, settings: Settings) -> Gathered:
+    """The same, with what the run knows beside it."""
     from ctcpmon import engine
 
     found = _Search(reference.strip())
@@ -169,11 +192,17 @@ def gather(paths: Sequence[str], reference: str, settings: Settings) -> tuple[li
         max_sessions=limits.max_sessions,
         max_pending=limits.max_pending,
     ) as replay:
-        for items in Pipeline(replay, settings, version=engine.__version__).batches():
+        pipeline = Pipeline(replay, settings, version=engine.__version__)
+        for items in pipeline.batches():
             for item in items:
                 found.take(item)
-        notes = replay.stats().notes
-    return found.found(), not any(note.kind in INCOMPLETE_NOTES for note in notes)
+        cases = found.found()
+        book = pipeline.book
+        incident = found.incident
+        if incident is None and cases:
+            home = book.incident_of(cases[0].session)
+            incident = next((one for one in book.incidents() if one.id == home), None)
+        return Gathered(cases, incident, replay.stats(), dict(book.counters))
 
 
 def order_of(cases: Iterable[Case], title: str, *, until_ns: int = _EVER_NS) -> Order:

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from ctcpmon.graph.subject import Subject
     from ctcpmon.tui.painting.brush import Line, Role, Span
 
-__all__ = ["LEAST_HEIGHT", "Room", "Style", "columns_of", "paint", "values"]
+__all__ = [
+    "LEAST_HEIGHT",
+    "Room",
+    "Style",
+    "beginning",
+    "columns_of",
+    "drawn_scale",
+    "paint",
+    "values",
+    "verdict",
+]
 
 LEAST_HEIGHT = 6
 _LABEL = 10
@@ -131,7 +141,7 @@ def _direction(subject: Subject, look: Look, side: str, room: Room) -> list[Line
     plot = Canvas(columns_of(cells), max(room.lines - 3, 1), style)
     drawn = subject.series.drawing(side, look.from_ns, look.until_ns, plot.columns)
     across = Scale(look.from_ns, look.until_ns, plot.columns)
-    up = _scale(drawn, plot.rows)
+    up = drawn_scale(drawn, plot.rows)
     _draw(plot, drawn, across, up, last_ns=subject.last_ns)
     moments = _moments(subject, plot, across)
     title: list[Span] = [(f"DATA OF THE {side.upper()}", "title")]
@@ -163,7 +173,7 @@ def _direction(subject: Subject, look: Look, side: str, room: Room) -> list[Line
     return body
 
 
-def _scale(drawn: Drawing, rows: int) -> Scale:
+def drawn_scale(drawn: Drawing, rows: int) -> Scale:
     """From the lowest to the highest number of data, holes and ACKs: the window edge may lie far above."""
     lows = [low for _, low, _, _, _ in drawn.spans]
     highs = [high for _, _, high, _, _ in drawn.spans]
@@ -232,8 +242,8 @@ def _moments(subject: Subject, plot: Canvas, across: Scale) -> list[tuple[int, s
     """Upright lines where the finding says that something happened, and their labels."""
     found: list[tuple[int, str, Role]] = []
     shown: tuple[tuple[int | None, str, str, Role], ...] = (
-        (subject.cut.since_ns, "moment", _beginning(subject), "dim"),
-        (subject.cut.judged_ns, "stall", _verdict(subject), "warning"),
+        (subject.cut.since_ns, "moment", beginning(subject), "dim"),
+        (subject.cut.judged_ns, "stall", verdict(subject), "warning"),
     )
     for at, name, label, role in shown:
         if at is not None and across.holds(at):
@@ -243,7 +253,7 @@ def _moments(subject: Subject, plot: Canvas, across: Scale) -> list[tuple[int, s
     return found
 
 
-def _beginning(subject: Subject) -> str:
+def beginning(subject: Subject) -> str:
     """What happened first, in a word."""
     first = [text for at, text in subject.cut.marks if at == subject.cut.since_ns]
     if any("hole" in text for text in first):
@@ -251,7 +261,7 @@ def _beginning(subject: Subject) -> str:
     return "ACK stops" if any("ACK" in text for text in first) else "begins"
 
 
-def _verdict(subject: Subject) -> str:
+def verdict(subject: Subject) -> str:
     """``STALLED`` of ``finding 7: stalled, Stateful drop after loss, ...``."""
     return clean(subject.cut.story.partition(": ")[2].partition(",")[0].upper(), 20) or "JUDGED"
 
@@ -259,11 +269,15 @@ def _verdict(subject: Subject) -> str:
 def _over(spans: list[Span], moments: list[tuple[int, str, Role]], cells: int) -> list[Span]:
     """Labels over the top row, right of their line or left of it where there is no room."""
     chars = [(char, role) for text, role in spans for char in text]
-    for cell, label, role in moments:
-        start = cell + 1 if cell + 1 + len(label) <= cells else cell - len(label)
-        for at, char in enumerate(label, start):
-            if 0 <= at < len(chars):
-                chars[at] = (char, role)
+    free = 0
+    for at, (cell, label, role) in enumerate(moments):
+        end = moments[at + 1][0] if at + 1 < len(moments) and moments[at + 1][0] > cell else cells
+        start = cell + 1
+        if start + len(label) > end and cell - len(label) >= free:
+            start, end = cell - len(label), cell
+        for place, char in enumerate(label[: max(end - start, 0)], start):
+            chars[place] = (char, role)
+        free = max(cell, start + len(label)) + 1
     return _joined(chars)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ctcpmon.engine import Finding, Replay, Sliced
     from ctcpmon.slicing import Case
 
-__all__ = ["MOST_BYTES", "MOST_PACKETS", "PacketCutter", "Packets", "PacketsError", "fail"]
+__all__ = ["MOST_BYTES", "MOST_PACKETS", "PacketCutter", "Packets", "PacketsError", "cut_case", "fail"]
 
 MOST_PACKETS = 50_000
 MOST_BYTES = 1 << 25
@@ -111,48 +111,60 @@ class PacketCutter:
             fail(answer, _reason(error))
 
     def _cut(self, key: str, case: Case, until_ns: int, goes_on: Callable[[], bool]) -> Packets | None:
-        lead = case.lead
-        # Without trouble the newest packets are those that anybody would look for.
-        around_ns = _EVER_NS if lead is None else lead[1].since_ns
-        bounds = Bounds(around_ns, MOST_PACKETS, MOST_BYTES)
-        order = order_of([case], f"session {key} by ctcpmon", until_ns=until_ns)
         if self._is_live:
-            found = cut_kept(self._replay, [case], order, bounds)
-        else:
-            _need_files(self._paths)
-            done = cut_files(self._paths, order, bounds, goes_on)
-            if done is None:
-                return None
-            found = done
-        return self._packets(key, case, found)
+            order = order_of([case], f"session {key} by ctcpmon", until_ns=until_ns)
+            return _packets(key, case, cut_kept(self._replay, [case], order, _bounds(case)), is_live=True)
+        return cut_case(self._paths, key, case, until_ns=until_ns, goes_on=goes_on)
 
-    def _packets(self, key: str, case: Case, found: tuple[bytes, Sliced]) -> Packets:
-        data, sliced = found
-        if not sliced.frames:
-            message = (
-                "the packets of this session are not kept any more (--keep-mib says how much is)"
-                if self._is_live
-                else "no packet of this session is in the capture now; was the file changed?"
-            )
-            raise PacketsError(message)
-        session = case.session
-        event_id, lead = case.lead or ("", None)
-        marks = () if lead is None else tuple(_marks(lead))
-        return Packets(
-            session=key,
-            client=(clean(session.client_ip, 45), session.client_port),
-            headend=(clean(session.headend_ip, 45), session.headend_port),
-            pcapng=data,
-            count=sliced.frames,
-            before=sliced.before,
-            behind=sliced.behind,
-            numbers=() if self._is_live else sliced.numbers,
-            since_ns=None if lead is None else min([lead.since_ns, *(at for at, _ in marks)]),
-            judged_ns=None if lead is None else lead.ts_ns,
-            marks=marks,
-            stopped_side="" if lead is None else clean(lead.stopped_side or "", 10),
-            story="" if lead is None else verdict_words(lead, event_id),
+
+def cut_case(
+    paths: Sequence[str],
+    key: str,
+    case: Case,
+    *,
+    until_ns: int = _EVER_NS,
+    goes_on: Callable[[], bool] = lambda: True,
+) -> Packets | None:
+    """Cuts a session out of captures; None when ``goes_on`` said no on the way. Raises ``PacketsError``."""
+    _need_files(paths)
+    order = order_of([case], f"session {key} by ctcpmon", until_ns=until_ns)
+    found = cut_files(paths, order, _bounds(case), goes_on)
+    return None if found is None else _packets(key, case, found, is_live=False)
+
+
+def _bounds(case: Case) -> Bounds:
+    # Without trouble the newest packets are those that anybody would look for.
+    lead = case.lead
+    return Bounds(_EVER_NS if lead is None else lead[1].since_ns, MOST_PACKETS, MOST_BYTES)
+
+
+def _packets(key: str, case: Case, found: tuple[bytes, Sliced], *, is_live: bool) -> Packets:
+    data, sliced = found
+    if not sliced.frames:
+        message = (
+            "the packets of this session are not kept any more (--keep-mib says how much is)"
+            if is_live
+            else "no packet of this session is in the capture now; was the file changed?"
         )
+        raise PacketsError(message)
+    session = case.session
+    event_id, lead = case.lead or ("", None)
+    marks = () if lead is None else tuple(_marks(lead))
+    return Packets(
+        session=key,
+        client=(clean(session.client_ip, 45), session.client_port),
+        headend=(clean(session.headend_ip, 45), session.headend_port),
+        pcapng=data,
+        count=sliced.frames,
+        before=sliced.before,
+        behind=sliced.behind,
+        numbers=() if is_live else sliced.numbers,
+        since_ns=None if lead is None else min([lead.since_ns, *(at for at, _ in marks)]),
+        judged_ns=None if lead is None else lead.ts_ns,
+        marks=marks,
+        stopped_side="" if lead is None else clean(lead.stopped_side or "", 10),
+        story="" if lead is None else verdict_words(lead, event_id),
+    )
 
 
 def fail(answer: Future[Packets], text: str) -> None:
