@@ -18,6 +18,7 @@ from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
 from ctcpmon.plot_commands import plot
+from ctcpmon.report_commands import report
 from ctcpmon.serve_commands import COMMANDS as SERVE_COMMANDS
 from ctcpmon.slice_commands import slice_command
 
@@ -99,6 +100,9 @@ def _run_options(command: Command) -> Command:
         click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end."),
         click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen."),
         click.option("--no-tui", is_flag=True, help="Plain table on a terminal."),
+        click.option(
+            "--redact", is_flag=True, help="Show addresses of documentation instead of the real ones."
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -165,7 +169,7 @@ def cli() -> None:
     """
 
 
-for _command in (live, ifaces, doctor, slice_command, plot, *SERVE_COMMANDS):
+for _command in (live, ifaces, doctor, slice_command, plot, report, *SERVE_COMMANDS):
     cli.add_command(_command)
 
 
@@ -227,6 +231,7 @@ def _replay(
     ascii_only: bool,
     no_tui: bool,
     show_groups: bool,
+    redact: bool,
     config: str | None,
     expression: str | None = None,
 ) -> int:
@@ -235,7 +240,9 @@ def _replay(
     is_terminal = sys.stdout.isatty()
     # The screen shows what one tap sees.
     if output is None and is_terminal and not no_tui and taps is None:
-        code = _screen(files, speed=speed, ascii_only=ascii_only, settings=settings, filters=filters)
+        code = _screen(
+            files, speed=speed, ascii_only=ascii_only, settings=settings, filters=filters, redact=redact
+        )
         if code is not None:
             return code
     from ctcpmon.replaying import ReplayRequest, run
@@ -248,6 +255,10 @@ def _replay(
         if form == "jsonl"
         else TableSink(stream, cells=_columns(is_terminal=is_terminal))
     )
+    if redact:
+        from ctcpmon.sinks.redacted import RedactedSink
+
+        sink = RedactedSink(sink)
     request = ReplayRequest(
         paths=files,
         settings=settings,
@@ -275,6 +286,7 @@ def _screen(
     ascii_only: bool,
     settings: Settings,
     filters: dict[int, Program] | None,
+    redact: bool,
 ) -> int | None:
     """Runs the screen; None when its part is not installed."""
     from ctcpmon import engine  # noqa: F401
@@ -287,7 +299,14 @@ def _screen(
         _say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
         return None
     return int(
-        run_replay(list(files), speed=speed, ascii_only=ascii_only, settings=settings, filters=filters)
+        run_replay(
+            list(files),
+            speed=speed,
+            ascii_only=ascii_only,
+            settings=settings,
+            filters=filters,
+            redact=redact,
+        )
     )
 
 

@@ -53,6 +53,10 @@ class Cut(Protocol):
         """The finding in one line."""
 
     @property
+    def aliases(self) -> tuple[str, str]:
+        """What to call the two addresses instead; empty: as they are."""
+
+    @property
     def left_out(self) -> str:
         """What is not there, in words."""
 
@@ -92,6 +96,7 @@ class Subject:
     def end(self, side: str) -> str:
         """``address:port`` of a side."""
         address, port = self.cut.client if side == "client" else self.cut.headend
+        address = self.cut.aliases[SIDES.index(side)] or address
         return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
     def number(self, index: int) -> int:

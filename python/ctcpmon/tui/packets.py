@@ -62,6 +62,9 @@ class Packets:
     """Whose data no longer get through: client, headend, both; empty: not known."""
     story: str = ""
     """The worst finding in one line; empty: no detector raised."""
+    aliases: tuple[str, str] = ("", "")
+    """What to call the addresses of client and headend on a screen that hides them; then the packets
+    themselves are not to be shown."""
 
     @property
     def left_out(self) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ctcpmon.tui.ended import EndedSessions, FindingLog
     from ctcpmon.tui.view import Order, Progress, Query
 
-__all__ = ["ViewMaker"]
+__all__ = ["ViewMaker", "refused"]
 
 _LISTED = 500
 """Sessions in a view: some screens full. The tally says how many there are."""
@@ -65,7 +65,7 @@ class ViewMaker:
             inputs=names,
             progress=progress,
             tap=judge_tap(stats),
-            refused=self._refused(stats),
+            refused=refused(stats, self._book.counters),
             tally=tally,
             situation=situation(stats, tally, progress.phase, len(engine.DETECTORS)),
             packets=stats.packets,
@@ -115,15 +115,6 @@ class ViewMaker:
             unknown=states.get("unknown", 0),
         )
 
-    def _refused(self, stats: Stats) -> Refused:
-        counters, mine = stats.counters, self._book.counters
-        return Refused(
-            segments=counters.get("segments_without_flow", 0),
-            flows_evicted=counters.get("flows_evicted", 0),
-            sessions=counters.get("sessions_refused", 0),
-            incidents=mine.get("incidents_refused", 0) + mine.get("incident_sessions_refused", 0),
-        )
-
     def _sessions(self, order: Order) -> list[Session]:
         live = self._replay.snapshot(limit=_LISTED, order=order)
         found = {presenting.session_key(one): one for one in live}
@@ -158,6 +149,17 @@ class ViewMaker:
         home = self._book.incident_of(session)
         incident = next((one for one in incidents if one.id == home), None)
         return presenting.detail(session, findings, incident, engine.DETECTORS, self._settings.site)
+
+
+def refused(stats: Stats, book: Mapping[str, int]) -> Refused:
+    """What had no room, in the engine and in the incident book."""
+    counters = stats.counters
+    return Refused(
+        segments=counters.get("segments_without_flow", 0),
+        flows_evicted=counters.get("flows_evicted", 0),
+        sessions=counters.get("sessions_refused", 0),
+        incidents=book.get("incidents_refused", 0) + book.get("incident_sessions_refused", 0),
+    )
 
 
 def _worst(session: Session) -> tuple[int, int, int, str, int]:

@@ -22,6 +22,7 @@ _KEYS = (
     ("t", "time-sequence graph of the session: where data and ACKs part"),
     ("f", "all fixes for the selected incident, whole text"),
     ("y", "save the fix to a file and copy the lines to type (tmux buffer or OSC 52)"),
+    ("R", "write the report of the incident: one HTML file, one Markdown file"),
     ("4", "tap, input remarks and counters: can this be trusted"),
     ("j k arrows", "down, up; g G first, last; PgDn PgUp by a screen"),
     ("[ ]", "previous, next incident"),

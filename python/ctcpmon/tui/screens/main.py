@@ -34,6 +34,7 @@ class MainScreen(ViewScreen):
         ("s", "sessions"),
         ("f", "fixes"),
         ("y", "copy"),
+        ("R", "report"),
         ("4", "tap"),
         ("Space", "pause"),
         (", ;", "speed"),
