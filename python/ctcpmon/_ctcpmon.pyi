@@ -338,6 +338,9 @@ class Sliced:
     frames: int
     remarks: int
     unplaced: int  # remarks that found no packet
+    before: int  # packets left out before the first one written: there were more than asked for
+    behind: int  # packets left out behind the last one written
+    numbers: tuple[int, ...]  # with ``most``, of captures: of each packet its number in the input, from 1
 
 def slice_captures(
     paths: Sequence[str],
@@ -354,6 +357,67 @@ def slice_captures(
     its sign: "any" | "data" | "beyond" | "again" | "repeat" | "close" | "zero_window". Link types, interface
     names, times and lengths stay. Raises CaptureError for an input, OSError for the output.
     """
+
+def slice_bytes(
+    paths: Sequence[str],
+    wanted: Sequence[tuple[str, int, str, int, int, int]],
+    marks: Sequence[tuple[int, int, str | None, str, str]],
+    *,
+    about: Sequence[str],
+    application: str,
+    most: tuple[int, int, int],  # a time, ns: packets around it; most packets; most bytes
+    goes_on: Callable[[], bool],  # asked ten times a second
+) -> tuple[bytes, Sliced] | None:
+    """The same into memory, of no more than asked for. None once ``goes_on`` says no."""
+
+@final
+class Drawing:
+    """What one side sent in a window of time, and what came back for it, in so many columns.
+
+    Numbers are relative to the start of the side that is drawn. What lies in one column is merged where it
+    touches; the extremes and whatever is rare stay.
+    """
+
+    spans: tuple[tuple[int, int, int, str, int], ...]  # ns, low, high, "data" | "again" | "late", packets
+    acks: tuple[tuple[int, int, int, int], ...]  # ns, ack, end of the window offered, duplicate ACKs
+    bands: tuple[tuple[int, int, int], ...]  # SACK blocks: ns, left, right
+    # Missing bytes: since ns, until ns or None, from, to, "open" | "filled" | "passed" (acknowledged beyond)
+    holes: tuple[tuple[int, int | None, int, int, str], ...]
+    # ns, seq, "syn" | "fin" | "reset" | "reset_by_other" | "zero_window", packets
+    events: tuple[tuple[int, int, str, int], ...]
+    merged: int  # things for which there was no room of their own
+
+@final
+class Packet:
+    """One packet of a series; numbers are relative, as in tshark."""
+
+    index: int  # place in the slice, from 0
+    ts_ns: int
+    side: str  # "client" | "headend": who sent it
+    seq: int
+    length: int  # bytes of payload
+    ack: int | None
+    window: int  # scaled when that is known
+    # "syn" | "fin" | "rst" | "data" | "again" | "late" | "beyond" | "duplicate_ack" | "zero_window" | "copy"
+    marks: tuple[str, ...]
+    sack: tuple[tuple[int, int], ...]
+
+@final
+class Series:
+    """The packets of one session as points of a time-sequence graph. Raises CaptureError."""
+
+    count: int
+    left_out: int  # packets and holes for which there was no room
+    first_ns: int | None
+    last_ns: int | None
+
+    def __init__(self, capture: bytes, client: tuple[str, int], headend: tuple[str, int]) -> None: ...
+    def drawing(self, side: str, from_ns: int, until_ns: int, columns: int) -> Drawing:
+        """One direction, named by who sends, between two times, both included."""
+    def packet(self, place: int) -> Packet:
+        """By its place, from 0. Raises IndexError."""
+    def place_at(self, ts_ns: int) -> int:
+        """Place of the first packet at or after a time; of the last one when there is none."""
 
 @final
 class Replay:
@@ -421,6 +485,7 @@ class Replay:
         *,
         about: Sequence[str],
         application: str,
+        most: tuple[int, int, int] | None = None,  # as for slice_bytes
     ) -> tuple[bytes, Sliced]:
         """What is kept of the frames of these sessions as pcapng, also after the end of the run.
 

@@ -17,6 +17,8 @@ import click
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
+from ctcpmon.plot_commands import plot
+from ctcpmon.report_commands import report
 from ctcpmon.serve_commands import COMMANDS as SERVE_COMMANDS
 from ctcpmon.slice_commands import slice_command
 
@@ -100,6 +102,9 @@ def _run_options(command: Command) -> Command:
         click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end."),
         click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen."),
         click.option("--no-tui", is_flag=True, help="Plain table on a terminal."),
+        click.option(
+            "--redact", is_flag=True, help="Show addresses of documentation instead of the real ones."
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -166,7 +171,7 @@ def cli() -> None:
     """
 
 
-for _command in (live, ifaces, doctor, slice_command, *SERVE_COMMANDS):
+for _command in (live, ifaces, doctor, slice_command, plot, report, *SERVE_COMMANDS):
     cli.add_command(_command)
 
 
@@ -258,6 +263,7 @@ def _replay(
     ascii_only: bool,
     no_tui: bool,
     show_groups: bool,
+    redact: bool,
     config: str | None,
     expression: str | None = None,
     is_followed: bool = False,
@@ -270,7 +276,13 @@ def _replay(
     if output is None and is_terminal and not no_tui and taps is None:
         followed = {"is_followed": is_followed, "idle_s": idle_s}
         code = _screen(
-            files, speed=speed, ascii_only=ascii_only, settings=settings, filters=filters, **followed
+            files,
+            speed=speed,
+            ascii_only=ascii_only,
+            settings=settings,
+            filters=filters,
+            redact=redact,
+            **followed,
         )
         if code is not None:
             return code
@@ -284,6 +296,10 @@ def _replay(
         if form == "jsonl"
         else TableSink(stream, cells=_columns(is_terminal=is_terminal))
     )
+    if redact:
+        from ctcpmon.sinks.redacted import RedactedSink
+
+        sink = RedactedSink(sink)
     request = ReplayRequest(
         paths=files,
         settings=settings,
@@ -313,6 +329,7 @@ def _screen(
     ascii_only: bool,
     settings: Settings,
     filters: dict[int, Program] | None,
+    redact: bool,
     **followed: Any,
 ) -> int | None:
     """Runs the screen; None when its part is not installed."""
@@ -327,7 +344,13 @@ def _screen(
         return None
     return int(
         run_replay(
-            list(files), speed=speed, ascii_only=ascii_only, settings=settings, filters=filters, **followed
+            list(files),
+            speed=speed,
+            ascii_only=ascii_only,
+            settings=settings,
+            filters=filters,
+            redact=redact,
+            **followed,
         )
     )
 

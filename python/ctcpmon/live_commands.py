@@ -79,6 +79,7 @@ __all__ = ["doctor", "ifaces", "live"]
 @click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen.")
 @click.option("--no-tui", is_flag=True, help="Plain table on a terminal.")
+@click.option("--redact", is_flag=True, help="Show addresses of documentation instead of the real ones.")
 @click.option("-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML).")
 def live(interfaces: tuple[str, ...], **options: Any) -> None:
     """Watch interfaces, for example the SPAN port eth2.
@@ -109,6 +110,7 @@ def _live(
     verbose: bool,
     ascii_only: bool,
     no_tui: bool,
+    redact: bool,
     config: str | None,
 ) -> int:
     from ctcpmon.capturing import LiveRequest, run
@@ -145,12 +147,16 @@ def _live(
         needs=of_screen() if is_screen else of_stream(save_dir),
     )
     if is_screen:
-        code = _screen(request, settings, ascii_only=ascii_only)
+        code = _screen(request, settings, ascii_only=ascii_only, redact=redact)
         if code is not None:
             return code
     stream = sys.stdout.buffer
     form = output or ("table" if is_terminal else "jsonl")
     sink: Sink = JsonLinesSink(stream) if form == "jsonl" else TableSink(stream, cells=100)
+    if redact:
+        from ctcpmon.sinks.redacted import RedactedSink
+
+        sink = RedactedSink(sink)
     return run(request, sink)
 
 
@@ -170,7 +176,7 @@ def _need_apart(interfaces: tuple[str, ...]) -> None:
         raise click.UsageError(message)
 
 
-def _screen(request: LiveRequest, settings: Settings, *, ascii_only: bool) -> int | None:
+def _screen(request: LiveRequest, settings: Settings, *, ascii_only: bool, redact: bool) -> int | None:
     """Runs the screen; None when its part is not installed."""
     try:
         from ctcpmon.tui.app import run_live
@@ -179,7 +185,7 @@ def _screen(request: LiveRequest, settings: Settings, *, ascii_only: bool) -> in
 
         say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
         return None
-    return int(run_live(request, settings=settings, ascii_only=ascii_only))
+    return int(run_live(request, settings=settings, ascii_only=ascii_only, redact=redact))
 
 
 @click.command()

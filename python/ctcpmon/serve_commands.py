@@ -174,7 +174,8 @@ def _outputs(outputs: Outputs, *, path: str | None, history: str | None, metrics
 @click.command()
 @click.argument("socket", required=False, type=click.Path(), metavar="[SOCKET]")
 @click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen.")
-def attach(socket: str | None, *, ascii_only: bool) -> None:
+@click.option("--redact", is_flag=True, help="Show addresses of documentation instead of the real ones.")
+def attach(socket: str | None, *, ascii_only: bool, redact: bool) -> None:
     """Show the screen of a running ctcpmon serve; leaving it leaves the run alone.
 
     Over SSH: ssh -t HOST ctcpmon attach
@@ -186,7 +187,8 @@ def attach(socket: str | None, *, ascii_only: bool) -> None:
     except ImportError as error:
         message = f"no screen ({error}); type: pip install 'textual>=8.2,<9'"
         raise PartMissingError(message) from error
-    click.get_current_context().exit(run_remote(socket or _socket_that_is_there(), ascii_only=ascii_only))
+    path = socket or _socket_that_is_there()
+    click.get_current_context().exit(run_remote(path, ascii_only=ascii_only, redact=redact))
 
 
 _SERVICE_SOCKET = "/run/ctcpmon/serve.sock"

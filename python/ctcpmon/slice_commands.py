@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ctcpmon.engine import Sliced
 
-__all__ = ["slice_command"]
+__all__ = ["exists", "need_files", "slice_command"]
 
 
 @click.command("slice")
@@ -36,9 +36,9 @@ def slice_command(
     from ctcpmon.text import clean
     from ctcpmon.whole_file import whole_file
 
-    _need_files(files, out)
+    need_files(files, out)
     if out != "-" and not force and Path(out).exists():
-        _exists(out)
+        exists(out)
     cases, is_whole = gather(files, reference, settings_with(config, max_flow_mib=None, show_groups=False))
     if not cases:
         message = f"nothing in the capture is called {clean(reference)!r}"
@@ -53,7 +53,7 @@ def slice_command(
             with whole_file(out, may_replace=force) as part:
                 sliced = slice_files(files, part, order)
         except FileExistsError:
-            _exists(out)
+            exists(out)
     _tell(sliced, len(cases), left_out)
     if not is_whole:
         from ctcpmon.narration import say
@@ -62,7 +62,7 @@ def slice_command(
         click.get_current_context().exit(ExitCode.INPUT)
 
 
-def _need_files(files: Sequence[str], out: str) -> None:
+def need_files(files: Sequence[str], out: str) -> None:
     """They are read twice, and are not what is written."""
     for path in files:
         if path == "-" or (Path(path).exists() and not Path(path).is_file()):
@@ -73,7 +73,8 @@ def _need_files(files: Sequence[str], out: str) -> None:
             raise click.UsageError(message)
 
 
-def _exists(out: str) -> NoReturn:
+def exists(out: str) -> NoReturn:
+    """Leaves with the words for a file that is there."""
     from ctcpmon.text import clean
 
     place = Path(out)

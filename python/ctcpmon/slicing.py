@@ -7,7 +7,7 @@ bounded by the number of sessions kept, not by the captures.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ctcpmon.diagnosis import proof_of, verdict_words
 from ctcpmon.narration import INCOMPLETE_NOTES
@@ -15,14 +15,27 @@ from ctcpmon.pipeline import Pipeline
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ctcpmon.config import Settings
     from ctcpmon.diagnosis import Incident
-    from ctcpmon.engine import Finding, Replay, Session, Sliced
+    from ctcpmon.engine import Finding, Replay, Session, Sliced, Stats
     from ctcpmon.pipeline import Item
 
-__all__ = ["MAX_SESSIONS", "Case", "Order", "gather", "order_of", "slice_files", "slice_kept"]
+__all__ = [
+    "MAX_SESSIONS",
+    "Bounds",
+    "Case",
+    "Gathered",
+    "Order",
+    "cut_files",
+    "cut_kept",
+    "gather",
+    "gather_all",
+    "order_of",
+    "slice_files",
+    "slice_kept",
+]
 
 MAX_SESSIONS = 64
 """Sessions of one slice (guess: more than anybody looks through)."""
@@ -57,6 +70,30 @@ class Order:
     wanted: list[tuple[str, int, str, int, int, int]]
     marks: list[tuple[int, int, str | None, str, str]]
     about: list[str]
+
+
+class Gathered(NamedTuple):
+    """What a reference means in captures."""
+
+    cases: list[Case]
+    incident: Incident | None
+    """The incident it names, or that of the first of the sessions, as it was last reported."""
+    stats: Stats
+    book_counters: dict[str, int]
+
+    @property
+    def is_whole(self) -> bool:
+        """False when part of the input could not be read."""
+        return not any(note.kind in INCOMPLETE_NOTES for note in self.stats.notes)
+
+
+class Bounds(NamedTuple):
+    """How much is taken where there may be too much; see ``slice_bytes`` in the stub."""
+
+    around_ns: int
+    packets: int
+    size: int
+    """Bytes."""
 
 
 @dataclass(slots=True)
@@ -139,6 +176,12 @@ def gather(paths: Sequence[str], reference: str, settings: Settings) -> tuple[li
     Of an incident these are its first sessions, those that its event names. The other value is false when
     part of the input could not be read.
     """
+    found = gather_all(paths, reference, settings)
+    return found.cases, found.is_whole
+
+
+def gather_all(paths: Sequence[str], reference: str, settings: Settings) -> Gathered:
+    """The same, with what the run knows beside it."""
     from ctcpmon import engine
 
     found = _Search(reference.strip())
@@ -149,15 +192,21 @@ def gather(paths: Sequence[str], reference: str, settings: Settings) -> tuple[li
         max_sessions=limits.max_sessions,
         max_pending=limits.max_pending,
     ) as replay:
-        for items in Pipeline(replay, settings, version=engine.__version__).batches():
+        pipeline = Pipeline(replay, settings, version=engine.__version__)
+        for items in pipeline.batches():
             for item in items:
                 found.take(item)
-        notes = replay.stats().notes
-    return found.found(), not any(note.kind in INCOMPLETE_NOTES for note in notes)
+        cases = found.found()
+        book = pipeline.book
+        incident = found.incident
+        if incident is None and cases:
+            home = book.incident_of(cases[0].session)
+            incident = next((one for one in book.incidents() if one.id == home), None)
+        return Gathered(cases, incident, replay.stats(), dict(book.counters))
 
 
-def order_of(cases: Iterable[Case], title: str) -> Order:
-    """Sessions and remarks of a slice that is called ``title``."""
+def order_of(cases: Iterable[Case], title: str, *, until_ns: int = _EVER_NS) -> Order:
+    """Sessions and remarks of a slice that is called ``title``; of open sessions up to ``until_ns``."""
     order = Order([], [], [clean(title, _ABOUT_CELLS)])
     for index, case in enumerate(cases):
         session = case.session
@@ -168,7 +217,7 @@ def order_of(cases: Iterable[Case], title: str) -> Order:
                 session.headend_ip,
                 session.headend_port,
                 session.first_ns,
-                _EVER_NS if case.is_open else session.last_ns,
+                until_ns if case.is_open else session.last_ns,
             )
         )
         lead = case.lead
@@ -198,6 +247,31 @@ def slice_kept(replay: Replay, cases: Sequence[Case], order: Order) -> tuple[byt
     """The same of what a run has kept."""
     ids = [case.session.id for case in cases]
     return replay.slice(ids, order.wanted, order.marks, about=order.about, application=_application())
+
+
+def cut_files(
+    paths: Sequence[str], order: Order, bounds: Bounds, goes_on: Callable[[], bool]
+) -> tuple[bytes, Sliced] | None:
+    """Cuts captures into memory; None when ``goes_on`` said no on the way."""
+    from ctcpmon import engine
+
+    return engine.slice_bytes(
+        list(paths),
+        order.wanted,
+        order.marks,
+        about=order.about,
+        application=_application(),
+        most=bounds,
+        goes_on=goes_on,
+    )
+
+
+def cut_kept(replay: Replay, cases: Sequence[Case], order: Order, bounds: Bounds) -> tuple[bytes, Sliced]:
+    """The same of what a run has kept."""
+    ids = [case.session.id for case in cases]
+    return replay.slice(
+        ids, order.wanted, order.marks, about=order.about, application=_application(), most=bounds
+    )
 
 
 def _application() -> str:

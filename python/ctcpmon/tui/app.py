@@ -50,6 +50,7 @@ def run_replay(
     filters: Mapping[int, Program] | None = None,
     is_followed: bool = False,
     idle_s: float | None = None,
+    redact: bool = False,
 ) -> int:
     """Shows a replay until the user leaves; returns the exit code and says one line on stderr.
 
@@ -73,11 +74,13 @@ def run_replay(
             idle_s=idle_s,
         )
 
-    code = _run(paths, source_of, ascii_only=ascii_only)
+    code = _run(paths, source_of, ascii_only=ascii_only, redact=redact)
     return int(ExitCode.OK) if is_followed and code == ExitCode.INTERRUPTED else code
 
 
-def run_live(request: LiveRequest, *, settings: Settings, ascii_only: bool = False) -> int:
+def run_live(
+    request: LiveRequest, *, settings: Settings, ascii_only: bool = False, redact: bool = False
+) -> int:
     """Shows a live capture until the user leaves; returns the exit code and says what became of every frame.
 
     Raises ``CaptureRefusedError`` before the screen opens.
@@ -91,13 +94,13 @@ def run_live(request: LiveRequest, *, settings: Settings, ascii_only: bool = Fal
 
             return EngineSource(opened, names=names, settings=settings, live=replay)
 
-        code = _run(request.interfaces, source_of, ascii_only=ascii_only)
+        code = _run(request.interfaces, source_of, ascii_only=ascii_only, redact=redact)
         for line in balance(replay.stats()):
             say(line)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
 
 
-def run_remote(path: str, *, ascii_only: bool = False) -> int:
+def run_remote(path: str, *, ascii_only: bool = False, redact: bool = False) -> int:
     """Shows the run that serves at the socket ``path`` until the user leaves; the run goes on.
 
     Raises ``AttachError`` before the screen opens.
@@ -109,7 +112,7 @@ def run_remote(path: str, *, ascii_only: bool = False) -> int:
         is_far = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("TMUX"))
         return RemoteSource(path, period_s=0.5 if is_far else 0.2)
 
-    code = _run((), source_of, ascii_only=ascii_only)
+    code = _run((), source_of, ascii_only=ascii_only, redact=redact)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
 
 
@@ -118,6 +121,7 @@ def _run(
     source_of: Callable[[Sequence[str], Mapping[str, str]], RunSource],
     *,
     ascii_only: bool,
+    redact: bool,
 ) -> int:
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -131,6 +135,10 @@ def _run(
             say(str(error))
             return int(ExitCode.USAGE)
         source = source_of(opened, names)
+        if redact:
+            from ctcpmon.tui.redacted import RedactedSource
+
+            source = RedactedSource(source)
         leaving.enter_context(closing(source))
         source.start()
         app = ReplayApp(source, is_ascii=ascii_only)

@@ -20,16 +20,16 @@ _MAX_NAMES = 100
 _TMUX_WAIT_S = 2.0
 
 
-def save_text(stem: str, text: str) -> Path:
+def save_text(stem: str, text: str, suffix: str = "txt") -> Path:
     """Writes ``text`` to a new file ``stem``.txt here, or in the temporary folder. Raises ``OSError``.
 
     An existing file, or a link of that name, is never touched: the next free number is taken.
     """
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")[:100] or "ctcpmon-fix"
     try:
-        return _save_new(Path.cwd(), stem, text)
+        return _save_new(Path.cwd(), stem, text, suffix)
     except OSError:
-        return _save_new(Path(tempfile.gettempdir()), stem, text)
+        return _save_new(Path(tempfile.gettempdir()), stem, text, suffix)
 
 
 def load_tmux_buffer(text: str) -> bool:
@@ -50,9 +50,9 @@ def load_tmux_buffer(text: str) -> bool:
     return done.returncode == 0
 
 
-def _save_new(folder: Path, stem: str, text: str) -> Path:
+def _save_new(folder: Path, stem: str, text: str, suffix: str) -> Path:
     for number in range(1, _MAX_NAMES + 1):
-        path = folder / (f"{stem}.txt" if number == 1 else f"{stem}-{number}.txt")
+        path = folder / (f"{stem}.{suffix}" if number == 1 else f"{stem}-{number}.{suffix}")
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write(text.rstrip("\n") + "\n")

@@ -9,6 +9,7 @@ from ctcpmon.tui.source import next_speed
 from ctcpmon.tui.view import Order, Query
 
 if TYPE_CHECKING:
+    from ctcpmon.graph import Style
     from ctcpmon.tui.source import ViewSource
     from ctcpmon.tui.view import View
 
@@ -26,6 +27,8 @@ class Desk:
     query: Query = field(default_factory=Query)
     notice: str = ""
     """A message for the user, shown in place of the progress line until it expires."""
+    dots: Style = "braille"
+    """What graphs are drawn with, unless ``is_ascii``."""
     view: View = field(init=False)
 
     def __post_init__(self) -> None:

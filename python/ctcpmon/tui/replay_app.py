@@ -18,9 +18,12 @@ from textual.binding import Binding, BindingType
 from ctcpmon.text import clean
 from ctcpmon.tui.clipboard import OSC52_MAX_BYTES, load_tmux_buffer, save_text
 from ctcpmon.tui.desk import Desk
+from ctcpmon.tui.packets import PacketsError
+from ctcpmon.tui.reporting import reportable, save_report
 from ctcpmon.tui.screens.base import MIN_HEIGHT, MIN_WIDTH, ViewScreen
 from ctcpmon.tui.screens.detail import DetailScreen
 from ctcpmon.tui.screens.fixes import FixesScreen
+from ctcpmon.tui.screens.graph import GraphScreen
 from ctcpmon.tui.screens.help import HelpScreen
 from ctcpmon.tui.screens.main import MainScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from ctcpmon.tui.source import ViewSource
-    from ctcpmon.tui.view import FixView
+    from ctcpmon.tui.view import FixView, View
 
 __all__ = ["ReplayApp"]
 
@@ -72,6 +75,8 @@ class ReplayApp(App[str]):
         Binding("2,s", "go('sessions')", show=False),
         Binding("4", "go('tap')", show=False),
         Binding("f", "go('fixes')", show=False),
+        Binding("t", "graph", show=False),
+        Binding("R", "report", show=False),
         Binding("question_mark", "go('help')", show=False),
         Binding("escape", "leave", show=False),
         Binding("q", "leave_or_quit", show=False),
@@ -137,11 +142,23 @@ class ReplayApp(App[str]):
         if wanted is not None:
             self.push_screen(wanted(self.desk))
 
+    def action_graph(self) -> None:
+        """The graph of the session in hand."""
+        screen = self.screen
+        key = screen.session_key() if isinstance(screen, ViewScreen) else ""
+        if not key:
+            self.say("no graph: there is no session here")
+            return
+        self.push_screen(GraphScreen(self.desk, key))
+
     def action_leave(self) -> None:
         """One screen back."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
-            self.desk.look_at()
+            # The graph lies over a page whose session stays in hand.
+            self.desk.look_at(
+                session=self.desk.query.session if isinstance(self.screen, DetailScreen) else None
+            )
             self._look_soon()
 
     def action_leave_or_quit(self) -> None:
@@ -182,6 +199,15 @@ class ReplayApp(App[str]):
             incident = self.desk.view.evidence.incident if self.desk.view.evidence else ""
             self.run_worker(self._copy(fix, incident), exclusive=True, exit_on_error=False)
 
+    def action_report(self) -> None:
+        """Writes the report of the incident in hand."""
+        view = self.desk.view
+        if reportable(view) is None:
+            self.say("no report: there is no incident")
+            return
+        self.say("making the report: cutting the packets for its graph")
+        self.run_worker(self._report(view), exclusive=True, exit_on_error=False)
+
     def on_row_list_moved(self, _event: RowList.Moved) -> None:
         """A new selection is answered without waiting for the clock."""
         self._look_soon()
@@ -214,6 +240,25 @@ class ReplayApp(App[str]):
             self.say(f"saved {name}; sent to the clipboard")
         else:
             self.say(f"saved {name}; too long for the clipboard")
+
+    async def _report(self, view: View) -> None:
+        chosen = reportable(view)
+        if chosen is None:
+            return
+        row, facts = chosen
+        packets, no_graph = None, ""
+        try:
+            packets = await asyncio.wrap_future(self.desk.source.packets(row.session))
+        except PacketsError as error:
+            no_graph = clean(str(error), 300)
+        try:
+            paths = await asyncio.to_thread(save_report, view, row, facts, packets, no_graph)
+        except OSError as error:
+            self.say(f"no report: {error.strerror or 'cannot write'}")
+            return
+        names = [clean(one.name if one.parent == one.cwd() else str(one), 100) for one in paths]
+        self.saved += names
+        self.say(f"wrote {' and '.join(names)}" + (f"; no graph: {no_graph}" if no_graph else ""))
 
     def _unsay(self, number: int) -> None:
         if number == self._notice_number:

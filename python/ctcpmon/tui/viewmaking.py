@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ctcpmon import engine
 from ctcpmon.narration import INCOMPLETE_NOTES
+from ctcpmon.slicing import Case
 from ctcpmon.text import clean
 from ctcpmon.tui import presenting
 from ctcpmon.tui.assurance import judge_tap, situation
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ctcpmon.tui.ended import EndedSessions, FindingLog
     from ctcpmon.tui.view import Order, Progress, Query
 
-__all__ = ["ViewMaker"]
+__all__ = ["ViewMaker", "refused"]
 
 _LISTED = 500
 """Sessions in a view: some screens full. The tally says how many there are."""
@@ -64,7 +65,7 @@ class ViewMaker:
             inputs=names,
             progress=progress,
             tap=judge_tap(stats),
-            refused=self._refused(stats),
+            refused=refused(stats, self._book.counters),
             tally=tally,
             situation=situation(stats, tally, progress.phase, len(engine.DETECTORS)),
             packets=stats.packets,
@@ -114,38 +115,51 @@ class ViewMaker:
             unknown=states.get("unknown", 0),
         )
 
-    def _refused(self, stats: Stats) -> Refused:
-        counters, mine = stats.counters, self._book.counters
-        return Refused(
-            segments=counters.get("segments_without_flow", 0),
-            flows_evicted=counters.get("flows_evicted", 0),
-            sessions=counters.get("sessions_refused", 0),
-            incidents=mine.get("incidents_refused", 0) + mine.get("incident_sessions_refused", 0),
-        )
-
     def _sessions(self, order: Order) -> list[Session]:
         live = self._replay.snapshot(limit=_LISTED, order=order)
         found = {presenting.session_key(one): one for one in live}
         found.update((presenting.session_key(one), one) for one in self._ended.sessions())
         return sorted(found.values(), key=_KEYS[order])[:_LISTED]
 
+    def case(self, key: str) -> Case | None:
+        """A session with its findings, as a slice wants it; None when it is not kept any more."""
+        session = self._session(key)
+        if session is None:
+            return None
+        findings = [(str(one.seq), one) for one in self._log.of(key)]
+        return Case(session, findings, is_open=self._ended.get(key) is None)
+
+    def _session(self, key: str) -> Session | None:
+        session = self._ended.get(key)
+        if session is not None:
+            return session
+        session_id, _, generation = key.partition("/")
+        live = self._replay.session(session_id)
+        if live is not None and str(live.generation) == generation:
+            return live
+        findings = self._log.of(key)
+        return findings[-1].session if findings else None
+
     def _detail(self, key: str | None, incidents: tuple[Incident, ...]) -> Detail | None:
         if key is None:
             return None
-        session_id, _, generation = key.partition("/")
-        session = self._ended.get(key)
-        if session is None:
-            live = self._replay.session(session_id)
-            if live is not None and str(live.generation) == generation:
-                session = live
-        findings = self._log.of(key)
-        if session is None and findings:
-            session = findings[-1].session
+        session, findings = self._session(key), self._log.of(key)
         if session is None:
             return Detail(key, key, ("This session is no longer kept in memory.",))
         home = self._book.incident_of(session)
         incident = next((one for one in incidents if one.id == home), None)
         return presenting.detail(session, findings, incident, engine.DETECTORS, self._settings.site)
+
+
+def refused(stats: Stats, book: Mapping[str, int]) -> Refused:
+    """What had no room, in the engine and in the incident book."""
+    counters = stats.counters
+    return Refused(
+        segments=counters.get("segments_without_flow", 0),
+        flows_evicted=counters.get("flows_evicted", 0),
+        sessions=counters.get("sessions_refused", 0),
+        incidents=book.get("incidents_refused", 0) + book.get("incident_sessions_refused", 0),
+    )
 
 
 def _worst(session: Session) -> tuple[int, int, int, str, int]:

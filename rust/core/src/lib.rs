@@ -17,6 +17,7 @@ pub mod flow;
 pub mod frame;
 mod prefetch;
 pub mod segment;
+pub mod series;
 pub mod session;
 pub mod slice;
 pub mod stats;

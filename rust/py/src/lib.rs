@@ -17,6 +17,7 @@ mod lines;
 mod live;
 mod replay;
 mod rows;
+mod series;
 mod slice;
 mod stats;
 
@@ -64,6 +65,10 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<replay::Replay>()?;
     m.add_class::<slice::Sliced>()?;
     m.add_function(wrap_pyfunction!(slice::slice_captures, m)?)?;
+    m.add_function(wrap_pyfunction!(slice::slice_bytes, m)?)?;
+    m.add_class::<series::Series>()?;
+    m.add_class::<series::Drawing>()?;
+    m.add_class::<series::Packet>()?;
     #[cfg(target_os = "linux")]
     {
         m.add_class::<live::Confined>()?;

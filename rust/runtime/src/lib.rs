@@ -21,6 +21,7 @@ mod pages;
 mod reader;
 mod replay;
 mod report;
+mod series;
 mod settings;
 mod slice;
 
@@ -33,5 +34,6 @@ pub use observers::{News, tap_of};
 pub use pages::HugePages;
 pub use replay::{Polled, Replay};
 pub use report::Report;
+pub use series::series_of;
 pub use settings::{ReplayConfig, Source};
-pub use slice::{SliceConfig, SliceError, Sliced, Slicer};
+pub use slice::{Bounds, SliceConfig, SliceError, Sliced, Slicer};

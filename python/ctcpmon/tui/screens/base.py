@@ -86,6 +86,12 @@ class ViewScreen(Screen[None]):
         """The fix that the copy key takes."""
         return self.desk.view.fixes[0] if self.desk.view.fixes else None
 
+    def session_key(self) -> str:
+        """The session that the graph key takes; empty: none."""
+        view = self.desk.view
+        chosen = view.evidence.incident if view.evidence else ""
+        return next((row.session for row in view.incidents if row.key == chosen), "")
+
     def on_mount(self) -> None:
         """Shows the last view at once."""
         self.call_after_refresh(self._show_last)

@@ -68,11 +68,16 @@ class DetailScreen(TextScreen):
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("j k PgDn PgUp", "scroll"),
+        ("t", "graph"),
         ("f", "fixes"),
         ("2", "sessions"),
         ("1", "incidents"),
         ("Esc", "back"),
     )
+
+    def session_key(self) -> str:
+        """The one that is open."""
+        return self.desk.query.session or ""
 
     def page_title(self, view: View, frame: Frame) -> list[Line]:
         """Which session."""

@@ -19,8 +19,10 @@ _KEYS = (
     ("1", "incidents, the first screen"),
     ("2  s", "all tunnel sessions; there o changes the order"),
     ("Enter", "detail: time line, numbers, reasoning, what else it could be"),
+    ("t", "time-sequence graph of the session: where data and ACKs part"),
     ("f", "all fixes for the selected incident, whole text"),
     ("y", "save the fix to a file and copy the lines to type (tmux buffer or OSC 52)"),
+    ("R", "write the report of the incident: one HTML file, one Markdown file"),
     ("4", "tap, input remarks and counters: can this be trusted"),
     ("j k arrows", "down, up; g G first, last; PgDn PgUp by a screen"),
     ("[ ]", "previous, next incident"),
@@ -28,6 +30,13 @@ _KEYS = (
     (", ;", "slower, faster (max is as fast as possible)"),
     ("Esc q", "back; on the first screen q quits"),
     ("Ctrl-Z Ctrl-C", "suspend to the shell; leave at once"),
+)
+_GRAPH_KEYS = (
+    ("Tab", "data of the client, of the headend, both (from 30 lines on)"),
+    ("+ -", "closer, wider, around the cursor; 0 shows all, t what happened around the finding"),
+    ("h l arrows", "cursor; < > packet by packet; Home End first, last"),
+    ("PgUp PgDn", "earlier, later by half a window"),
+    ("b", "braille, blocks or ASCII; r asks for the packets as of now"),
 )
 _COLUMNS = (
     ("CRIT !", "sessions are stalled: their users have no connection"),
@@ -55,4 +64,4 @@ class HelpScreen(TextScreen):
 
     def page(self, view: View, frame: Frame) -> list[Line]:  # noqa: ARG002
         """The page."""
-        return pages.help_page(_KEYS, _COLUMNS, frame)
+        return pages.help_page((*_KEYS, ("in the graph", ""), *_GRAPH_KEYS), _COLUMNS, frame)

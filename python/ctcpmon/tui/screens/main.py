@@ -30,9 +30,11 @@ class MainScreen(ViewScreen):
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("Enter", "detail"),
+        ("t", "graph"),
         ("s", "sessions"),
         ("f", "fixes"),
         ("y", "copy"),
+        ("R", "report"),
         ("4", "tap"),
         ("Space", "pause"),
         (", ;", "speed"),
