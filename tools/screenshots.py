@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ctcpmon.tui.engine_source import EngineSource
+    from ctcpmon.tui.packets import Packets
     from ctcpmon.tui.view import Query, View
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +49,10 @@ class Steady:
         view = self._source.view()
         rate = view.packets / SECONDS
         return replace(view, progress=replace(view.progress, packets_per_s=rate, seconds_taken=SECONDS))
+
+    def packets(self, session: str) -> Future[Packets]:
+        """See ``ViewSource``."""
+        return self._source.packets(session)
 
     def set_paused(self, paused: bool) -> None:  # noqa: FBT001
         """See ``ViewSource``."""

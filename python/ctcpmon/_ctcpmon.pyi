@@ -310,6 +310,9 @@ class Sliced:
     frames: int
     remarks: int
     unplaced: int  # remarks that found no packet
+    before: int  # packets left out before the first one written: there were more than asked for
+    behind: int  # packets left out behind the last one written
+    numbers: tuple[int, ...]  # with ``most``, of captures: of each packet its number in the input, from 1
 
 def slice_captures(
     paths: Sequence[str],
@@ -326,6 +329,18 @@ def slice_captures(
     its sign: "any" | "data" | "beyond" | "again" | "repeat" | "close" | "zero_window". Link types, interface
     names, times and lengths stay. Raises CaptureError for an input, OSError for the output.
     """
+
+def slice_bytes(
+    paths: Sequence[str],
+    wanted: Sequence[tuple[str, int, str, int, int, int]],
+    marks: Sequence[tuple[int, int, str | None, str, str]],
+    *,
+    about: Sequence[str],
+    application: str,
+    most: tuple[int, int, int],  # a time, ns: packets around it; most packets; most bytes
+    goes_on: Callable[[], bool],  # asked ten times a second
+) -> tuple[bytes, Sliced] | None:
+    """The same into memory, of no more than asked for. None once ``goes_on`` says no."""
 
 @final
 class Replay:
@@ -382,6 +397,7 @@ class Replay:
         *,
         about: Sequence[str],
         application: str,
+        most: tuple[int, int, int] | None = None,  # as for slice_bytes
     ) -> tuple[bytes, Sliced]:
         """What is kept of the frames of these sessions as pcapng, also after the end of the run.
 

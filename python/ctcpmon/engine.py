@@ -48,6 +48,7 @@ try:
         __version__,
         encode,
         interfaces,
+        slice_bytes,
         slice_captures,
     )
 except ImportError as error:
@@ -86,6 +87,7 @@ __all__ = [
     "interfaces",
     "open_live",
     "open_replay",
+    "slice_bytes",
     "slice_captures",
 ]
 

@@ -162,7 +162,13 @@ class _Serving:
         self._measured = 0.0
         self._is_done = False
         if screens is not None:
-            screens.watch(replay, self._pipeline.book, names=request.names, settings=request.settings)
+            screens.watch(
+                replay,
+                self._pipeline.book,
+                names=request.names,
+                settings=request.settings,
+                is_live=request.live is not None,
+            )
 
     def run(self, interrupts: Interrupts, hangups: _Hangups) -> ExitCode:
         """To the end."""

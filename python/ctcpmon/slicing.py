@@ -7,7 +7,7 @@ bounded by the number of sessions kept, not by the captures.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ctcpmon.diagnosis import proof_of, verdict_words
 from ctcpmon.narration import INCOMPLETE_NOTES
@@ -15,14 +15,25 @@ from ctcpmon.pipeline import Pipeline
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ctcpmon.config import Settings
     from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Finding, Replay, Session, Sliced
     from ctcpmon.pipeline import Item
 
-__all__ = ["MAX_SESSIONS", "Case", "Order", "gather", "order_of", "slice_files", "slice_kept"]
+__all__ = [
+    "MAX_SESSIONS",
+    "Bounds",
+    "Case",
+    "Order",
+    "cut_files",
+    "cut_kept",
+    "gather",
+    "order_of",
+    "slice_files",
+    "slice_kept",
+]
 
 MAX_SESSIONS = 64
 """Sessions of one slice (guess: more than anybody looks through)."""
@@ -57,6 +68,15 @@ class Order:
     wanted: list[tuple[str, int, str, int, int, int]]
     marks: list[tuple[int, int, str | None, str, str]]
     about: list[str]
+
+
+class Bounds(NamedTuple):
+    """How much is taken where there may be too much; see ``slice_bytes`` in the stub."""
+
+    around_ns: int
+    packets: int
+    size: int
+    """Bytes."""
 
 
 @dataclass(slots=True)
@@ -156,8 +176,8 @@ def gather(paths: Sequence[str], reference: str, settings: Settings) -> tuple[li
     return found.found(), not any(note.kind in INCOMPLETE_NOTES for note in notes)
 
 
-def order_of(cases: Iterable[Case], title: str) -> Order:
-    """Sessions and remarks of a slice that is called ``title``."""
+def order_of(cases: Iterable[Case], title: str, *, until_ns: int = _EVER_NS) -> Order:
+    """Sessions and remarks of a slice that is called ``title``; of open sessions up to ``until_ns``."""
     order = Order([], [], [clean(title, _ABOUT_CELLS)])
     for index, case in enumerate(cases):
         session = case.session
@@ -168,7 +188,7 @@ def order_of(cases: Iterable[Case], title: str) -> Order:
                 session.headend_ip,
                 session.headend_port,
                 session.first_ns,
-                _EVER_NS if case.is_open else session.last_ns,
+                until_ns if case.is_open else session.last_ns,
             )
         )
         lead = case.lead
@@ -198,6 +218,31 @@ def slice_kept(replay: Replay, cases: Sequence[Case], order: Order) -> tuple[byt
     """The same of what a run has kept."""
     ids = [case.session.id for case in cases]
     return replay.slice(ids, order.wanted, order.marks, about=order.about, application=_application())
+
+
+def cut_files(
+    paths: Sequence[str], order: Order, bounds: Bounds, goes_on: Callable[[], bool]
+) -> tuple[bytes, Sliced] | None:
+    """Cuts captures into memory; None when ``goes_on`` said no on the way."""
+    from ctcpmon import engine
+
+    return engine.slice_bytes(
+        list(paths),
+        order.wanted,
+        order.marks,
+        about=order.about,
+        application=_application(),
+        most=bounds,
+        goes_on=goes_on,
+    )
+
+
+def cut_kept(replay: Replay, cases: Sequence[Case], order: Order, bounds: Bounds) -> tuple[bytes, Sliced]:
+    """The same of what a run has kept."""
+    ids = [case.session.id for case in cases]
+    return replay.slice(
+        ids, order.wanted, order.marks, about=order.about, application=_application(), most=bounds
+    )
 
 
 def _application() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from ctcpmon.pipeline import new_book
 from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
+from ctcpmon.tui.packets import PacketCutter, Packets, fail
 from ctcpmon.tui.presenting import input_name
 from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
 from ctcpmon.tui.viewmaking import ViewMaker
@@ -73,6 +75,7 @@ class EngineSource:
         self._opened = threading.Event()
         self._replay: Replay | None = None
         self._failure: BaseException | None = None
+        self._wanted: tuple[str, Future[Packets]] | None = None
         self._view = self._first_view()
         self._thread = threading.Thread(target=self._run, name="ctcpmon-view", daemon=True)
 
@@ -87,6 +90,8 @@ class EngineSource:
         """Ends the reading. A reader that hangs on a pipe is left behind."""
         self._closing.set()
         self._wake.set()
+        if self._wanted is not None:
+            self._wanted[1].cancel()
         if self._replay is not None:
             self._replay.stop()
         if self._thread.is_alive():
@@ -120,6 +125,17 @@ class EngineSource:
             self._replay.set_speed(speed)
         self._wake.set()
 
+    def packets(self, session: str) -> Future[Packets]:
+        """See ``ViewSource``."""
+        answer: Future[Packets] = Future()
+        before, self._wanted = self._wanted, (session, answer)
+        if before is not None:
+            before[1].cancel()
+        if not self._thread.is_alive():
+            fail(answer, "the run has ended in an error, so its packets cannot be shown")
+        self._wake.set()
+        return answer
+
     def _run(self) -> None:
         try:
             with self._open() as replay:
@@ -138,6 +154,8 @@ class EngineSource:
             )
         finally:
             self._opened.set()
+            if self._wanted is not None:
+                fail(self._wanted[1], "the run has ended in an error, so its packets cannot be shown")
 
     def _open(self) -> AbstractContextManager[Replay]:
         if self._live is not None:
@@ -158,6 +176,8 @@ class EngineSource:
         ended, log = EndedSessions(), FindingLog()
         pace = Pace()
         maker = ViewMaker(replay, book=book, ended=ended, log=log, names=self._names, settings=self._settings)
+        cutter = PacketCutter(replay, self._paths, is_live=self._live is not None)
+        cutting: Future[Packets] | None = None
         published = 0.0
         is_done = False
         while not self._closing.is_set():
@@ -183,6 +203,10 @@ class EngineSource:
                 self._wake.clear()
                 published = now
                 stats = replay.stats()
+                wanted = self._wanted
+                if wanted is not None and wanted[1] is not cutting:
+                    cutting = wanted[1]
+                    cutter.cut(wanted[0], maker.case(wanted[0]), stats.last_ns or 0, cutting)
                 progress = pace.progress(
                     stats, now, is_done=is_done, is_paused=self._is_paused, speed=self._speed
                 )

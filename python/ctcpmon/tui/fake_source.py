@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ctcpmon.tui.packets import Packets, fail
 from ctcpmon.tui.view import (
     Counter,
     Detail,
@@ -46,6 +48,8 @@ class FakeSource:
     def __init__(self, base: View) -> None:
         self.base = base
         self.told: list[str] = []
+        self.cut: Packets | str | None = "no packets were made up for this session"
+        """What asking for packets gives: these, the reason why not, or nothing until it is set (None)."""
         self._view = base
 
     def ask(self, query: Query) -> None:
@@ -66,6 +70,16 @@ class FakeSource:
         """See ``ViewSource``."""
         self.told.append(f"speed {speed:g}")
         self._progress(replace(self.base.progress, speed=speed))
+
+    def packets(self, session: str) -> Future[Packets]:
+        """See ``ViewSource``."""
+        self.told.append(f"packets {session}")
+        answer: Future[Packets] = Future()
+        if isinstance(self.cut, str):
+            fail(answer, self.cut)
+        elif self.cut is not None:
+            answer.set_result(self.cut)
+        return answer
 
     def put(self, base: View) -> None:
         """Another moment of the run."""

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import socket
 import threading
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import replace
 
 from ctcpmon import __version__
 from ctcpmon.errors import AttachError
 from ctcpmon.text import clean
+from ctcpmon.tui.packets import Packets, fail
 from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
 from ctcpmon.tui.wire import (
     ANSWER_MOST,
+    PACKETS_MOST,
     Answer,
     Ask,
     Frames,
     Hello,
+    PacketsAsk,
+    PacketsPart,
     WireError,
     answer_of,
     encode_ask,
     hello_of,
+    packets_of,
     views_digest,
 )
 
@@ -35,6 +41,33 @@ _ANSWER_S = 30.0
 """A run that does not answer for so long is taken for gone."""
 _RETRY_S = 1.0
 _CHUNK = 1 << 18
+
+
+class _Wanted:
+    """Packets on their way."""
+
+    def __init__(self, session: str, number: int) -> None:
+        self.session, self.number = session, number
+        self.answer: Future[Packets] = Future()
+        self.data = bytearray()
+
+    def take(self, part: PacketsPart) -> bool:
+        """Takes in a piece; true when more is there to be had at once. Raises ``WireError``."""
+        if part.number != self.number:
+            return True
+        if part.refused:
+            fail(self.answer, part.refused)
+        elif part.total:
+            if part.total > PACKETS_MOST or part.at != len(self.data) or not part.data:
+                message = "packets in a wrong order"
+                raise WireError(message)
+            self.data += part.data
+            if len(self.data) < part.total:
+                return True
+            # Nobody may be waiting any more.
+            with suppress(InvalidStateError):
+                self.answer.set_result(packets_of(bytes(self.data)))
+        return False
 
 
 class RemoteSource:
@@ -48,6 +81,7 @@ class RemoteSource:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._failure: BaseException | None = None
+        self._wanted: _Wanted | None = None
         self._connection: socket.socket | None = None
         self._frames = Frames(ANSWER_MOST)
         self._view = self._newest = _first_view(path)
@@ -62,6 +96,8 @@ class RemoteSource:
         """Ends the connection; the run goes on."""
         self._closing.set()
         self._wake.set()
+        if self._wanted is not None:
+            self._wanted.answer.cancel()
         if self._connection is not None:
             # Closed already, perhaps.
             with suppress(OSError):
@@ -97,6 +133,17 @@ class RemoteSource:
     def set_speed(self, speed: float) -> None:
         """The run belongs to all its screens: none of them sets its pace."""
 
+    def packets(self, session: str) -> Future[Packets]:
+        """See ``ViewSource``."""
+        before = self._wanted
+        self._wanted = wanted = _Wanted(session, 1 if before is None else before.number + 1)
+        if before is not None:
+            before.answer.cancel()
+        if not self._thread.is_alive():
+            fail(wanted.answer, "the connection to serve has ended")
+        self._wake.set()
+        return wanted.answer
+
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
@@ -116,16 +163,29 @@ class RemoteSource:
         if self._connection is None:
             self._connect()
         number = 0
+        had_wanted = False
         while not self._closing.is_set():
             self._wake.clear()
-            query = self._query
-            if not self._is_paused or query != self._newest.query:
+            query, wanted = self._query, self._wanted
+            is_more = False
+            if wanted is not None and wanted.answer.done():
+                wanted = None
+            is_due = not self._is_paused or query != self._newest.query
+            # Also once without, so that the run gives them up.
+            if is_due or had_wanted or wanted is not None:
                 number += 1
-                answer = self._question(Ask(number, query))
+                packets = None
+                if wanted is not None:
+                    packets = PacketsAsk(wanted.session, len(wanted.data), wanted.number)
+                had_wanted = wanted is not None
+                answer = self._question(Ask(number, query, packets))
                 if answer.view is not None:
                     self._newest = answer.view
-                self._show(self._newest)
-            if self._query == query:
+                if is_due:
+                    self._show(self._newest)
+                if wanted is not None and answer.part is not None:
+                    is_more = wanted.take(answer.part)
+            if self._query == query and not is_more:
                 self._wake.wait(self._period_s)
 
     def _question(self, ask: Ask) -> Answer:
@@ -189,6 +249,8 @@ class RemoteSource:
 
     def _lost(self, error: Exception) -> None:
         self._hang_up()
+        if self._wanted is not None:
+            fail(self._wanted.answer, "the connection to serve was lost; ask for the packets again")
         if not self._closing.is_set():
             self._say(
                 str(error) if isinstance(error, AttachError) else "connection to serve lost; trying again"

@@ -20,6 +20,7 @@ from ctcpmon.narration import say
 from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
+from ctcpmon.tui.packet_jobs import PacketJobs
 from ctcpmon.tui.viewmaking import ViewMaker
 from ctcpmon.tui.wire import (
     ASK_MOST,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from ctcpmon.engine import Replay, Stats
     from ctcpmon.pipeline import Item
     from ctcpmon.tui.view import Progress, Query, View
-    from ctcpmon.tui.wire import Ask
+    from ctcpmon.tui.wire import Ask, PacketsPart
 
 __all__ = ["ScreenServer"]
 
@@ -82,7 +83,7 @@ class ScreenServer:
             one.setblocking(False)  # noqa: FBT003
         self._lock = threading.Lock()
         self._screens: list[_Screen] = []
-        self._answers: deque[tuple[_Screen, int, View]] = deque()
+        self._answers: deque[tuple[_Screen, int, View, PacketsPart | None]] = deque()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="ctcpmon-screens", daemon=True)
         self._maker: ViewMaker | None = None
@@ -110,8 +111,16 @@ class ScreenServer:
         """Screens at the moment."""
         return len(self._screens)
 
-    def watch(self, replay: Replay, book: IncidentBook, *, names: Sequence[str], settings: Settings) -> None:
-        """Says what there is to look at."""
+    def watch(
+        self,
+        replay: Replay,
+        book: IncidentBook,
+        *,
+        names: Sequence[str],
+        settings: Settings,
+        is_live: bool,
+    ) -> None:
+        """Says what there is to look at: interfaces of a live run, or files."""
         self._replay = replay
         self._ended, self._log, self._pace = EndedSessions(), FindingLog(), Pace()
         self._maker = ViewMaker(
@@ -122,6 +131,7 @@ class ScreenServer:
             names={name: clean(name) for name in names},
             settings=settings,
         )
+        self._jobs = PacketJobs(replay, names, is_live=is_live, case=self._maker.case)
 
     def take(self, items: Iterable[Item]) -> None:
         """Keeps what views are made of; the book has taken the same already."""
@@ -143,6 +153,7 @@ class ScreenServer:
             asked = [(one, one.asked) for one in self._screens if one.asked is not None]
             for screen, _ in asked:
                 screen.asked = None
+            self._jobs.keep(self._screens)
         if not asked:
             return
         stats, progress = self._progress(now, is_done=is_done)
@@ -150,7 +161,8 @@ class ScreenServer:
         for screen, ask in asked:
             if ask.query not in made:
                 made[ask.query] = self._maker.make(ask.query, stats, progress)
-            self._answers.append((screen, ask.number, made[ask.query]))
+            part = self._jobs.part(screen, ask.packets, stats.last_ns or 0)
+            self._answers.append((screen, ask.number, made[ask.query], part))
         taken = time.monotonic() - now
         self._next_at = now + max(_LEAST_PERIOD_S, taken * _SHARE)
         self._poke()
@@ -242,12 +254,12 @@ class ScreenServer:
 
     def _send_answers(self, selector: selectors.BaseSelector) -> None:
         while self._answers:
-            screen, number, view = self._answers.popleft()
+            screen, number, view, part = self._answers.popleft()
             if screen not in self._screens or screen.out:
                 continue
             news = None if view == screen.sent else view
             screen.sent = view
-            screen.out += encode_answer(Answer(number, news))
+            screen.out += encode_answer(Answer(number, news, part))
             screen.moved = time.monotonic()
             try:
                 self._write(selector, screen)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ctcpmon.tui.packets import Packets
     from ctcpmon.tui.view import Query, View
 
 __all__ = ["SPEEDS", "RunSource", "ViewSource", "next_speed"]
@@ -31,6 +34,12 @@ class ViewSource(Protocol):
 
     def set_speed(self, speed: float) -> None:
         """Pace of the reading, 0.0 as fast as possible."""
+
+    def packets(self, session: str) -> Future[Packets]:
+        """The packets of a session by its key. Returns at once; cancel it when nobody waits any more.
+
+        One at a time: asking for others gives up the first. It ends in ``Packets`` or ``PacketsError``.
+        """
 
 
 class RunSource(ViewSource, Protocol):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ctcpmon import engine
 from ctcpmon.narration import INCOMPLETE_NOTES
+from ctcpmon.slicing import Case
 from ctcpmon.text import clean
 from ctcpmon.tui import presenting
 from ctcpmon.tui.assurance import judge_tap, situation
@@ -129,18 +130,29 @@ class ViewMaker:
         found.update((presenting.session_key(one), one) for one in self._ended.sessions())
         return sorted(found.values(), key=_KEYS[order])[:_LISTED]
 
+    def case(self, key: str) -> Case | None:
+        """A session with its findings, as a slice wants it; None when it is not kept any more."""
+        session = self._session(key)
+        if session is None:
+            return None
+        findings = [(str(one.seq), one) for one in self._log.of(key)]
+        return Case(session, findings, is_open=self._ended.get(key) is None)
+
+    def _session(self, key: str) -> Session | None:
+        session = self._ended.get(key)
+        if session is not None:
+            return session
+        session_id, _, generation = key.partition("/")
+        live = self._replay.session(session_id)
+        if live is not None and str(live.generation) == generation:
+            return live
+        findings = self._log.of(key)
+        return findings[-1].session if findings else None
+
     def _detail(self, key: str | None, incidents: tuple[Incident, ...]) -> Detail | None:
         if key is None:
             return None
-        session_id, _, generation = key.partition("/")
-        session = self._ended.get(key)
-        if session is None:
-            live = self._replay.session(session_id)
-            if live is not None and str(live.generation) == generation:
-                session = live
-        findings = self._log.of(key)
-        if session is None and findings:
-            session = findings[-1].session
+        session, findings = self._session(key), self._log.of(key)
         if session is None:
             return Detail(key, key, ("This session is no longer kept in memory.",))
         home = self._book.incident_of(session)

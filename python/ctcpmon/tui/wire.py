@@ -2,7 +2,8 @@
 
 The server speaks first, with a greeting in JSON whose fields stay: so any two versions understand at least
 that they do not fit. Then the screen asks and the server answers, one answer for each question: a screen that
-does not ask, because it is stopped or its line is slow, costs nothing.
+does not ask, because it is stopped or its line is slow, costs nothing. Packets of a session come
+the same way, a piece with each answer.
 """
 
 from __future__ import annotations
@@ -16,28 +17,39 @@ import msgspec
 
 from ctcpmon.text import clean
 from ctcpmon.tui import view as views
+from ctcpmon.tui.packets import MOST_BYTES, Packets
 from ctcpmon.tui.view import Query, View  # noqa: TC001 msgspec reads the annotations
 
 __all__ = [
     "ANSWER_MOST",
     "ASK_MOST",
+    "PACKETS_MOST",
+    "PART_BYTES",
     "Answer",
     "Ask",
     "Frames",
     "Hello",
+    "PacketsAsk",
+    "PacketsPart",
     "WireError",
     "answer_of",
     "ask_of",
     "encode_answer",
     "encode_ask",
     "encode_hello",
+    "encode_packets",
     "hello_of",
+    "packets_of",
     "views_digest",
 ]
 
 ASK_MOST = 1 << 16
 ANSWER_MOST = 1 << 25
 """Bytes of a message. A view of 500 sessions and all fixes has some hundred thousand."""
+PART_BYTES = 1 << 20
+"""Of packets in one answer: views still come in between."""
+PACKETS_MOST = 3 * MOST_BYTES
+"""Of all parts together: the packets, comments on them, numbers."""
 _LENGTH = 4
 _LINE_CELLS = 4_000
 
@@ -57,11 +69,33 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no place for this screen."""
 
 
+class PacketsAsk(msgspec.Struct, frozen=True, array_like=True):
+    """Packets of a session, from a byte on. Who asks for a view without one gives up the packets."""
+
+    session: str
+    at: int
+    number: int
+    """Of the request: a second one for the same session is another."""
+
+
+class PacketsPart(msgspec.Struct, frozen=True, array_like=True):
+    """A piece of ``Packets`` as encoded here."""
+
+    number: int
+    at: int
+    total: int
+    """Bytes in all; 0 while they are being cut."""
+    data: bytes = b""
+    refused: str = ""
+    """Why there are none."""
+
+
 class Ask(msgspec.Struct, frozen=True, array_like=True):
     """The newest view for this query, please."""
 
     number: int
     query: Query
+    packets: PacketsAsk | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -69,6 +103,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
     number: int
     view: View | None
+    part: PacketsPart | None = None
 
 
 @cache
@@ -80,7 +115,8 @@ def views_digest() -> str:
         for kind in [getattr(views, name)]
         if is_dataclass(kind)
     ]
-    return hashlib.sha256(repr(("ask and answer", shapes)).encode()).hexdigest()[:12]
+    shapes.append(("Packets", [(one.name, str(one.type)) for one in fields(Packets)]))
+    return hashlib.sha256(repr(("ask and answer, packets", shapes)).encode()).hexdigest()[:12]
 
 
 class Frames:
@@ -145,6 +181,19 @@ def answer_of(message: bytes) -> Answer:
     """Every string of it is made safe again: who owns the socket is not known here. Raises ``WireError``."""
     try:
         return msgspec.convert(_cleaned(msgspec.msgpack.decode(message)), Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(str(error)) from error
+
+
+def encode_packets(packets: Packets) -> bytes:
+    """What the parts are parts of."""
+    return msgspec.msgpack.encode(packets)
+
+
+def packets_of(message: bytes) -> Packets:
+    """Every string is made safe again. Raises ``WireError``."""
+    try:
+        return msgspec.convert(_cleaned(msgspec.msgpack.decode(message)), Packets)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(str(error)) from error
 

@@ -64,6 +64,7 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<replay::Replay>()?;
     m.add_class::<slice::Sliced>()?;
     m.add_function(wrap_pyfunction!(slice::slice_captures, m)?)?;
+    m.add_function(wrap_pyfunction!(slice::slice_bytes, m)?)?;
     #[cfg(target_os = "linux")]
     {
         m.add_class::<live::Interface>()?;

@@ -271,7 +271,9 @@ impl Replay {
             .map(|s| Session::new(Box::new(s), None))
     }
 
-    #[pyo3(signature = (session_ids, wanted, marks, *, about, application))]
+    // Keywords in Python, where each has its name.
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (session_ids, wanted, marks, *, about, application, most=None))]
     fn slice<'py>(
         &self,
         py: Python<'py>,
@@ -280,15 +282,16 @@ impl Replay {
         marks: Vec<slice::Remark>,
         about: Vec<String>,
         application: String,
+        most: Option<slice::Most>,
     ) -> PyResult<(Bound<'py, PyBytes>, slice::Sliced)> {
         let ids: Vec<u64> = session_ids
             .iter()
             .filter_map(|id| u64::from_str_radix(id, 16).ok())
             .collect();
-        let config = slice::config(wanted, marks, about, application)?;
+        let config = slice::config(wanted, marks, about, application, most)?;
         let made = py.detach(|| self.running.slice(&ids, config));
         let (bytes, sliced) = made.map_err(slice::refused)?;
-        Ok((PyBytes::new(py, &bytes), sliced.into()))
+        Ok((PyBytes::new(py, &bytes), slice::Sliced::new(py, sliced)?))
     }
 
     fn set_speed(&self, speed: f64) {

@@ -9,9 +9,10 @@ use ctcpmon_core::segment::{Addr, Endpoint};
 use ctcpmon_core::session::{TO_CLIENT, TO_HEADEND};
 use ctcpmon_core::slice::{Mark, Sign, Wanted};
 use ctcpmon_core::time::Timestamp;
-use ctcpmon_runtime::{SliceConfig, SliceError, Sliced as Made, Slicer};
+use ctcpmon_runtime::{Bounds, SliceConfig, SliceError, Sliced as Made, Slicer};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
 
 use crate::CaptureError;
 
@@ -24,15 +25,21 @@ pub struct Sliced {
     frames: u64,
     remarks: u64,
     unplaced: u64,
+    before: u64,
+    behind: u64,
+    numbers: Py<PyTuple>,
 }
 
-impl From<Made> for Sliced {
-    fn from(made: Made) -> Self {
-        Self {
+impl Sliced {
+    pub(crate) fn new(py: Python<'_>, made: Made) -> PyResult<Self> {
+        Ok(Self {
             frames: made.frames,
             remarks: made.remarks,
             unplaced: made.unplaced,
-        }
+            before: made.before,
+            behind: made.behind,
+            numbers: PyTuple::new(py, made.numbers)?.unbind(),
+        })
     }
 }
 
@@ -40,6 +47,8 @@ impl From<Made> for Sliced {
 pub(crate) type Session = (String, u16, String, u16, i64, i64);
 /// Index of the session, time, sending side, sign, text.
 pub(crate) type Remark = (usize, i64, Option<String>, String, String);
+/// The moment around which frames are taken, most frames, most bytes.
+pub(crate) type Most = (i64, usize, usize);
 
 fn end(ip: &str, port: u16) -> PyResult<Endpoint> {
     let ip: IpAddr = ip
@@ -75,6 +84,7 @@ pub(crate) fn config(
     marks: Vec<Remark>,
     about: Vec<String>,
     application: String,
+    most: Option<Most>,
 ) -> PyResult<SliceConfig> {
     let wanted = wanted
         .into_iter()
@@ -94,6 +104,11 @@ pub(crate) fn config(
         application,
         wanted,
         marks: marks.into_iter().map(mark).collect::<PyResult<_>>()?,
+        bounds: most.map(|(around, frames, bytes)| Bounds {
+            around: Timestamp(around),
+            frames,
+            bytes,
+        }),
     })
 }
 
@@ -118,7 +133,7 @@ pub(crate) fn slice_captures(
     about: Vec<String>,
     application: String,
 ) -> PyResult<Sliced> {
-    let config = config(wanted, marks, about, application)?;
+    let config = config(wanted, marks, about, application, None)?;
     let mut slicer = py.detach(|| {
         let to: Box<dyn Write + Send> = match &out {
             Some(path) => Box::new(OpenOptions::new().write(true).truncate(true).open(path)?),
@@ -129,6 +144,35 @@ pub(crate) fn slice_captures(
     while py.detach(|| slicer.step(SIGNAL_SLICE)).map_err(refused)? {
         py.check_signals()?;
     }
-    let made = py.detach(|| slicer.finish()).map_err(refused)?;
-    Ok(made.into())
+    let (_, made) = py.detach(|| slicer.finish()).map_err(refused)?;
+    Sliced::new(py, made)
+}
+
+/// The same into memory, bounded. `goes_on` is asked now and then; None once it says no.
+// Keywords in Python, where each has its name.
+#[allow(clippy::too_many_arguments)]
+#[pyfunction]
+#[pyo3(signature = (paths, wanted, marks, *, about, application, most, goes_on))]
+pub(crate) fn slice_bytes<'py>(
+    py: Python<'py>,
+    paths: Vec<String>,
+    wanted: Vec<Session>,
+    marks: Vec<Remark>,
+    about: Vec<String>,
+    application: String,
+    most: Most,
+    goes_on: &Bound<'py, PyAny>,
+) -> PyResult<Option<(Bound<'py, PyBytes>, Sliced)>> {
+    let config = config(wanted, marks, about, application, Some(most))?;
+    let mut slicer = py
+        .detach(|| Slicer::start(&paths, Vec::new(), config))
+        .map_err(refused)?;
+    while py.detach(|| slicer.step(SIGNAL_SLICE)).map_err(refused)? {
+        py.check_signals()?;
+        if !goes_on.call0()?.is_truthy()? {
+            return Ok(None);
+        }
+    }
+    let (bytes, made) = py.detach(|| slicer.finish()).map_err(refused)?;
+    Ok(Some((PyBytes::new(py, &bytes), Sliced::new(py, made)?)))
 }

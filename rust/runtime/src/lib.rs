@@ -29,4 +29,4 @@ pub use observers::{News, tap_of};
 pub use pages::HugePages;
 pub use replay::{Polled, Replay, ReplayConfig, Source};
 pub use report::Report;
-pub use slice::{SliceConfig, SliceError, Sliced, Slicer};
+pub use slice::{Bounds, SliceConfig, SliceError, Sliced, Slicer};

@@ -1,9 +1,10 @@
 //! Cuts the frames of some sessions out of captures, or out of what a run has kept, and
 //! writes them as an annotated pcapng.
 //!
-//! Memory is one batch and one frame: captures are cut while they are read.
+//! Memory is one batch and one frame: captures are cut while they are read. With bounds it is
+//! what the bounds say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use ctcpmon_capture::{
 };
 use ctcpmon_core::frame::{Frame, FrameMeta, LinkType};
 use ctcpmon_core::slice::{Mark, Selector, Wanted};
+use ctcpmon_core::time::Timestamp;
 
 /// What a slice is made of.
 #[derive(Clone, Debug)]
@@ -25,13 +27,36 @@ pub struct SliceConfig {
     pub wanted: Vec<Wanted>,
     /// Remarks on frames.
     pub marks: Vec<Mark>,
+    /// How much there may be; none: all.
+    pub bounds: Option<Bounds>,
 }
 
+/// What to take when there may be too much: frames around a moment, about as many before it as
+/// behind it; where one side has fewer, the other has more.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The moment.
+    pub around: Timestamp,
+    /// Most frames.
+    pub frames: usize,
+    /// Most bytes of frames, with what is written beside each.
+    pub bytes: usize,
+}
+
+/// Written beside the bytes of a frame: a packet block of pcapng without options.
+const BESIDE_BYTES: usize = 32;
+
 /// What was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sliced {
     /// Frames.
     pub frames: u64,
+    /// Frames left out before the first one written: there were more than the bounds allow.
+    pub before: u64,
+    /// Frames left out behind the last one written.
+    pub behind: u64,
+    /// With bounds: of each frame its number among all frames read, from 1.
+    pub numbers: Vec<u64>,
     /// Remarks on them.
     pub remarks: u64,
     /// Remarks asked for that found no frame.
@@ -49,16 +74,31 @@ pub enum SliceError {
     Output(#[from] io::Error),
 }
 
+/// A frame that waits to be written.
+struct Held {
+    interface: u32,
+    meta: FrameMeta,
+    bytes: Vec<u8>,
+    remarks: Vec<String>,
+    number: u64,
+}
+
 /// Picks frames and writes them.
 struct Cutter<W> {
     selector: Selector,
     writer: PcapngWriter<W>,
     /// Interfaces described so far, by label and link type.
     interfaces: BTreeMap<(u16, LinkType), u32>,
-    /// The last frame is held back: remarks that nothing follows go onto it.
-    held: Option<(u32, FrameMeta)>,
-    held_bytes: Vec<u8>,
-    remarks: Vec<String>,
+    bounds: Option<Bounds>,
+    /// The last frame is held back: remarks that nothing follows go onto it. With bounds every
+    /// frame is.
+    held: VecDeque<Held>,
+    held_bytes: usize,
+    /// Of those held, how many stand before the moment.
+    early: usize,
+    early_bytes: usize,
+    /// Frames looked at.
+    seen: u64,
     asked: u64,
     sliced: Sliced,
 }
@@ -71,9 +111,12 @@ impl<W: Write> Cutter<W> {
             asked: config.marks.len() as u64,
             selector: Selector::new(config.wanted, config.marks),
             interfaces: BTreeMap::new(),
-            held: None,
-            held_bytes: Vec::new(),
-            remarks: Vec::new(),
+            bounds: config.bounds,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            early: 0,
+            early_bytes: 0,
+            seen: 0,
             sliced: Sliced::default(),
         })
     }
@@ -83,11 +126,20 @@ impl<W: Write> Cutter<W> {
         frame: &Frame<'_>,
         describe: impl FnOnce(u16) -> Option<Label>,
     ) -> io::Result<()> {
+        self.seen += 1;
         let mut remarks = Vec::new();
         if !self.selector.take(frame, &mut remarks) {
             return Ok(());
         }
-        self.write_held()?;
+        let mut bytes = if let Some(bounds) = self.bounds {
+            if !self.has_room(bounds, frame) {
+                self.sliced.behind += 1;
+                return Ok(());
+            }
+            Vec::with_capacity(frame.bytes.len())
+        } else {
+            self.write_held()?.unwrap_or_default()
+        };
         let key = (frame.tap, frame.link);
         let interface = if let Some(known) = self.interfaces.get(&key) {
             *known
@@ -100,9 +152,8 @@ impl<W: Write> Cutter<W> {
             self.interfaces.insert(key, id);
             id
         };
-        self.remarks = remarks;
-        self.held_bytes.clear();
-        self.held_bytes.extend_from_slice(frame.bytes);
+        bytes.clear();
+        bytes.extend_from_slice(frame.bytes);
         let meta = FrameMeta {
             ts: frame.ts,
             offset: 0,
@@ -111,34 +162,82 @@ impl<W: Write> Cutter<W> {
             link: frame.link,
             tap: frame.tap,
         };
-        self.held = Some((interface, meta));
+        self.held.push_back(Held {
+            interface,
+            meta,
+            bytes,
+            remarks,
+            number: self.seen,
+        });
         Ok(())
     }
 
-    fn write_held(&mut self) -> io::Result<()> {
-        let Some((interface, meta)) = self.held.take() else {
-            return Ok(());
+    /// Makes room for `frame` where that may be; false when there is none and it is left out.
+    fn has_room(&mut self, bounds: Bounds, frame: &Frame<'_>) -> bool {
+        if self.sliced.behind > 0 {
+            return false;
+        }
+        let cost = frame.bytes.len() + BESIDE_BYTES;
+        let is_early = frame.ts < bounds.around && self.early == self.held.len();
+        loop {
+            let is_too_much = self.held.len() >= bounds.frames
+                || self.held_bytes.saturating_add(cost) > bounds.bytes;
+            if !is_too_much {
+                break;
+            }
+            // What came before the moment makes room down to its half; before the moment all does.
+            let may_go =
+                is_early || self.early > bounds.frames / 2 || self.early_bytes > bounds.bytes / 2;
+            if !may_go || self.early == 0 {
+                return false;
+            }
+            if let Some(oldest) = self.held.pop_front() {
+                let gone = oldest.bytes.len() + BESIDE_BYTES;
+                self.held_bytes -= gone;
+                self.early -= 1;
+                self.early_bytes -= gone;
+                self.sliced.before += 1;
+            }
+        }
+        self.held_bytes += cost;
+        if is_early {
+            self.early += 1;
+            self.early_bytes += cost;
+        }
+        true
+    }
+
+    /// Writes the oldest frame that is held; its buffer may be used again.
+    fn write_held(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let Some(held) = self.held.pop_front() else {
+            return Ok(None);
         };
+        let meta = held.meta;
         let frame = Frame {
             ts: meta.ts,
             link: meta.link,
             tap: meta.tap,
             original_len: meta.original_len,
-            bytes: &self.held_bytes,
+            bytes: &held.bytes,
         };
-        let remarks: Vec<&str> = self.remarks.iter().map(String::as_str).collect();
-        self.writer.packet(interface, &frame, &remarks)?;
+        let remarks: Vec<&str> = held.remarks.iter().map(String::as_str).collect();
+        self.writer.packet(held.interface, &frame, &remarks)?;
         self.sliced.frames += 1;
         self.sliced.remarks += remarks.len() as u64;
-        Ok(())
+        if self.bounds.is_some() {
+            self.sliced.numbers.push(held.number);
+        }
+        Ok(Some(held.bytes))
     }
 
     fn finish(mut self) -> io::Result<(W, Sliced)> {
-        if self.held.is_some() {
-            let late = self.selector.late();
-            self.remarks.extend(late);
+        if let Some(last) = self.held.back_mut()
+            // Their place would be behind what was left out.
+            && self.sliced.behind == 0
+        {
+            last.remarks.extend(self.selector.late());
         }
-        self.write_held()?;
+        while self.write_held()?.is_some() {}
         self.sliced.unplaced = self.asked - self.sliced.remarks;
         Ok((self.writer.finish()?, self.sliced))
     }
@@ -206,12 +305,12 @@ impl<W: Write> Slicer<W> {
         Ok(false)
     }
 
-    /// Ends the output.
+    /// Ends the output and hands it back.
     ///
     /// # Errors
     /// Of the output.
-    pub fn finish(self) -> Result<Sliced, SliceError> {
-        Ok(self.cutter.finish()?.1)
+    pub fn finish(self) -> Result<(W, Sliced), SliceError> {
+        Ok(self.cutter.finish()?)
     }
 }
 
