@@ -17,6 +17,7 @@ import click
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
+from ctcpmon.packet_commands import packets_command
 from ctcpmon.serve_commands import COMMANDS as SERVE_COMMANDS
 from ctcpmon.slice_commands import slice_command
 
@@ -164,7 +165,7 @@ def cli() -> None:
     """
 
 
-for _command in (live, ifaces, doctor, slice_command, *SERVE_COMMANDS):
+for _command in (live, ifaces, doctor, slice_command, packets_command, *SERVE_COMMANDS):
     cli.add_command(_command)
 
 

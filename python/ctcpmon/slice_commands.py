@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ctcpmon.engine import Sliced
 
-__all__ = ["slice_command"]
+__all__ = ["need_files", "slice_command"]
 
 
 @click.command("slice")
@@ -36,7 +36,7 @@ def slice_command(
     from ctcpmon.text import clean
     from ctcpmon.whole_file import whole_file
 
-    _need_files(files, out)
+    need_files(files, out)
     if out != "-" and not force and Path(out).exists():
         _exists(out)
     cases, is_whole = gather(files, reference, settings_with(config, max_flow_mib=None, show_groups=False))
@@ -62,8 +62,8 @@ def slice_command(
         click.get_current_context().exit(ExitCode.INPUT)
 
 
-def _need_files(files: Sequence[str], out: str) -> None:
-    """They are read twice, and are not what is written."""
+def need_files(files: Sequence[str], out: str = "-") -> None:
+    """They are read twice, and are not what is written. Raises ``UsageError``."""
     for path in files:
         if path == "-" or (Path(path).exists() and not Path(path).is_file()):
             message = "a capture is read twice here, so it must be a file, not a pipe"

@@ -53,8 +53,8 @@ class Summaries:
 
     _first: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def of(self, packet: Dissected) -> Summary:
-        """One line about ``packet``."""
+    def of(self, packet: Dissected, data: bytes = b"", length: int = 0) -> Summary:
+        """One line about ``packet``, of whose ``length`` bytes ``data`` was captured."""
         layers = packet.layers
         ip = "ipv6" if any(one.name == "ipv6" for one in layers) else "ip"
         source, target = find(layers, f"{ip}.src"), find(layers, f"{ip}.dst")
@@ -62,7 +62,7 @@ class Summaries:
         if not ports[0]:
             return Summary(source, target, _last_word(layers))
         source, target = _end(source, ports[0]), _end(target, ports[1])
-        return Summary(source, target, f"{self._tcp(layers, source, target)}{_inside(layers)}")
+        return Summary(source, target, f"{self._tcp(layers, source, target)}{_inside(layers, data, length)}")
 
     def _tcp(self, layers: tuple[Node, ...], source: str, target: str) -> str:
         flags = _number(find(layers, "tcp.flags")) or 0
@@ -83,7 +83,7 @@ class Summaries:
         return " ".join(parts)
 
 
-def _inside(layers: tuple[Node, ...]) -> str:
+def _inside(layers: tuple[Node, ...], data: bytes, length: int) -> str:
     spi, number = find(layers, "esp.spi"), find(layers, "esp.sequence")
     if spi:
         return f"  ESP {spi} #{number}"
@@ -91,6 +91,12 @@ def _inside(layers: tuple[Node, ...]) -> str:
     if exchange:
         return f"  IKE {exchange.partition(':')[2].strip()}"
     word = _last_word(layers)
+    payload = next((one for one in walk(layers) if one.name == "tcp.payload"), None)
+    if not word and payload is not None and len(data) < length:
+        # The trailer that says what it is was cut off, so tshark does not know; ESP has its numbers in front.
+        front = data[payload.at : payload.at + 8]
+        guess = f" ESP? 0x{front[:4].hex()} #{int.from_bytes(front[4:])}" if len(front) == 8 else ""
+        return f" {guess} cut"
     return f"  {word}" if word else ""
 
 

@@ -17,6 +17,7 @@ import resource
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,6 +41,7 @@ PREFERENCES = {
 _MAX_FIELDS = 2_000
 """Of a packet; a large IKE packet has some hundred."""
 _MAX_DEPTH = 24
+_END_S = 2.0
 _CPU_S = 30
 _MEMORY_BYTES = 4 << 30
 """Address space: tshark 4.0 takes 0.4 GiB, most of it libraries."""
@@ -94,6 +96,17 @@ def _capture_of(pyshark: Any, parsers: Any, loop: asyncio.AbstractEventLoop, tsh
         def _setup_tshark_output_parser(self) -> Parser:
             return Parser()
 
+        def _created_new_process(self, _words: object, process: asyncio.subprocess.Process) -> None:
+            # One that has ended already may have said something all the same.
+            self._running_processes.add(process)
+
+        async def _cleanup_subprocess(self, process: asyncio.subprocess.Process) -> None:
+            if self._eof_reached:
+                # It has closed its output and is about to end: only then is there a code that tells how.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), _END_S)
+            await super()._cleanup_subprocess(process)
+
     return Capture(
         "/dev/stdin",
         keep_packets=False,
@@ -116,6 +129,9 @@ def _dissected(packet: bytes, bad_chars: dict[int, None]) -> Dissected:
         name = layer.get("name", "")
         if name == "geninfo":
             number = next((int(one.get("show", "0")) for one in layer if one.get("name") == "num"), 0)
+        elif name == "fake-field-wrapper":
+            # How PDML writes bytes that no dissector took.
+            layers += [_node(one, budget, 0) for one in layer if budget.take()]
         # Our own remarks are known from the slice.
         elif name != "pkt_comment" and budget.take():
             layers.append(_node(layer, budget, 0))
