@@ -95,7 +95,7 @@ def test_a_row_says_what_matters() -> None:
     rows = [summaries.of(one) for _, one in sorted(dissect(CUT, range(1, 5)).packets.items())]
     assert (rows[0].source, rows[0].target) == ("10.0.0.1:1061", "10.0.0.2:10000")
     assert rows[0].text.split() == ["SYN", "seq", "0", "win", "2048"]
-    assert rows[1].text == "PSH ACK seq 1+88 ack 1 win 2048  ESP 0x20043500 #31"
+    assert rows[1].text == "PSH ACK seq 1+88 ack 1  ESP 0x20043500 #31  win 2048"
     assert rows[2].text.startswith("PSH ACK seq 400+88")
 
 

@@ -62,7 +62,13 @@ class Summaries:
         if not ports[0]:
             return Summary(source, target, _last_word(layers))
         source, target = _end(source, ports[0]), _end(target, ports[1])
-        return Summary(source, target, f"{self._tcp(layers, source, target)}{_inside(layers, data, length)}")
+        window = find(layers, "tcp.window_size_value")
+        # What a narrow screen cuts off stands last.
+        text = (
+            f"{self._tcp(layers, source, target)}{_inside(layers, data, length)}"
+            f"{f'  win {window}' if window else ''}"
+        )
+        return Summary(source, target, text)
 
     def _tcp(self, layers: tuple[Node, ...], source: str, target: str) -> str:
         flags = _number(find(layers, "tcp.flags")) or 0
@@ -73,14 +79,16 @@ class Summaries:
         if seq is not None:
             # A SYN has the number before the first byte.
             first = self._first.setdefault((source, target), (seq - (not flags & 0x02)) % _WRAP)
-            parts.append(f"seq {(seq - first) % _WRAP}" + (f"+{length}" if length else ""))
+            parts.append(f"seq {_behind(seq, first)}" + (f"+{length}" if length else ""))
         if ack is not None and flags & 0x10:
             first = self._first.setdefault((target, source), (ack - 1) % _WRAP)
-            parts.append(f"ack {(ack - first) % _WRAP}")
-        window = _number(find(layers, "tcp.window_size_value"))
-        if window is not None:
-            parts.append(f"win {window}")
+            parts.append(f"ack {_behind(ack, first)}")
         return " ".join(parts)
+
+
+def _behind(number: int, first: int) -> int:
+    """How far ``number`` is behind ``first``; below 0 for what came before the first packet here."""
+    return (number - first + _WRAP // 2) % _WRAP - _WRAP // 2
 
 
 def _inside(layers: tuple[Node, ...], data: bytes, length: int) -> str:

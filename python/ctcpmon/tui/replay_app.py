@@ -23,6 +23,7 @@ from ctcpmon.tui.screens.detail import DetailScreen
 from ctcpmon.tui.screens.fixes import FixesScreen
 from ctcpmon.tui.screens.help import HelpScreen
 from ctcpmon.tui.screens.main import MainScreen
+from ctcpmon.tui.screens.packets import PacketsScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
 from ctcpmon.tui.screens.tap import TapScreen
 from ctcpmon.tui.widgets import RowList  # noqa: TC001  Textual reads the handlers' annotations
@@ -75,6 +76,7 @@ class ReplayApp(App[str]):
         Binding("question_mark", "go('help')", show=False),
         Binding("escape", "leave", show=False),
         Binding("q", "leave_or_quit", show=False),
+        Binding("p", "packets", show=False),
         Binding("y", "copy", show=False),
         Binding("space", "pause", show=False),
         Binding("comma", "speed(-1)", show=False),
@@ -171,6 +173,17 @@ class ReplayApp(App[str]):
         if isinstance(first, MainScreen):
             first.step(step)
         self._look_soon()
+
+    def action_packets(self) -> None:
+        """Opens the packets of the session in hand."""
+        screen = self.screen
+        if isinstance(screen, PacketsScreen) or not isinstance(screen, ViewScreen):
+            return
+        session = screen.session_in_hand()
+        if session is None:
+            self.say("no session is selected here, so there are no packets to show")
+        else:
+            self.push_screen(PacketsScreen(self.desk, session))
 
     def action_copy(self) -> None:
         """Saves and copies the fix in hand."""

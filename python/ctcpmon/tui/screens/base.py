@@ -86,6 +86,14 @@ class ViewScreen(Screen[None]):
         """The fix that the copy key takes."""
         return self.desk.view.fixes[0] if self.desk.view.fixes else None
 
+    def session_in_hand(self) -> str | None:
+        """Key of the session that the user looks at: the one that speaks for the selected incident."""
+        view = self.desk.view
+        return next(
+            (row.session for row in view.incidents if view.evidence and row.key == view.evidence.incident),
+            None,
+        )
+
     def on_mount(self) -> None:
         """Shows the last view at once."""
         self.call_after_refresh(self._show_last)

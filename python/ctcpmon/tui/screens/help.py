@@ -19,6 +19,10 @@ _KEYS = (
     ("1", "incidents, the first screen"),
     ("2  s", "all tunnel sessions; there o changes the order"),
     ("Enter", "detail: time line, numbers, reasoning, what else it could be"),
+    (
+        "p",
+        "packets of the session: remarks, fields by tshark, bytes; n next remark, Tab, Enter folds, x bytes",
+    ),
     ("f", "all fixes for the selected incident, whole text"),
     ("y", "save the fix to a file and copy the lines to type (tmux buffer or OSC 52)"),
     ("4", "tap, input remarks and counters: can this be trusted"),

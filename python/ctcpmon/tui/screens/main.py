@@ -33,6 +33,7 @@ class MainScreen(ViewScreen):
         ("s", "sessions"),
         ("f", "fixes"),
         ("y", "copy"),
+        ("p", "packets"),
         ("4", "tap"),
         ("Space", "pause"),
         (", ;", "speed"),
@@ -111,6 +112,11 @@ class MainScreen(ViewScreen):
         for name in ("sessions-title", "sessions-heading"):
             self.part(name).show(view)
         self.query_one("#sessions", RowList).show(view.sessions[:50])
+
+    def session_in_hand(self) -> str | None:
+        """That of the selected incident; the evidence may still be that of the one before."""
+        key = self.query_one("#incidents", RowList).key
+        return next((row.session for row in self.desk.view.incidents if row.key == key), None)
 
     def step(self, by: int) -> None:
         """Selects the next or previous incident."""

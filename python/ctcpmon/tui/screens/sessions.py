@@ -26,6 +26,7 @@ class SessionsScreen(ViewScreen):
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("Enter", "detail"),
+        ("p", "packets"),
         ("o", "order"),
         ("g G", "ends"),
         ("1", "incidents"),
@@ -57,6 +58,10 @@ class SessionsScreen(ViewScreen):
         self.part("sessions-title").show(view)
         self.part("sessions-heading").show(view)
         self.query_one("#sessions", RowList).show(view.sessions)
+
+    def session_in_hand(self) -> str | None:
+        """The selected one."""
+        return self.query_one("#sessions", RowList).key
 
     def action_order(self) -> None:
         """Worst, last heard, or by address first."""
