@@ -25,6 +25,11 @@ _KEYS = (
     ),
     ("f", "all fixes for the selected incident, whole text"),
     ("y", "save the fix to a file and copy the lines to type (tmux buffer or OSC 52)"),
+    (
+        "a m N",
+        "acknowledge the incident; mute it for 1 h, 8 h or 7 d (it sinks and counts no more); a note on it",
+    ),
+    ("e", "export the table in view to a file, CSV or JSON"),
     ("4", "tap, input remarks and counters: can this be trusted"),
     ("j k arrows", "down, up; g G first, last; PgDn PgUp by a screen"),
     ("[ ]", "previous, next incident"),

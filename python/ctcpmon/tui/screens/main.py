@@ -113,9 +113,13 @@ class MainScreen(ViewScreen):
             self.part(name).show(view)
         self.query_one("#sessions", RowList).show(view.sessions[:50])
 
+    def incident_in_hand(self) -> str | None:
+        """The selected one; the evidence may still be that of the one before."""
+        return self.query_one("#incidents", RowList).key
+
     def session_in_hand(self) -> str | None:
-        """That of the selected incident; the evidence may still be that of the one before."""
-        key = self.query_one("#incidents", RowList).key
+        """The one that speaks for the selected incident."""
+        key = self.incident_in_hand()
         return next((row.session for row in self.desk.view.incidents if row.key == key), None)
 
     def step(self, by: int) -> None:

@@ -52,12 +52,14 @@ class PacketsScreen(ViewScreen):
         ("Tab", "next part"),
         ("Enter", "fold"),
         ("x", "bytes"),
+        ("w", "write pcapng"),
         ("Esc", "back"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "remark(1)", show=False),
         Binding("tab", "other", show=False, priority=True),
         Binding("x", "bytes", show=False),
+        Binding("w", "write", show=False),
         Binding("left", "fold(False)", show=False),
         Binding("right", "fold(True)", show=False),
     ]
@@ -159,6 +161,13 @@ class PacketsScreen(ViewScreen):
         self.toggle_class("-bytes-only")
         self.listed.focus()
         self.call_after_refresh(self._repaint)
+
+    def action_write(self) -> None:
+        """Writes the packets to a file that Wireshark opens, remarks and all."""
+        packets = self._packets
+        if packets is not None:
+            stem = f"ctcpmon-{packets.session.partition('/')[0]}"
+            self.post_message(self.Save(stem, ".pcapng", packets.pcapng, f"{packets.count:,} packets"))
 
     def action_fold(self, unfold: bool) -> None:  # noqa: FBT001 the way of actions
         """Folds or unfolds the field in hand."""
