@@ -278,6 +278,10 @@ def slice_captures(_paths: Any, _out: Any, _wanted: Any, marks: Any, **_words: A
     return Sliced(frames=len(marks), remarks=len(marks))
 
 
+def slice_bytes(_paths: Any, _wanted: Any, marks: Any, **_words: Any) -> tuple[bytes, Sliced]:
+    return b"", Sliced(frames=len(marks), remarks=len(marks))
+
+
 class CaptureError(Exception):
     pass
 
@@ -516,6 +520,7 @@ def install() -> None:
         "ThresholdInfo",
         "encode",
         "interfaces",
+        "slice_bytes",
         "slice_captures",
         "try_confine",
     ):

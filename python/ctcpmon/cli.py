@@ -17,6 +17,7 @@ import click
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
+from ctcpmon.packet_commands import packets_command
 from ctcpmon.plot_commands import plot
 from ctcpmon.report_commands import report
 from ctcpmon.serve_commands import COMMANDS as SERVE_COMMANDS
@@ -171,7 +172,7 @@ def cli() -> None:
     """
 
 
-for _command in (live, ifaces, doctor, slice_command, plot, report, *SERVE_COMMANDS):
+for _command in (live, ifaces, doctor, slice_command, packets_command, plot, report, *SERVE_COMMANDS):
     cli.add_command(_command)
 
 

@@ -62,8 +62,8 @@ def slice_command(
         click.get_current_context().exit(ExitCode.INPUT)
 
 
-def need_files(files: Sequence[str], out: str) -> None:
-    """They are read twice, and are not what is written."""
+def need_files(files: Sequence[str], out: str = "-") -> None:
+    """They are read twice, and are not what is written. Raises ``UsageError``."""
     for path in files:
         if path == "-" or (Path(path).exists() and not Path(path).is_file()):
             message = "a capture is read twice here, so it must be a file, not a pipe"

@@ -11,8 +11,9 @@ PACKAGE = Path(__file__).parents[2] / "python" / "ctcpmon"
 RULES = {
     "textual": ("tui/",),
     "rich": ("tui/",),
-    "pyshark": ("dissect.py",),
-    "click": ("cli.py", "live_commands.py", "serve_commands.py", "slice_commands.py"),
+    "pyshark": ("dissect/worker.py",),
+    "lxml": ("dissect/worker.py",),
+    "click": ("cli.py", "live_commands.py", "packet_commands.py", "serve_commands.py", "slice_commands.py"),
     "ctcpmon._ctcpmon": ("engine.py",),
     # A connection is made by the outputs of ``serve`` and for its screens, and nowhere else.
     "socket": (
@@ -22,7 +23,7 @@ RULES = {
         "tui/remote_source.py",
         "tui/screen_server.py",
     ),
-    "subprocess": ("sinks/hook.py", "tui/clipboard.py"),
+    "subprocess": ("dissect/dissection.py", "sinks/hook.py", "tui/clipboard.py"),
     "requests": (),
     "urllib": ("sinks/webhook.py",),
     "http": ("metrics_server.py", "sinks/webhook.py"),

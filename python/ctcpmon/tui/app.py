@@ -125,6 +125,7 @@ def _run(
 ) -> int:
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
+    from ctcpmon.tui.marks import MarkBook, state_file
     from ctcpmon.tui.replay_app import ReplayApp
     from ctcpmon.tui.terminal import NoKeyboardError, terminal
 
@@ -141,7 +142,7 @@ def _run(
             source = RedactedSource(source)
         leaving.enter_context(closing(source))
         source.start()
-        app = ReplayApp(source, is_ascii=ascii_only)
+        app = ReplayApp(source, is_ascii=ascii_only, marks=MarkBook(state_file()))
         reason = app.run()
         view = source.view()
         code = _code(reason, view, source)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ctcpmon.tui.marking import marked
+from ctcpmon.tui.marks import MarkBook
 from ctcpmon.tui.source import next_speed
 from ctcpmon.tui.view import Order, Query
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Desk"]
 
+_MARKS_S = 5
+"""Marks of other screens, and the end of a mute, show within so many seconds."""
 _ORDERS: tuple[Order, ...] = ("worst", "recent", "key")
 
 
@@ -24,6 +29,7 @@ class Desk:
 
     source: ViewSource
     is_ascii: bool = False
+    marks: MarkBook = field(default_factory=MarkBook)
     query: Query = field(default_factory=Query)
     notice: str = ""
     """A message for the user, shown in place of the progress line until it expires."""
@@ -32,14 +38,25 @@ class Desk:
     view: View = field(init=False)
 
     def __post_init__(self) -> None:
-        self.view = self.source.view()
+        self._newest: View | None = None
+        self._state = (-1, -1)
+        self._period = -1
+        self.refresh()
 
     def refresh(self) -> bool:
-        """Takes the newest view; False when it is the one already shown."""
+        """Takes the newest view, with what people said of it; False when it is the one already shown."""
+        now = time.time()
+        period = int(now // _MARKS_S)
+        if period != self._period:
+            self._period = period
+            self.marks.refresh()
         newest = self.source.view()
-        if newest is self.view:
+        # A mute ends by itself, so a view with marks is looked at anew from time to time.
+        state = (self.marks.version, period if len(self.marks) else 0)
+        if newest is self._newest and state == self._state:
             return False
-        self.view = newest
+        self._newest, self._state = newest, state
+        self.view = marked(newest, self.marks, now)
         return True
 
     @property

@@ -86,6 +86,7 @@ def incident_row(incident: Incident) -> IncidentRow:
         fix=incident.fixes[0] if incident.fixes else "",
         session=session_key(lead),
         is_lost=incident.close_reason == "gone" and incident.sessions_missing > 0,
+        place=_identity(incident),
     )
 
 
@@ -221,6 +222,11 @@ def _facts(session: Session) -> list[str]:
         (not session.roles_known, "which side is the client is a guess from the ports"),
     )
     return lines + [f"  limit: {text}" for is_true, text in limits if is_true]
+
+
+def _identity(incident: Incident) -> str:
+    nets = "*" if incident.client_nets > 1 else clean(incident.client_net, 50)
+    return f"{clean(incident.headend, 56)} {clean(incident.cause.family, 40)} {nets}"
 
 
 def _clients(incident: Incident) -> str:

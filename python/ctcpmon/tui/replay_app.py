@@ -10,33 +10,40 @@ import base64
 import gc
 import os
 import signal
-from typing import TYPE_CHECKING, ClassVar
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from textual.app import App
 from textual.binding import Binding, BindingType
 
 from ctcpmon.text import clean
 from ctcpmon.tui.clipboard import OSC52_MAX_BYTES, load_tmux_buffer, save_text
 from ctcpmon.tui.desk import Desk
+from ctcpmon.tui.exporting import as_csv, as_json, save_new
+from ctcpmon.tui.marks import NOTE_CELLS, Mark, MarkBook, who
 from ctcpmon.tui.packets import PacketsError
 from ctcpmon.tui.reporting import reportable, save_report
+from ctcpmon.tui.screens.ask import AskKey, AskText
 from ctcpmon.tui.screens.base import MIN_HEIGHT, MIN_WIDTH, ViewScreen
 from ctcpmon.tui.screens.detail import DetailScreen
 from ctcpmon.tui.screens.fixes import FixesScreen
 from ctcpmon.tui.screens.graph import GraphScreen
 from ctcpmon.tui.screens.help import HelpScreen
 from ctcpmon.tui.screens.main import MainScreen
+from ctcpmon.tui.screens.packets import PacketsScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
 from ctcpmon.tui.screens.tap import TapScreen
 from ctcpmon.tui.widgets import RowList  # noqa: TC001  Textual reads the handlers' annotations
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
     from textual.screen import Screen
 
     from ctcpmon.tui.source import ViewSource
-    from ctcpmon.tui.view import FixView, View
+    from ctcpmon.tui.view import FixView, IncidentRow, SessionRow, View
 
 __all__ = ["ReplayApp"]
 
@@ -45,6 +52,8 @@ _REMOTE_PERIOD_S = 0.5
 """Over SSH and inside tmux every repaint costs the user's line."""
 _QUICK_S = (0.02, 0.06, 0.12)
 _NOTICE_S = 15.0
+_MUTES = {"1": (3_600, "1 h"), "2": (8 * 3_600, "8 h"), "3": (7 * 86_400, "7 d"), "0": (0, "no longer")}
+"""Keys of the question: seconds and words."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SCREENS: dict[str, type[ViewScreen]] = {
     "sessions": SessionsScreen,
@@ -80,7 +89,12 @@ class ReplayApp(App[str]):
         Binding("question_mark", "go('help')", show=False),
         Binding("escape", "leave", show=False),
         Binding("q", "leave_or_quit", show=False),
+        Binding("p", "packets", show=False),
         Binding("y", "copy", show=False),
+        Binding("a", "ack", show=False),
+        Binding("m", "mute", show=False),
+        Binding("N", "note", show=False),
+        Binding("e", "export", show=False),
         Binding("space", "pause", show=False),
         Binding("comma", "speed(-1)", show=False),
         Binding("semicolon", "speed(1)", show=False),
@@ -93,10 +107,10 @@ class ReplayApp(App[str]):
     ViewScreen.-ascii LineView { scrollbar-size-vertical: 0; }
     """
 
-    def __init__(self, source: ViewSource, *, is_ascii: bool = False) -> None:
+    def __init__(self, source: ViewSource, *, is_ascii: bool = False, marks: MarkBook | None = None) -> None:
         super().__init__()
         self.theme = "ansi-dark"
-        self.desk = Desk(source, is_ascii=is_ascii)
+        self.desk = Desk(source, is_ascii=is_ascii, marks=MarkBook() if marks is None else marks)
         self.saved: list[str] = []
         """Names of the files that the user had written."""
         self._notice_number = 0
@@ -145,7 +159,7 @@ class ReplayApp(App[str]):
     def action_graph(self) -> None:
         """The graph of the session in hand."""
         screen = self.screen
-        key = screen.session_key() if isinstance(screen, ViewScreen) else ""
+        key = screen.session_in_hand() if isinstance(screen, ViewScreen) else None
         if not key:
             self.say("no graph: there is no session here")
             return
@@ -189,6 +203,17 @@ class ReplayApp(App[str]):
             first.step(step)
         self._look_soon()
 
+    def action_packets(self) -> None:
+        """Opens the packets of the session in hand."""
+        screen = self.screen
+        if isinstance(screen, PacketsScreen) or not isinstance(screen, ViewScreen):
+            return
+        session = screen.session_in_hand()
+        if session is None:
+            self.say("no session is selected here, so there are no packets to show")
+        else:
+            self.push_screen(PacketsScreen(self.desk, session))
+
     def action_copy(self) -> None:
         """Saves and copies the fix in hand."""
         screen = self.screen
@@ -207,6 +232,116 @@ class ReplayApp(App[str]):
             return
         self.say("making the report: cutting the packets for its graph")
         self.run_worker(self._report(view), exclusive=True, exit_on_error=False)
+
+    def action_ack(self) -> None:
+        """Takes notice of the incident in hand, or takes that back."""
+        row = self._incident_in_hand()
+        if row is None:
+            return
+        now, name = int(time.time()), who()
+        is_acked = bool(row.acked_by)
+        changes: dict[str, str | int] = {
+            "acked_at": 0 if is_acked else now,
+            "acked_by": name,
+            "acked_level": row.level,
+        }
+        said = "no longer acked" if is_acked else f"acked by {name}: it counts on, but somebody knows"
+        self._mark(row, said, **changes)
+
+    def action_mute(self) -> None:
+        """Asks how long the incident in hand is to raise no alarm."""
+        row = self._incident_in_hand()
+        if row is None:
+            return
+        keys = {key: text for key, (_, text) in _MUTES.items() if key != "0" or row.muted_until_s}
+
+        def answered(key: str | None) -> None:
+            if key:
+                seconds, text = _MUTES[key]
+                until = int(time.time()) + seconds if seconds else 0
+                said = f"muted for {text}, unless it gets worse" if seconds else "no longer muted"
+                self._mark(row, said, muted_until=until, muted_level=row.level)
+
+        question = f"MUTE {row.client} -> {row.headend}"
+        self.push_screen(AskKey(question, keys, is_ascii=self.desk.is_ascii), answered)
+
+    def action_note(self) -> None:
+        """Asks for a note on the incident in hand."""
+        row = self._incident_in_hand()
+        if row is None:
+            return
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                note = clean(" ".join(text.split()), NOTE_CELLS)
+                said = "note kept" if note else "note taken away"
+                self._mark(row, said, note=note, note_at=int(time.time()) if note else 0, note_by=who())
+
+        question = f"NOTE on {row.client} -> {row.headend}"
+        ask = AskText(question, row.note, most=NOTE_CELLS, is_ascii=self.desk.is_ascii)
+        self.push_screen(ask, answered)
+
+    def action_export(self) -> None:
+        """Asks for the form, then writes the table in view to a file."""
+        screen, view = self.screen, self.desk.view
+        if not isinstance(screen, ViewScreen):
+            return
+        name = "sessions" if isinstance(screen, SessionsScreen) else "incidents"
+        rows: Sequence[IncidentRow | SessionRow] = view.sessions if name == "sessions" else view.incidents
+        if not rows:
+            self.say(f"nothing to export: there are no {name} in view")
+            return
+
+        def answered(key: str | None) -> None:
+            if key:
+                work = self._export(name, rows, is_csv=key == "c")
+                self.run_worker(work, group="export", exit_on_error=False)
+
+        question = f"EXPORT {name} to a file, {len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
+        keys = {"c": "CSV", "j": "JSON"}
+        self.push_screen(AskKey(question, keys, is_ascii=self.desk.is_ascii), answered)
+
+    def _incident_in_hand(self) -> IncidentRow | None:
+        screen = self.screen
+        key = screen.incident_in_hand() if isinstance(screen, ViewScreen) else None
+        row = next((row for row in self.desk.view.incidents if row.key == key), None)
+        if row is None and isinstance(screen, ViewScreen):
+            self.say("no incident is selected here")
+        return row
+
+    def _mark(self, row: IncidentRow, said: str, **changes: str | int) -> None:
+        """Keeps what was said of an incident."""
+        before = self.desk.marks.of(row.place) or Mark(place=row.place, incident=row.key)
+        mark = msgspec.structs.replace(before, incident=row.key, **changes)
+        self.run_worker(self._keep(mark, said), group="marks", exit_on_error=False)
+
+    async def _keep(self, mark: Mark, said: str) -> None:
+        problem = await asyncio.to_thread(self.desk.marks.put, mark, time.time())
+        self.say(problem or said)
+        self.tick()
+
+    async def _export(self, name: str, rows: Sequence[Any], *, is_csv: bool) -> None:
+        stem = f"ctcpmon-{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        data = as_csv(rows) if is_csv else as_json(rows)
+        await self._save(
+            stem, ".csv" if is_csv else ".json", data, f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
+        )
+
+    def on_view_screen_save(self, event: ViewScreen.Save) -> None:
+        """Writes what a screen hands over."""
+        work = self._save(event.stem, event.suffix, event.data, event.what)
+        self.run_worker(work, group="export", exit_on_error=False)
+
+    async def _save(self, stem: str, suffix: str, data: bytes, what: str) -> None:
+        """Writes a new file and says where it is, or why it is not."""
+        try:
+            path = await asyncio.to_thread(save_new, stem, suffix, data)
+        except OSError as error:
+            self.say(f"not saved: {error.strerror or 'cannot write'}")
+            return
+        name = clean(path.name if path.parent == path.cwd() else str(path), 100)
+        self.saved.append(name)
+        self.say(f"saved {name}: {what}")
 
     def on_row_list_moved(self, _event: RowList.Moved) -> None:
         """A new selection is answered without waiting for the clock."""

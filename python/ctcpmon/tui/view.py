@@ -131,6 +131,18 @@ class IncidentRow:
     """Key of the session whose finding speaks for the incident."""
     is_lost: bool = False
     """Closed because sessions went away, not because they move again."""
+    place: str = ""
+    """Headend, family of causes and client network: the same after a restart, unlike the key."""
+    acked_by: str = ""
+    """Who has taken notice. This and what follows is said by people: see ``marking``."""
+    muted_until_s: int = 0
+    """Seconds since 1970 by the wall clock; 0: not muted."""
+    note: str = ""
+
+    @property
+    def is_alarm(self) -> bool:
+        """Open and not muted."""
+        return self.is_open and not self.muted_until_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,10 +298,20 @@ class View:
 
     @property
     def critical(self) -> int:
-        """Open critical incidents."""
-        return sum(row.is_open and row.level == "critical" for row in self.incidents)
+        """Open critical incidents that are not muted."""
+        return sum(row.is_alarm and row.level == "critical" for row in self.incidents)
 
     @property
     def warning(self) -> int:
-        """Open warnings."""
-        return sum(row.is_open and row.level == "warning" for row in self.incidents)
+        """Open warnings that are not muted."""
+        return sum(row.is_alarm and row.level == "warning" for row in self.incidents)
+
+    @property
+    def acked(self) -> int:
+        """Open incidents that somebody has taken notice of, and that are not muted."""
+        return sum(row.is_alarm and bool(row.acked_by) for row in self.incidents)
+
+    @property
+    def muted(self) -> int:
+        """Open incidents that raise no alarm for now."""
+        return sum(row.is_open and not row.is_alarm for row in self.incidents)

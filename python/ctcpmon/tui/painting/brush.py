@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Brush", "Frame", "Line", "Role", "Span", "line_width", "plain"]
 
-Role = Literal["", "dim", "bold", "title", "critical", "warning", "good", "info", "key", "chosen"]
+Role = Literal["", "dim", "bold", "title", "critical", "warning", "good", "info", "key", "chosen", "marked"]
 Span = tuple[str, Role]
 Line = tuple[Span, ...]
 
@@ -37,6 +37,7 @@ _LOOKS: dict[Role, Style] = {
     "info": Style(),
     "key": Style(bold=True),
     "chosen": Style(bold=True),
+    "marked": Style(reverse=True),
 }
 _ASCII = str.maketrans({"─": "-", "█": "#", "░": "."})
 

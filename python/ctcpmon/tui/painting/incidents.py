@@ -34,6 +34,9 @@ def summary(view: View, frame: Frame) -> list[Line]:
         left += [("  ", ""), (f"{view.critical} CRIT !", "critical")]
     if view.warning:
         left += [("  ", ""), (f"{view.warning} WARN *", "warning")]
+    said = [f"{number} {word}" for number, word in ((view.acked, "acked"), (view.muted, "muted")) if number]
+    if said:
+        left += [("  ", ""), (", ".join(said), "bold")]
     right: list[Line] = [
         ((f"SESSIONS {tally.total:,}", "title"),),
         (("  ", ""), (f"{tally.stalled:,} stalled", "critical" if tally.stalled else "dim")),
@@ -72,18 +75,31 @@ def row_lines(cells: int) -> int:
 def row(item: IncidentRow, cells: int, *, is_chosen: bool) -> tuple[Line, ...]:
     """One incident. Client, headend and what happened are never cut for addresses of IPv4."""
     mark: Span = (("> " if is_chosen else "  "), "chosen")
-    body: Role = "chosen" if is_chosen else ("" if item.is_open else "dim")
+    body: Role = "chosen" if is_chosen else ("" if item.is_alarm else "dim")
     since = words.moment(item.since_ns)
     start: Line = (mark, words.severity(item), (f" {since} {item.sessions:>5,}  ", body))
     path = f"{item.client} -> {item.headend}"
+    said = _said(item)
     if cells >= WIDE:
-        text = f"{pad(item.what, _WHAT_CELLS)} {pad(path, max(_PATH_CELLS, width(path)))} {item.fix or '-'}"
+        where = pad(path, max(_PATH_CELLS, width(path)))
+        text = f"{pad(said + item.what, _WHAT_CELLS)} {where} {item.fix or '-'}"
         return ((*start, (text, body)),)
     if cells < _NARROW:
-        return ((*start, (item.title, body)), ((f"    {path}", body),))
+        return ((*start, (said + item.title, body)), ((f"    {path}", body),))
     first = f"  {item.fix}" if item.fix else ""
     fill = cells - _INDENT - width(path) - width(first)
     if fill < 0:
         # Long IPv6 paths: the place goes before the fix, which stands in full below the list.
-        return ((*start, (item.what, body)), ((f"    {path}{first}", body),))
-    return ((*start, (item.what, body)), ((f"{' ' * _INDENT}{path}{' ' * fill}", body), (first, body)))
+        return ((*start, (said + item.what, body)), ((f"    {path}{first}", body),))
+    return ((*start, (said + item.what, body)), ((f"{' ' * _INDENT}{path}{' ' * fill}", body), (first, body)))
+
+
+def _said(item: IncidentRow) -> str:
+    """What people said of it, before what happened; the evidence has the rest."""
+    words_said = [
+        "MUTED" if item.muted_until_s else "",
+        "ACK" if item.acked_by else "",
+        "NOTE" if item.note else "",
+    ]
+    told = " ".join(word for word in words_said if word)
+    return f"[{told}] " if told else ""

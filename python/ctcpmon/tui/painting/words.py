@@ -44,6 +44,8 @@ def severity(row: IncidentRow) -> Span:
     """Word and sign; a cleared incident is OK, one whose sessions went away is not."""
     if row.is_lost:
         return ("GONE *", "warning")
+    if row.muted_until_s and row.is_open:
+        return _SEVERITIES[row.level][0], "dim"
     return _SEVERITIES[row.level] if row.is_open else _SEVERITIES["ok"]
 
 

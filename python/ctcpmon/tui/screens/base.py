@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.message import Message
 from textual.screen import Screen
 
 from ctcpmon.tui.painting import bars
@@ -31,6 +32,13 @@ class ViewScreen(Screen[None]):
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = ()
     """Keys of the footer, most important first; each is bound."""
+
+    class Save(Message):
+        """Bytes are to be written to a new file."""
+
+        def __init__(self, stem: str, suffix: str, data: bytes, what: str) -> None:
+            super().__init__()
+            self.stem, self.suffix, self.data, self.what = stem, suffix, data, what
 
     DEFAULT_CSS = """
     ViewScreen {
@@ -86,11 +94,17 @@ class ViewScreen(Screen[None]):
         """The fix that the copy key takes."""
         return self.desk.view.fixes[0] if self.desk.view.fixes else None
 
-    def session_key(self) -> str:
-        """The session that the graph key takes; empty: none."""
+    def incident_in_hand(self) -> str | None:
+        """Key of the incident that the user looks at."""
+        return self.desk.view.evidence.incident if self.desk.view.evidence else None
+
+    def session_in_hand(self) -> str | None:
+        """Key of the session that the user looks at: the one that speaks for the selected incident."""
         view = self.desk.view
-        chosen = view.evidence.incident if view.evidence else ""
-        return next((row.session for row in view.incidents if row.key == chosen), "")
+        return next(
+            (row.session for row in view.incidents if view.evidence and row.key == view.evidence.incident),
+            None,
+        )
 
     def on_mount(self) -> None:
         """Shows the last view at once."""

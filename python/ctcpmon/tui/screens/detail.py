@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+    from ctcpmon.tui.desk import Desk
     from ctcpmon.tui.painting.brush import Frame, Line
     from ctcpmon.tui.view import View
 
@@ -69,15 +70,26 @@ class DetailScreen(TextScreen):
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("j k PgDn PgUp", "scroll"),
         ("t", "graph"),
+        ("p", "packets"),
         ("f", "fixes"),
         ("2", "sessions"),
         ("1", "incidents"),
         ("Esc", "back"),
     )
 
-    def session_key(self) -> str:
-        """The one that is open."""
-        return self.desk.query.session or ""
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.session = desk.query.session
+        """Asked for anew when another screen has covered this one."""
+
+    def on_screen_resume(self) -> None:
+        """Back from another screen: this session again."""
+        self.desk.look_at(session=self.session)
+        super().on_screen_resume()
+
+    def session_in_hand(self) -> str | None:
+        """The one that is shown."""
+        return self.session
 
     def page_title(self, view: View, frame: Frame) -> list[Line]:
         """Which session."""

@@ -20,9 +20,18 @@ _KEYS = (
     ("2  s", "all tunnel sessions; there o changes the order"),
     ("Enter", "detail: time line, numbers, reasoning, what else it could be"),
     ("t", "time-sequence graph of the session: where data and ACKs part"),
+    (
+        "p",
+        "packets of the session: remarks, fields by tshark, bytes; n next remark, Tab, Enter folds, x bytes",
+    ),
     ("f", "all fixes for the selected incident, whole text"),
     ("y", "save the fix to a file and copy the lines to type (tmux buffer or OSC 52)"),
     ("R", "write the report of the incident: one HTML file, one Markdown file"),
+    (
+        "a m N",
+        "acknowledge the incident; mute it for 1 h, 8 h or 7 d (it sinks and counts no more); a note on it",
+    ),
+    ("e", "export the table in view to a file, CSV or JSON"),
     ("4", "tap, input remarks and counters: can this be trusted"),
     ("j k arrows", "down, up; g G first, last; PgDn PgUp by a screen"),
     ("[ ]", "previous, next incident"),

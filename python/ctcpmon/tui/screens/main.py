@@ -34,6 +34,7 @@ class MainScreen(ViewScreen):
         ("s", "sessions"),
         ("f", "fixes"),
         ("y", "copy"),
+        ("p", "packets"),
         ("R", "report"),
         ("4", "tap"),
         ("Space", "pause"),
@@ -113,6 +114,15 @@ class MainScreen(ViewScreen):
         for name in ("sessions-title", "sessions-heading"):
             self.part(name).show(view)
         self.query_one("#sessions", RowList).show(view.sessions[:50])
+
+    def incident_in_hand(self) -> str | None:
+        """The selected one; the evidence may still be that of the one before."""
+        return self.query_one("#incidents", RowList).key
+
+    def session_in_hand(self) -> str | None:
+        """The one that speaks for the selected incident."""
+        key = self.incident_in_hand()
+        return next((row.session for row in self.desk.view.incidents if row.key == key), None)
 
     def step(self, by: int) -> None:
         """Selects the next or previous incident."""

@@ -27,6 +27,7 @@ class SessionsScreen(ViewScreen):
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("Enter", "detail"),
         ("t", "graph"),
+        ("p", "packets"),
         ("o", "order"),
         ("g G", "ends"),
         ("1", "incidents"),
@@ -59,9 +60,9 @@ class SessionsScreen(ViewScreen):
         self.part("sessions-heading").show(view)
         self.query_one("#sessions", RowList).show(view.sessions)
 
-    def session_key(self) -> str:
-        """The chosen one."""
-        return self.query_one("#sessions", RowList).key or ""
+    def session_in_hand(self) -> str | None:
+        """The selected one."""
+        return self.query_one("#sessions", RowList).key
 
     def action_order(self) -> None:
         """Worst, last heard, or by address first."""

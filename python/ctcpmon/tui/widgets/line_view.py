@@ -46,13 +46,13 @@ class LineView(ScrollView):
         super().__init__(**options)
         self._is_ascii = is_ascii
         self._brush = Brush(is_ascii=is_ascii)
-        self._lines: tuple[Line, ...] = ()
+        self._lines: Sequence[Line] = ()
         self._strips: LRUCache[tuple[Line, int], Strip] = LRUCache(_CACHED_STRIPS)
 
     @property
     def lines(self) -> tuple[Line, ...]:
         """What is shown, visible or not."""
-        return self._lines
+        return tuple(self._lines)
 
     @property
     def frame(self) -> Frame:
