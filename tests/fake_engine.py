@@ -308,6 +308,14 @@ def _size_of_batch(items: list[Any]) -> int:
     return len(items)
 
 
+class FlowWindow:
+    """No test with the fake engine lists flows."""
+
+
+class SessionWindow:
+    """Nor sessions."""
+
+
 class Replay:
     def __init__(self, paths: list[str], **settings: Any) -> None:
         if scenario.error is not None:
@@ -489,12 +497,14 @@ def install() -> None:
         "Evidence",
         "EvidenceInfo",
         "Finding",
+        "FlowWindow",
         "Interface",
         "LivePort",
         "Note",
         "Replay",
         "Session",
         "SessionLines",
+        "SessionWindow",
         "Sliced",
         "Stats",
         "ThresholdInfo",

@@ -36,12 +36,14 @@ try:
         Evidence,
         EvidenceInfo,
         Finding,
+        FlowWindow,
         Interface,
         LivePort,
         Note,
         Replay,
         Session,
         SessionLines,
+        SessionWindow,
         Sliced,
         Stats,
         ThresholdInfo,
@@ -72,12 +74,14 @@ __all__ = [
     "Evidence",
     "EvidenceInfo",
     "Finding",
+    "FlowWindow",
     "Interface",
     "LivePort",
     "Note",
     "Replay",
     "Session",
     "SessionLines",
+    "SessionWindow",
     "Sliced",
     "Stats",
     "ThresholdInfo",
@@ -129,6 +133,7 @@ def open_replay(
     taps: Sequence[str] | None = None,
     filters: Mapping[int, Program] | None = None,
     keep_mib: int = 0,
+    keeps_flows: bool = False,
 ) -> AbstractContextManager[Replay]:
     """Opens captures and stops the reading thread on leaving.
 
@@ -138,7 +143,8 @@ def open_replay(
     on, ``client`` or ``headend``: then packets are matched across the device. ``filters``
     holds for each link type the program (``capture_filter``) that a packet must pass to be analysed; a packet
     of any other link type does not pass. ``keep_mib`` is memory for recent frames of tunnel sessions, which
-    ``Replay.slice`` then writes. Raises ``InputError`` if nothing can be read, also while polling.
+    ``Replay.slice`` then writes; with ``keeps_flows`` the flow table stays after the end, for
+    ``Replay.list_flows``. Raises ``InputError`` if nothing can be read, also while polling.
     """
     return _Opening(
         lambda: Replay(
@@ -151,6 +157,7 @@ def open_replay(
             taps=None if taps is None else list(taps),
             filters=None if filters is None else list(filters.items()),
             keep_mib=keep_mib,
+            keeps_flows=keeps_flows,
         )
     )
 

@@ -8,8 +8,11 @@
 //!                     poll()   (any thread)
 //! ```
 
+mod config;
+mod control;
 mod filter;
 mod kept;
+mod listing;
 #[cfg(target_os = "linux")]
 mod live;
 mod observers;
@@ -21,12 +24,14 @@ mod replay;
 mod report;
 mod slice;
 
+pub use config::{Polled, ReplayConfig, Source};
 pub use filter::{Filter, Unfit};
+pub use listing::{Ended, Listed, Reach, Row};
 #[cfg(target_os = "linux")]
 pub use live::{LiveConfig, LiveRings, Port};
 pub use observers::{News, tap_of};
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use pages::HugePages;
-pub use replay::{Polled, Replay, ReplayConfig, Source};
+pub use replay::Replay;
 pub use report::Report;
 pub use slice::{SliceConfig, SliceError, Sliced, Slicer};
