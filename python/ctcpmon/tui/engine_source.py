@@ -151,6 +151,7 @@ class EngineSource:
             max_pending=limits.max_pending,
             speed=self._speed,
             filters=self._filters,
+            keeps_flows=True,
         )
 
     def _follow(self, replay: Replay) -> None:

@@ -18,14 +18,16 @@ from textual.binding import Binding, BindingType
 from ctcpmon.text import clean
 from ctcpmon.tui.clipboard import OSC52_MAX_BYTES, load_tmux_buffer, save_text
 from ctcpmon.tui.desk import Desk
-from ctcpmon.tui.screens.base import MIN_HEIGHT, MIN_WIDTH, ViewScreen
+from ctcpmon.tui.screens.base import MIN_HEIGHT, MIN_WIDTH, Asked, ViewScreen
 from ctcpmon.tui.screens.detail import DetailScreen
 from ctcpmon.tui.screens.fixes import FixesScreen
+from ctcpmon.tui.screens.flows import FlowsScreen
 from ctcpmon.tui.screens.help import HelpScreen
 from ctcpmon.tui.screens.main import MainScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
 from ctcpmon.tui.screens.tap import TapScreen
-from ctcpmon.tui.widgets import RowList  # noqa: TC001  Textual reads the handlers' annotations
+from ctcpmon.tui.view import FlowRow
+from ctcpmon.tui.widgets import LongTable, RowList  # noqa: TC001  Textual reads the handlers' annotations
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -45,6 +47,7 @@ _NOTICE_S = 15.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SCREENS: dict[str, type[ViewScreen]] = {
     "sessions": SessionsScreen,
+    "flows": FlowsScreen,
     "fixes": FixesScreen,
     "tap": TapScreen,
     "help": HelpScreen,
@@ -70,6 +73,7 @@ class ReplayApp(App[str]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "go('main')", show=False),
         Binding("2,s", "go('sessions')", show=False),
+        Binding("3", "go('flows')", show=False),
         Binding("4", "go('tap')", show=False),
         Binding("f", "go('fixes')", show=False),
         Binding("question_mark", "go('help')", show=False),
@@ -195,6 +199,21 @@ class ReplayApp(App[str]):
             self.desk.look_at(session=key)
             self.push_screen(DetailScreen(self.desk))
             self._look_soon()
+
+    def on_long_table_opened(self, event: LongTable.Opened) -> None:
+        """Opens the detail of a session, or of the tunnel session in a flow."""
+        row = event.table.row
+        key = row.session if isinstance(row, FlowRow) else event.table.key
+        if key:
+            self.desk.look_at(session=key)
+            self.push_screen(DetailScreen(self.desk))
+            self._look_soon()
+        else:
+            self.say("an ordinary conversation: what is known of it stands in its columns (c)")
+
+    def on_asked(self, _event: Asked) -> None:
+        """An answer is taken without waiting for the clock."""
+        self._look_soon()
 
     async def _copy(self, fix: FixView, incident: str) -> None:
         text = fix.config or "\n".join(fix.text)
