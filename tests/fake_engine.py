@@ -314,6 +314,26 @@ def _size_of_batch(items: list[Any]) -> int:
     return len(items)
 
 
+class Drawing:
+    """No test with the fake engine draws."""
+
+
+class Packet:
+    """Nor looks at packets."""
+
+
+class Series:
+    """Nor at series of them."""
+
+
+class FlowWindow:
+    """Nor lists flows."""
+
+
+class SessionWindow:
+    """Nor sessions."""
+
+
 class Replay:
     confined = None
 
@@ -506,15 +526,20 @@ def install() -> None:
         "DeviceDirection",
         "DevicePair",
         "Direction",
+        "Drawing",
+        "EventLines",
         "Evidence",
         "EvidenceInfo",
         "Finding",
+        "FlowWindow",
         "Interface",
         "LivePort",
         "Note",
+        "Packet",
         "Replay",
+        "Series",
         "Session",
-        "EventLines",
+        "SessionWindow",
         "Sliced",
         "Stats",
         "ThresholdInfo",

@@ -420,6 +420,43 @@ class Series:
         """Place of the first packet at or after a time; of the last one when there is none."""
 
 @final
+class SessionWindow:
+    """Some rows of the list of tunnel sessions."""
+
+    total: int  # sessions there are
+    matching: int  # of those, in the list
+    offset: int  # position of the first row
+    anchor_at: int | None  # position of the anchor, if it is in the list
+    progress: float | None  # 0 to 1, while there is no list yet
+    age_s: float  # of the order
+    ids: list[str]
+    sessions: tuple[Session | None, ...]  # None: ended since the order was made
+
+@final
+class FlowWindow:
+    """Some rows of the list of TCP conversations: a list for each column. Pairs are client, then server."""
+
+    total: int
+    matching: int
+    offset: int
+    anchor_at: int | None
+    progress: float | None
+    age_s: float
+    ids: list[str]
+    clients: list[tuple[str, int]]
+    servers: list[tuple[str, int]]
+    opener_known: list[bool]  # False: the lower port is taken for the server's
+    states: list[str]  # "open" | "opening" | "one_way" | "closed"
+    packets: list[tuple[int, int]]
+    payload_bytes: list[tuple[int, int]]  # of the streams, each byte once
+    retransmissions: list[int]  # at most 65,535, as the next three
+    dup_acks: list[int]
+    zero_windows: list[int]
+    missing: list[int]  # segments that the tap missed; 0 of a tunnel
+    first_ns: list[int]
+    last_ns: list[int]  # to a second
+    sessions: list[tuple[str, int] | None]  # id and generation of the tunnel session in it
+
 class Replay:
     """Reads captures on a thread of its own and judges the sessions in them."""
 
@@ -442,6 +479,7 @@ class Replay:
         # and what is written by then is still read and judged. Notes come in stats() as they are made.
         is_followed: bool = False,
         idle_s: float | None = None,  # a followed path ends when nothing was written for so long
+        keeps_flows: bool = False,  # list_flows() goes on answering after the end of the input
     ) -> None: ...
     @staticmethod
     def live(
@@ -476,6 +514,41 @@ class Replay:
         self, *, limit: int = 500, offset: int = 0, state: str | None = None, order: str = "worst"
     ) -> tuple[Session, ...]:
         """Live sessions, chosen, sorted and cut in Rust. ``order``: "worst" | "recent" | "key"."""
+    def list_sessions(
+        self,
+        ended: Sequence[Session] = ...,  # kept elsewhere, and to be listed too
+        *,
+        order: str = "worst",
+        is_reversed: bool = False,
+        terms: Sequence[tuple[str, str, bool, Sequence[str]]] = ...,
+        offset: int = 0,
+        height: int = 50,
+        anchor: str | None = None,
+        line: int = 0,
+    ) -> SessionWindow:
+        """``height`` sessions from position ``offset`` on, of those that match all ``terms``.
+
+        With ``anchor``, the id of a session in the list, the window is the one in which that session
+        stands in line ``line``. A term is a field, a relation (= < <= > >=), whether it is negated, and
+        values of which one is enough. Orders: worst, stalled, age, idle, client, headend, packets, bytes,
+        retransmissions, dup_acks, zero_windows, missing, holes. Raises ValueError for what is none of these.
+        """
+    def list_flows(
+        self,
+        *,
+        order: str = "bytes",
+        is_reversed: bool = False,
+        terms: Sequence[tuple[str, str, bool, Sequence[str]]] = ...,
+        offset: int = 0,
+        height: int = 50,
+        anchor: str | None = None,
+        line: int = 0,
+    ) -> FlowWindow:
+        """The same over every TCP conversation; of a replay also after its end (``keeps_flows``).
+
+        Returns at once: while the table is looked at for the first time there are no rows, and ``progress``
+        says how far it is. The order is up to some seconds old, the numbers are of now.
+        """
     def session(self, session_id: str) -> Session | None: ...
     def slice(
         self,
@@ -493,5 +566,10 @@ class Replay:
         """
     def set_speed(self, speed: float) -> None: ...
     def set_paused(self, paused: bool) -> None: ...
+    is_paused: bool
+    def step(self, seconds: float) -> None:
+        """Of captures: reads so much packet time, at least one packet, as fast as possible; then pauses."""
+    def until_finding(self) -> None:
+        """Of captures: reads up to the next finding, as fast as possible; then pauses."""
     def stop(self) -> None:
         """Ends the reading; poll() then hands over the rest and reports done."""

@@ -39,6 +39,7 @@ try:
         Evidence,
         EvidenceInfo,
         Finding,
+        FlowWindow,
         Interface,
         LivePort,
         Note,
@@ -46,6 +47,7 @@ try:
         Replay,
         Series,
         Session,
+        SessionWindow,
         Sliced,
         Stats,
         ThresholdInfo,
@@ -81,6 +83,7 @@ __all__ = [
     "Evidence",
     "EvidenceInfo",
     "Finding",
+    "FlowWindow",
     "Interface",
     "LivePort",
     "Note",
@@ -88,6 +91,7 @@ __all__ = [
     "Replay",
     "Series",
     "Session",
+    "SessionWindow",
     "Sliced",
     "Stats",
     "ThresholdInfo",
@@ -143,6 +147,7 @@ def open_replay(
     keep_mib: int = 0,
     is_followed: bool = False,
     idle_s: float | None = None,
+    keeps_flows: bool = False,
 ) -> AbstractContextManager[Replay]:
     """Opens captures and stops the reading thread on leaving.
 
@@ -152,7 +157,8 @@ def open_replay(
     on, ``client`` or ``headend``: then packets are matched across the device. ``filters``
     holds for each link type the program (``capture_filter``) that a packet must pass to be analysed; a packet
     of any other link type does not pass. ``keep_mib`` is memory for recent frames of tunnel sessions, which
-    ``Replay.slice`` then writes. With ``is_followed`` the one path is being written: a file, a folder of them
+    ``Replay.slice`` then writes; with ``keeps_flows`` the flow table stays after the end, for
+    ``Replay.list_flows``. With ``is_followed`` the one path is being written: a file, a folder of them
     or a pattern; it ends with ``stop``, or when nothing was written for ``idle_s`` seconds. Raises
     ``InputError`` if nothing can be read, also while polling.
     """
@@ -169,6 +175,7 @@ def open_replay(
             keep_mib=keep_mib,
             is_followed=is_followed,
             idle_s=idle_s,
+            keeps_flows=keeps_flows,
         )
     )
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 from ctcpmon.errors import AttachError
 from ctcpmon.tui.remote_source import RemoteSource
-from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
+from ctcpmon.tui.view import Progress, Query, Reach, Refused, Situation, Tally, Tap, View
 from ctcpmon.tui.wire import (
     ASK_MOST,
     Answer,
@@ -86,12 +86,13 @@ def test_a_screen_sees_what_the_run_found(running: Path) -> None:
 def test_several_screens_look_at_different_things_and_a_ninth_is_refused(running: Path) -> None:
     screens = [connected(running) for _ in range(8)]
     try:
-        keys = ("worst", "recent", "key")
+        keys = ("worst", "idle", "client")
         for number, screen in enumerate(screens):
-            screen.ask(Query(order=keys[number % 3]))  # type: ignore[arg-type]
+            screen.ask(Query(reach=Reach(order=keys[number % 3])))
         wait_for(
             lambda: all(
-                one.view().query.order == keys[n % 3] and one.view().sessions for n, one in enumerate(screens)
+                one.view().query.reach.order == keys[n % 3] and one.view().sessions
+                for n, one in enumerate(screens)
             ),
             "each its own view",
         )
@@ -100,6 +101,24 @@ def test_several_screens_look_at_different_things_and_a_ninth_is_refused(running
     finally:
         for screen in screens:
             screen.close()
+
+
+def test_long_lists_are_answered_over_the_socket(running: Path) -> None:
+    source = connected(running)
+    try:
+        source.ask(Query(reach=Reach(order="client", is_reversed=True, filter="state=stalled")))
+        wait_for(lambda: source.view().listing.matching == 4, "the stalled ones")
+        view = source.view()
+        assert {row.state for row in view.sessions} == {"stalled"}
+        assert view.listing.total == 6
+        source.ask(Query(reach=Reach(filter="state=maybe")))
+        wait_for(lambda: bool(source.view().listing.fault), "the fault of the filter")
+        assert "stalled suspect" in source.view().listing.fault
+        source.ask(Query(reach=Reach(order="colour")))
+        wait_for(lambda: "no such order" in source.view().listing.fault, "the fault of the order")
+        assert source.failure is None
+    finally:
+        source.close()
 
 
 def test_a_screen_comes_back_when_serve_does(tmp_path: Path) -> None:
@@ -281,12 +300,12 @@ def test_the_real_screen_and_a_stopped_one_that_costs_nothing(tmp_path: Path) ->
         assert cpu_s(process.pid) - before < 0.4
         os.kill(screen, signal.SIGCONT)
         terminal("send-keys", "s")
-        terminal.wait("o order")
+        terminal.wait("o O order")
         terminal.wait_without("DO FIRST")
         terminal("send-keys", "Escape")
         # Escape and a letter in one read would be Alt and the letter.
         terminal.wait("DO FIRST")
-        terminal.wait_without("o order")
+        terminal.wait_without("o O order")
         terminal("send-keys", "q")
         terminal.wait("code=0")
         assert "mouse=0" in terminal("display", "-p", "mouse=#{mouse_any_flag}")

@@ -168,7 +168,7 @@ def test_q_quits_from_the_first_screen_only() -> None:
 
 
 _KEY_NAMES = {"Enter": "enter", "Esc": "escape", "Space": "space", ",": "comma", ";": "semicolon", "?": "question_mark",
-              "[": "left_square_bracket", "]": "right_square_bracket", "PgDn": "pagedown", "PgUp": "pageup"}  # fmt: skip
+              "/": "slash", "[": "left_square_bracket", "]": "right_square_bracket", "PgDn": "pagedown", "PgUp": "pageup"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,11 @@ def test_a_stalled_capture_is_told_on_the_first_screen(pane: Pane, tmp_path: Pat
     for text in ("> CRIT !", "203.0.113.10:10000", "EVIDENCE", "DO FIRST", "5 stalled"):
         pane.wait(text)
     pane.key("s")
-    pane.wait("o order")
+    pane.wait("o O order")
+    pane.wait("1 of 12")
+    pane.key("3")
+    pane.wait("FLOWS 12")
+    pane.wait("614.6 kB")
     pane.key("Escape")
     # Escape and a letter in one read would be Alt and the letter.
     pane.wait("DO FIRST")

@@ -9,18 +9,37 @@ from typing import TYPE_CHECKING
 from ctcpmon.tui.marking import marked
 from ctcpmon.tui.marks import MarkBook
 from ctcpmon.tui.source import next_speed
-from ctcpmon.tui.view import Order, Query
+from ctcpmon.tui.view import Query, Reach
 
 if TYPE_CHECKING:
     from ctcpmon.graph import Style
+    from ctcpmon.tui.filters import Listed
     from ctcpmon.tui.source import ViewSource
-    from ctcpmon.tui.view import View
+    from ctcpmon.tui.view import LongList, View
+    from ctcpmon.tui.widgets import Window
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "ListChoice"]
 
 _MARKS_S = 5
 """Marks of other screens, and the end of a mute, show within so many seconds."""
-_ORDERS: tuple[Order, ...] = ("worst", "recent", "key")
+
+
+@dataclass
+class ListChoice:
+    """How the user wants a long list."""
+
+    order: str
+    is_reversed: bool = False
+    columns: frozenset[str] = frozenset()
+    """Columns that were switched from what they are by themselves."""
+
+
+def _lists() -> dict[LongList, ListChoice]:
+    return {"sessions": ListChoice("worst"), "flows": ListChoice("bytes")}
+
+
+def _filters() -> dict[Listed, str]:
+    return {"incidents": "", "sessions": "", "flows": ""}
 
 
 @dataclass
@@ -35,6 +54,9 @@ class Desk:
     """A message for the user, shown in place of the progress line until it expires."""
     dots: Style = "braille"
     """What graphs are drawn with, unless ``is_ascii``."""
+    lists: dict[LongList, ListChoice] = field(default_factory=_lists)
+    filters: dict[Listed, str] = field(default_factory=_filters)
+    """What is typed behind ``/`` on a screen, kept while others are looked at."""
     view: View = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,10 +90,24 @@ class Desk:
         """Asks for an incident (None keeps it) and the detail of a session (None closes it)."""
         self._ask(replace(self.query, incident=incident or self.query.incident, session=session))
 
-    def next_order(self) -> None:
-        """The next order of the session list."""
-        at = (_ORDERS.index(self.query.order) + 1) % len(_ORDERS)
-        self._ask(replace(self.query, order=_ORDERS[at]))
+    def reach(self, name: LongList, window: Window) -> None:
+        """Asks for rows of a long list."""
+        choice = self.lists[name]
+        reach = Reach(
+            name=name,
+            order=choice.order,
+            is_reversed=choice.is_reversed,
+            filter=self.filters[name],
+            offset=window.offset,
+            height=window.height,
+            anchor=window.anchor,
+            line=window.line,
+        )
+        self._ask(replace(self.query, reach=reach))
+
+    def reach_worst(self) -> None:
+        """Asks for the worst sessions only, for the first screen."""
+        self._ask(replace(self.query, reach=Reach()))
 
     def change_speed(self, step: int) -> None:
         """Faster or slower by ``step`` places."""

@@ -174,6 +174,7 @@ class EngineSource:
             filters=self._filters,
             is_followed=self._is_followed,
             idle_s=self._idle_s,
+            keeps_flows=True,
         )
 
     def _follow(self, replay: Replay) -> None:

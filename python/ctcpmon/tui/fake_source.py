@@ -13,10 +13,13 @@ from ctcpmon.tui.view import (
     EvidenceLine,
     EvidenceView,
     FixView,
+    FlowRow,
     IncidentRow,
+    Listing,
     Port,
     Progress,
     Query,
+    Reach,
     Refused,
     SessionRow,
     Situation,
@@ -51,10 +54,12 @@ class FakeSource:
         self.cut: Packets | str | None = "no packets were made up for this session"
         """What asking for packets gives: these, the reason why not, or nothing until it is set (None)."""
         self._view = base
+        self._show(base.query)
 
     def ask(self, query: Query) -> None:
         """See ``ViewSource``."""
-        self.told.append(f"ask {query.incident} {query.session} {query.order}")
+        reach = query.reach
+        self.told.append(f"ask {query.incident} {query.session} {reach.name} {reach.order} {reach.filter}")
         self._show(query)
 
     def view(self) -> View:
@@ -93,11 +98,47 @@ class FakeSource:
         rows = self.base.incidents
         at = next((at for at, row in enumerate(rows) if row.key == query.incident), 0)
         view = replace(self.base, query=query, detail=_detail(query.session))
+        if query.reach.name == "flows":
+            view = self._flows(view, query.reach)
+        else:
+            view = self._sessions(view, query.reach)
         if rows:
             told = self.base.evidence if at == 0 else None
             told = told or _evidence(rows[at], at + 1, len(rows))
             view = replace(view, evidence=told, fixes=_fixes(rows[at]))
         self._view = view
+
+    def _sessions(self, view: View, reach: Reach) -> View:
+        """By key where the order is not the worst, and by the words of the filter."""
+        wanted = reach.filter.rpartition("=")[2]
+        rows = [
+            row
+            for row in self.base.sessions
+            if wanted in (row.state, "") or wanted in f"{row.client} {row.headend}"
+        ]
+        if reach.order != "worst":
+            rows.sort(key=lambda row: row.last_ns - int(row.key.split("/")[0], 16), reverse=True)
+        rows = rows[::-1] if reach.is_reversed else rows
+        keys = [row.key for row in rows]
+        at = keys.index(reach.anchor) if reach.anchor in keys else None
+        offset = _offset(reach, at, len(rows))
+        listing = Listing(self.base.tally.total, len(rows), offset, at)
+        return replace(view, sessions=tuple(rows[offset : offset + reach.height]), listing=listing)
+
+    def _flows(self, view: View, reach: Reach) -> View:
+        """Any number of rows, each made when it is asked for: the key is the place."""
+        total = self.base.conversations
+        numbers = range(total)[::-1] if reach.is_reversed else range(total)
+        at = numbers.index(int(reach.anchor, 16)) if reach.anchor else None
+        offset = _offset(reach, at, total)
+        listing = Listing(total, total, offset, at)
+        rows = tuple(map(_flow, numbers[offset : offset + reach.height]))
+        return replace(view, sessions=(), flows=rows, listing=listing)
+
+
+def _offset(reach: Reach, at: int | None, matching: int) -> int:
+    wanted = reach.offset if at is None else max(at - reach.line, 0)
+    return min(wanted, max(matching - reach.height, 0))
 
 
 def busy() -> View:
@@ -341,6 +382,29 @@ def _session(number: int) -> SessionRow:
         holes=2 if state != "healthy" else 0,
         missing=2 if state != "healthy" else 0,
         ended="",
+        first_ns=_T0_NS,
+        packets=4_120 + number,
+        retransmissions=number % 3,
+    )
+
+
+def _flow(number: int) -> FlowRow:
+    sent = max(9_870_000_000 // (number + 1), 120)
+    return FlowRow(
+        key=f"{number:016x}",
+        client=f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:{40_000 + number % 20_000}",
+        server=f"192.0.2.{number % 200 + 1}:{(443, 80, 22, 10_000)[number % 4]}",
+        opener_known=number % 5 != 4,
+        state=("open", "open", "closed", "one_way", "opening")[number % 5],
+        packets=(sent // 1_400 + 3, sent // 700 + 2),
+        payload_bytes=(sent // 9, sent),
+        retransmissions=min(sent // 90_000, 65_535),
+        dup_acks=sent // 150_000,
+        zero_windows=number % 3,
+        missing=number % 7,
+        first_ns=_T0_NS + number % 900 * _SECOND_NS,
+        last_ns=_T0_NS + 900 * _SECOND_NS,
+        session="000000000001/1" if number % 4 == 3 else "",
     )
 
 

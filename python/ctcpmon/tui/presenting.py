@@ -6,6 +6,7 @@ Pure: no thread, no clock, no textual. Words come from ``ctcpmon.diagnosis`` and
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from ctcpmon.diagnosis import evidence_words, percent
@@ -15,20 +16,30 @@ from ctcpmon.fixes.ledger import ledger_lines
 from ctcpmon.offloads import merged_remark
 from ctcpmon.stamps import clock
 from ctcpmon.text import clean
-from ctcpmon.tui.view import Detail, EvidenceLine, EvidenceView, FixView, IncidentRow, Port, SessionRow
+from ctcpmon.tui.view import (
+    Detail,
+    EvidenceLine,
+    EvidenceView,
+    FixView,
+    FlowRow,
+    IncidentRow,
+    Port,
+    SessionRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ctcpmon.config import Site
     from ctcpmon.diagnosis import Incident
-    from ctcpmon.engine import DetectorInfo, Finding, LivePort, Note, Session
+    from ctcpmon.engine import DetectorInfo, Finding, FlowWindow, LivePort, Note, Session
     from ctcpmon.tui.view import Level
 
 __all__ = [
     "detail",
     "evidence",
     "fixes",
+    "flow_rows",
     "incident_row",
     "input_name",
     "note_line",
@@ -163,7 +174,31 @@ def session_row(session: Session) -> SessionRow:
         holes=sum(one.holes_total for one in both),
         missing=sum(one.esp_missing_pkts for one in both),
         ended=clean(session.end_reason, 16).replace("_", " "),
+        first_ns=session.first_ns,
+        packets=sum(one.packets for one in both),
+        retransmissions=sum(one.retransmissions for one in both),
     )
+
+
+def flow_rows(window: FlowWindow) -> tuple[FlowRow, ...]:
+    """The conversations of a window."""
+    columns = (
+        window.ids,
+        starmap(_end, window.clients),
+        starmap(_end, window.servers),
+        window.opener_known,
+        window.states,
+        window.packets,
+        window.payload_bytes,
+        window.retransmissions,
+        window.dup_acks,
+        window.zero_windows,
+        window.missing,
+        window.first_ns,
+        window.last_ns,
+        ("" if one is None else f"{clean(one[0], 32)}/{one[1]}" for one in window.sessions),
+    )
+    return tuple(map(FlowRow, *columns))
 
 
 def detail(

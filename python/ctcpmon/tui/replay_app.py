@@ -25,16 +25,18 @@ from ctcpmon.tui.marks import NOTE_CELLS, Mark, MarkBook, who
 from ctcpmon.tui.packets import PacketsError
 from ctcpmon.tui.reporting import reportable, save_report
 from ctcpmon.tui.screens.ask import AskKey, AskText
-from ctcpmon.tui.screens.base import MIN_HEIGHT, MIN_WIDTH, ViewScreen
+from ctcpmon.tui.screens.base import MIN_HEIGHT, MIN_WIDTH, Asked, ViewScreen
 from ctcpmon.tui.screens.detail import DetailScreen
 from ctcpmon.tui.screens.fixes import FixesScreen
+from ctcpmon.tui.screens.flows import FlowsScreen
 from ctcpmon.tui.screens.graph import GraphScreen
 from ctcpmon.tui.screens.help import HelpScreen
 from ctcpmon.tui.screens.main import MainScreen
 from ctcpmon.tui.screens.packets import PacketsScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
 from ctcpmon.tui.screens.tap import TapScreen
-from ctcpmon.tui.widgets import RowList  # noqa: TC001  Textual reads the handlers' annotations
+from ctcpmon.tui.view import FlowRow
+from ctcpmon.tui.widgets import LongTable, RowList  # noqa: TC001  Textual reads the handlers' annotations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +59,7 @@ _MUTES = {"1": (3_600, "1 h"), "2": (8 * 3_600, "8 h"), "3": (7 * 86_400, "7 d")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SCREENS: dict[str, type[ViewScreen]] = {
     "sessions": SessionsScreen,
+    "flows": FlowsScreen,
     "fixes": FixesScreen,
     "tap": TapScreen,
     "help": HelpScreen,
@@ -82,6 +85,7 @@ class ReplayApp(App[str]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "go('main')", show=False),
         Binding("2,s", "go('sessions')", show=False),
+        Binding("3", "go('flows')", show=False),
         Binding("4", "go('tap')", show=False),
         Binding("f", "go('fixes')", show=False),
         Binding("t", "graph", show=False),
@@ -356,6 +360,21 @@ class ReplayApp(App[str]):
             self.desk.look_at(session=key)
             self.push_screen(DetailScreen(self.desk))
             self._look_soon()
+
+    def on_long_table_opened(self, event: LongTable.Opened) -> None:
+        """Opens the detail of a session, or of the tunnel session in a flow."""
+        row = event.table.row
+        key = row.session if isinstance(row, FlowRow) else event.table.key
+        if key:
+            self.desk.look_at(session=key)
+            self.push_screen(DetailScreen(self.desk))
+            self._look_soon()
+        else:
+            self.say("an ordinary conversation: what is known of it stands in its columns (c)")
+
+    def on_asked(self, _event: Asked) -> None:
+        """An answer is taken without waiting for the clock."""
+        self._look_soon()
 
     async def _copy(self, fix: FixView, incident: str) -> None:
         text = fix.config or "\n".join(fix.text)

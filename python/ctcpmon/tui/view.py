@@ -15,13 +15,15 @@ __all__ = [
     "EvidenceLine",
     "EvidenceView",
     "FixView",
+    "FlowRow",
     "IncidentRow",
     "Level",
-    "Order",
+    "Listing",
     "Phase",
     "Port",
     "Progress",
     "Query",
+    "Reach",
     "Refused",
     "SessionRow",
     "Situation",
@@ -31,9 +33,42 @@ __all__ = [
 ]
 
 Level = Literal["critical", "warning", "info", "ok"]
-Order = Literal["worst", "recent", "key"]
+LongList = Literal["sessions", "flows"]
 Phase = Literal["opening", "reading", "paused", "done", "failed"]
 Trust = Literal["ok", "warn", "bad", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which rows of a long list are wanted: a window, wherever its anchor is by then."""
+
+    name: LongList = "sessions"
+    order: str = "worst"
+    is_reversed: bool = False
+    filter: str = ""
+    """In the language of ``filters``."""
+    offset: int = 0
+    height: int = 50
+    anchor: str = ""
+    """Key of the row that is to stand in line ``line`` of the window; empty: the rows from ``offset`` on."""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Where the rows of a view stand in the long list that was asked for."""
+
+    total: int = 0
+    """Rows there are, whether they match or not."""
+    matching: int = 0
+    offset: int = 0
+    """Position of the first row of the view."""
+    anchor_at: int | None = None
+    """Position of the anchor; None: it is not in the list."""
+    progress: float | None = None
+    """0 to 1 while the rows are counted for the first time."""
+    fault: str = ""
+    """Why the filter is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +79,7 @@ class Query:
     """Key of the selected incident; None: the first one."""
     session: str | None = None
     """Key of the session whose detail is open."""
-    order: Order = "worst"
+    reach: Reach = Reach()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +243,34 @@ class SessionRow:
     """ESP packets missing, both directions."""
     ended: str
     """Why it ended; empty while open."""
+    first_ns: int = 0
+    packets: int = 0
+    retransmissions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRow:
+    """One TCP conversation; pairs are client, then server."""
+
+    key: str
+    client: str
+    server: str
+    opener_known: bool
+    """False: the lower port is taken for the server's."""
+    state: str
+    packets: tuple[int, int]
+    payload_bytes: tuple[int, int]
+    """Of the streams, by sequence numbers: each byte once."""
+    retransmissions: int
+    """At most 65,535, as the next three."""
+    dup_acks: int
+    zero_windows: int
+    missing: int
+    """Segments that the tap did not deliver."""
+    first_ns: int
+    last_ns: int
+    session: str = ""
+    """Key of the tunnel session in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +343,10 @@ class View:
     evidence: EvidenceView | None = None
     fixes: tuple[FixView, ...] = ()
     sessions: tuple[SessionRow, ...] = ()
-    """The first few hundred in the asked order; ``tally.total`` says how many there are."""
+    """Those of the window that was asked for, see ``listing``."""
+    flows: tuple[FlowRow, ...] = ()
+    """The same when flows were asked for."""
+    listing: Listing = Listing()
     detail: Detail | None = None
     counters: tuple[Counter, ...] = ()
     ports: tuple[Port, ...] = ()

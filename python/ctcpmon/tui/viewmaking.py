@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctcpmon import engine
 from ctcpmon.narration import INCOMPLETE_NOTES
@@ -10,22 +10,22 @@ from ctcpmon.slicing import Case
 from ctcpmon.text import clean
 from ctcpmon.tui import presenting
 from ctcpmon.tui.assurance import judge_tap, situation
-from ctcpmon.tui.ended import BADNESS
-from ctcpmon.tui.view import Counter, Detail, FixView, Refused, Tally, View
+from ctcpmon.tui.filters import FilterError, parse
+from ctcpmon.tui.view import Counter, Detail, FixView, Listing, Refused, Tally, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ctcpmon.config import Settings
     from ctcpmon.diagnosis import Incident, IncidentBook
-    from ctcpmon.engine import Replay, Session, Stats
+    from ctcpmon.engine import FlowWindow, Replay, Session, SessionWindow, Stats
     from ctcpmon.tui.ended import EndedSessions, FindingLog
-    from ctcpmon.tui.view import Order, Progress, Query
+    from ctcpmon.tui.view import FlowRow, Progress, Query, Reach, SessionRow
 
 __all__ = ["ViewMaker", "refused"]
 
-_LISTED = 500
-"""Sessions in a view: some screens full. The tally says how many there are."""
+_MOST_ROWS = 600
+"""Rows in a view, whoever asks: three screens of the highest terminal that is known."""
 
 
 class ViewMaker:
@@ -59,6 +59,7 @@ class ViewMaker:
             chosen = incidents[0]
         tally = self._tally(stats, is_over=progress.phase == "done")
         names = tuple(self._names.values())
+        listing, sessions, flows = self._listing(query.reach)
         return View(
             query=query,
             name=presenting.input_name(names),
@@ -83,7 +84,9 @@ class ViewMaker:
             if chosen
             else None,
             fixes=self._fixes(chosen),
-            sessions=tuple(map(presenting.session_row, self._sessions(query.order))),
+            sessions=sessions,
+            flows=flows,
+            listing=listing,
             detail=self._detail(query.session, incidents),
             counters=tuple(
                 Counter(clean(name, 40), value, self._docs.get(name, ""))
@@ -115,11 +118,31 @@ class ViewMaker:
             unknown=states.get("unknown", 0),
         )
 
-    def _sessions(self, order: Order) -> list[Session]:
-        live = self._replay.snapshot(limit=_LISTED, order=order)
-        found = {presenting.session_key(one): one for one in live}
-        found.update((presenting.session_key(one), one) for one in self._ended.sessions())
-        return sorted(found.values(), key=_KEYS[order])[:_LISTED]
+    def _listing(self, reach: Reach) -> tuple[Listing, tuple[SessionRow, ...], tuple[FlowRow, ...]]:
+        """The rows of the window that is asked for. They come out of the engine already chosen and sorted."""
+        try:
+            terms = [term.wire() for term in parse(reach.filter, reach.name)]
+        except FilterError as error:
+            return Listing(fault=clean(str(error), 100)), (), ()
+        wanted: dict[str, Any] = {
+            "order": reach.order,
+            "is_reversed": reach.is_reversed,
+            "terms": terms,
+            "offset": max(reach.offset, 0),
+            "height": min(max(reach.height, 1), _MOST_ROWS),
+            "anchor": reach.anchor.partition("/")[0] or None,
+            "line": max(reach.line, 0),
+        }
+        try:
+            if reach.name == "flows":
+                window = self._replay.list_flows(**wanted)
+                return _listing(window), (), presenting.flow_rows(window)
+            found = self._replay.list_sessions(self._ended.sessions(), **wanted)
+        except ValueError as error:
+            # Whoever attaches may send any words.
+            return Listing(fault=clean(str(error), 100)), (), ()
+        rows = tuple(presenting.session_row(one) for one in found.sessions if one is not None)
+        return _listing(found), rows, ()
 
     def case(self, key: str) -> Case | None:
         """A session with its findings, as a slice wants it; None when it is not kept any more."""
@@ -162,28 +185,11 @@ def refused(stats: Stats, book: Mapping[str, int]) -> Refused:
     )
 
 
-def _worst(session: Session) -> tuple[int, int, int, str, int]:
-    return (
-        -BADNESS.get(session.state, 1),
-        -BADNESS.get(session.worst_state, 1),
-        session.stalled_at_ns or session.first_ns,
-        session.id,
-        session.generation,
+def _listing(window: SessionWindow | FlowWindow) -> Listing:
+    return Listing(
+        total=window.total,
+        matching=window.matching,
+        offset=window.offset,
+        anchor_at=window.anchor_at,
+        progress=window.progress,
     )
-
-
-def _recent(session: Session) -> tuple[int, str, int]:
-    return (-session.last_ns, session.id, session.generation)
-
-
-def _address(session: Session) -> tuple[str, int, str, int, int]:
-    return (
-        session.client_ip,
-        session.client_port,
-        session.headend_ip,
-        session.headend_port,
-        session.generation,
-    )
-
-
-_KEYS = {"worst": _worst, "recent": _recent, "key": _address}

@@ -15,6 +15,7 @@ pub mod detect;
 pub mod engine;
 pub mod flow;
 pub mod frame;
+pub mod listing;
 mod prefetch;
 pub mod segment;
 pub mod series;

@@ -153,7 +153,8 @@ impl Session {
             };
             h.peer_window_first = of.last_window(1 - index);
             h.peer_window_max = h.peer_window_first;
-            h.seen_before(of.packets(index), of.first());
+            let before = u16::try_from(of.packets(index)).unwrap_or(u16::MAX);
+            h.seen_before(before, of.first());
             if let Some(iss) = of.isn(index) {
                 h.set_offer(&Offer {
                     iss,
@@ -504,7 +505,7 @@ fn headend_of(flow: Flow<'_>, key: &FlowKey) -> (usize, bool) {
 
 /// Digest of ends, first packet time and generation. Unkeyed on purpose: the same
 /// capture must name its sessions alike on every machine. Places nothing in a table.
-fn session_id(first: Timestamp, key: &FlowKey, generation: u32) -> u64 {
+pub(crate) fn session_id(first: Timestamp, key: &FlowKey, generation: u32) -> u64 {
     let mut h = 0xcbf2_9ce4_8422_2325_u64;
     let mut mix = |bytes: &[u8]| {
         for b in bytes {

@@ -17,12 +17,7 @@ pub fn session_id(id: u64) -> String {
 
 /// Name of the protocol.
 pub fn protocol(session: &Session) -> &'static str {
-    match session.kind {
-        Recognised::Ctcp(_) => "ctcp",
-        Recognised::FakeTcp(_) => "faketcp",
-        Recognised::IkeTcp => "iketcp",
-        Recognised::PlainIke => "ike_tcp",
-    }
+    session.kind.name()
 }
 
 /// Name of the product, when the behaviour tells.

@@ -13,6 +13,7 @@ mod catalogue;
 mod device;
 mod encode;
 mod lines;
+mod listing;
 #[cfg(target_os = "linux")]
 mod live;
 mod replay;
@@ -63,6 +64,8 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<stats::Note>()?;
     m.add_class::<stats::Stats>()?;
     m.add_class::<replay::Replay>()?;
+    m.add_class::<listing::FlowWindow>()?;
+    m.add_class::<listing::SessionWindow>()?;
     m.add_class::<slice::Sliced>()?;
     m.add_function(wrap_pyfunction!(slice::slice_captures, m)?)?;
     m.add_function(wrap_pyfunction!(slice::slice_bytes, m)?)?;

@@ -20,6 +20,7 @@ use pyo3::types::{PyBytes, PyTuple};
 
 use crate::CaptureError;
 use crate::device;
+use crate::listing::{self, FlowWindow, SessionWindow};
 use crate::rows::{Finding, Session};
 use crate::slice;
 use crate::stats::{self, Stats};
@@ -120,7 +121,7 @@ impl Replay {
     #[new]
     #[pyo3(signature = (paths, *, max_flow_mib=256, max_sessions=100_000, batch_frames=0,
                         max_pending=10_000, speed=0.0, taps=None, filters=None, keep_mib=0,
-                        is_followed=false, idle_s=None))]
+                        is_followed=false, idle_s=None, keeps_flows=false))]
     fn new(
         py: Python<'_>,
         paths: Vec<String>,
@@ -134,6 +135,7 @@ impl Replay {
         keep_mib: usize,
         is_followed: bool,
         idle_s: Option<f64>,
+        keeps_flows: bool,
     ) -> PyResult<Self> {
         if max_flow_mib == 0 || max_sessions == 0 {
             return Err(PyValueError::new_err(
@@ -179,6 +181,7 @@ impl Replay {
             batch_frames,
             max_pending,
             speed,
+            keeps_flows,
         };
         Self::run(py, config)
     }
@@ -233,6 +236,7 @@ impl Replay {
             batch_frames: 0,
             max_pending,
             speed: 0.0,
+            keeps_flows: false,
         };
         let run = Self::run(py, config)?;
         Ok(Self {
@@ -318,6 +322,45 @@ impl Replay {
         PyTuple::new(py, rows)
     }
 
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (ended=vec![], *, order="worst", is_reversed=false, terms=vec![], offset=0,
+                        height=50, anchor=None, line=0))]
+    fn list_sessions(
+        &self,
+        py: Python<'_>,
+        ended: Vec<Py<Session>>,
+        order: &str,
+        is_reversed: bool,
+        terms: Vec<listing::Words>,
+        offset: usize,
+        height: usize,
+        anchor: Option<&str>,
+        line: usize,
+    ) -> PyResult<SessionWindow> {
+        let wanted = (order, is_reversed, terms);
+        let reach = (offset, height, anchor, line);
+        listing::sessions(py, &self.running, &ended, wanted, reach)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (*, order="bytes", is_reversed=false, terms=vec![], offset=0, height=50,
+                        anchor=None, line=0))]
+    fn list_flows(
+        &self,
+        py: Python<'_>,
+        order: &str,
+        is_reversed: bool,
+        terms: Vec<listing::Words>,
+        offset: usize,
+        height: usize,
+        anchor: Option<&str>,
+        line: usize,
+    ) -> PyResult<FlowWindow> {
+        let wanted = (order, is_reversed, terms);
+        let reach = (offset, height, anchor, line);
+        listing::flows(py, &self.running, wanted, reach)
+    }
+
     fn session(&self, py: Python<'_>, session_id: &str) -> Option<Session> {
         let id = u64::from_str_radix(session_id, 16).ok()?;
         py.detach(|| self.running.session(id))
@@ -353,6 +396,19 @@ impl Replay {
 
     fn set_paused(&self, paused: bool) {
         self.running.set_paused(paused);
+    }
+
+    fn step(&self, seconds: f64) {
+        self.running.step((seconds.clamp(0.0, 1e9) * 1e9) as i64);
+    }
+
+    fn until_finding(&self) {
+        self.running.until_finding();
+    }
+
+    #[getter]
+    fn is_paused(&self) -> bool {
+        self.running.is_paused()
     }
 
     fn stop(&self) {

@@ -8,10 +8,13 @@
 //!                     poll()   (any thread)
 //! ```
 
+mod config;
+mod control;
 mod filter;
 mod follow;
 mod follow_files;
 mod kept;
+mod listing;
 #[cfg(target_os = "linux")]
 mod live;
 mod observers;
@@ -22,18 +25,18 @@ mod reader;
 mod replay;
 mod report;
 mod series;
-mod settings;
 mod slice;
 
+pub use config::{Polled, ReplayConfig, Source};
 pub use filter::{Filter, Unfit};
 pub use follow::FollowConfig;
+pub use listing::{Ended, Listed, Reach, Row};
 #[cfg(target_os = "linux")]
 pub use live::{LiveConfig, LiveRings, Port};
 pub use observers::{News, tap_of};
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use pages::HugePages;
-pub use replay::{Polled, Replay};
+pub use replay::Replay;
 pub use report::Report;
 pub use series::series_of;
-pub use settings::{ReplayConfig, Source};
 pub use slice::{Bounds, SliceConfig, SliceError, Sliced, Slicer};

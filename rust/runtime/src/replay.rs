@@ -13,36 +13,30 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ctcpmon_capture::FrameBatch;
 use ctcpmon_core::detect::Verdict;
-use ctcpmon_core::engine::Order;
+use ctcpmon_core::engine::{Event, Order};
+use ctcpmon_core::listing::{Kind, Spec};
 use ctcpmon_core::session::Session;
 use ctcpmon_core::time::Timestamp;
 
+use crate::config::{Polled, ReplayConfig, Source};
+use crate::control::Stretch;
 use crate::follow::Following;
 use crate::kept::Kept;
+use crate::listing::{Ended, Listed, Lists, Passes, Question, Reach};
 use crate::observers::{News, Observers};
 use crate::pace::Pace;
 use crate::reader::{Batch, LastWords, Read, Reader};
 use crate::report::Report;
-use crate::settings::{ReplayConfig, Source};
 use crate::slice::{SliceConfig, SliceError, Sliced, slice_kept};
 
 /// How often the report is made anew; a screen reads it at 5 Hz.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// Longest wait of the reader before it looks for requests again.
 const SLICE: Duration = Duration::from_millis(20);
+/// The same while somebody waits for a list.
+const SHORT_SLICE: Duration = Duration::from_micros(500);
 /// How long a request waits for its answer before it gives up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// What one `poll` returns.
-#[derive(Debug, Default)]
-pub struct Polled {
-    /// Events in order.
-    pub events: Vec<News>,
-    /// More wait.
-    pub more: bool,
-    /// The input has ended and every event was handed over.
-    pub done: bool,
-}
 
 enum Request {
     Snapshot {
@@ -54,10 +48,11 @@ enum Request {
     },
     Session(u64, Sender<Vec<Session>>),
     Frames(Vec<u64>, Sender<FrameBatch>),
+    List(Question),
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     pending: VecDeque<News>,
     requests: VecDeque<Request>,
     report: Arc<Report>,
@@ -66,29 +61,34 @@ struct State {
     opened: Option<Result<(), String>>,
     error: Option<String>,
     finished: bool,
-    stop: bool,
-    paused: bool,
-    speed: f64,
+    pub(crate) stop: bool,
+    pub(crate) paused: bool,
+    /// Goes on so far, then holds again.
+    pub(crate) stretch: Option<Stretch>,
+    pub(crate) speed: f64,
 }
 
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
     /// Signalled for readers of events.
     news: Condvar,
     /// Signalled for the reader thread.
-    room: Condvar,
+    pub(crate) room: Condvar,
+    /// What the run left behind, where that is kept.
+    after: Mutex<Option<Observers>>,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A running replay.
 pub struct Replay {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    lists: Lists,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -122,6 +122,7 @@ impl Replay {
             })?;
         Ok(Self {
             shared,
+            lists: Lists::default(),
             thread: Some(thread),
         })
     }
@@ -196,6 +197,27 @@ impl Replay {
         })
     }
 
+    /// A window over a long list. `ended` are sessions that are kept elsewhere and belong to it.
+    pub fn window(&self, spec: &Spec, reach: &Reach, ended: &[Ended<'_>]) -> Listed {
+        let report = self.report();
+        let places = match spec.kind {
+            Kind::Sessions => report.sessions,
+            Kind::Flows => report.flows,
+        };
+        let ask = |question| {
+            let mut state = self.shared.lock();
+            let is_running = !state.finished;
+            if is_running {
+                state.requests.push_back(Request::List(question));
+                self.shared.room.notify_all();
+            }
+            is_running
+        };
+        let after = &self.shared.after;
+        self.lists
+            .window(spec, reach, ended, places as usize, ask, after)
+    }
+
     /// One live session.
     pub fn session(&self, id: u64) -> Option<Session> {
         self.ask(|answer| Request::Session(id, answer)).pop()
@@ -236,24 +258,6 @@ impl Replay {
             .unwrap_or_default();
         let names = self.report().port_names();
         Ok(slice_kept(&frames, &names, config)?)
-    }
-
-    /// Changes the speed.
-    pub fn set_speed(&self, speed: f64) {
-        self.shared.lock().speed = speed;
-        self.shared.room.notify_all();
-    }
-
-    /// Pauses or resumes the reading.
-    pub fn set_paused(&self, paused: bool) {
-        self.shared.lock().paused = paused;
-        self.shared.room.notify_all();
-    }
-
-    /// Ends the reading; `poll` still hands over what was found.
-    pub fn stop(&self) {
-        self.shared.lock().stop = true;
-        self.shared.room.notify_all();
     }
 }
 
@@ -299,6 +303,7 @@ fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
         pace: Pace::default(),
         published: Instant::now(),
         is_published: false,
+        passes: Passes::default(),
         max_pending: config.max_pending.max(1),
         bytes_read: 0,
         bytes_total: reader.bytes_total,
@@ -317,7 +322,7 @@ fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
         // Asked for before the look that finds nothing: what was handed over is measured.
         let silent_until = driver.silent_until();
         driver.note_downs();
-        match reader.next(SLICE) {
+        match reader.next(driver.slice()) {
             Ok(Read::Batch(mut batch, bytes_read)) => {
                 driver.bytes_read = bytes_read;
                 if let Some(rejected) = &mut driver.rejected {
@@ -336,7 +341,7 @@ fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
                 }
                 driver.pass_time(silent_until);
                 driver.publish_when_due();
-                driver.answer_requests();
+                driver.answer_requests(true);
             }
             Err(RecvTimeoutError::Disconnected) => {
                 return Err("internal error in the reader".into());
@@ -344,6 +349,9 @@ fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
         }
     };
     driver.finish(last.as_deref());
+    if config.keeps_flows {
+        *shared.after.lock().unwrap_or_else(PoisonError::into_inner) = Some(driver.observers);
+    }
     last.map_or(Ok(()), |last| last.error.map_or(Ok(()), Err))
 }
 
@@ -355,6 +363,8 @@ struct Driver<'a> {
     published: Instant,
     /// Everything measured so far is in the report.
     is_published: bool,
+    /// Lists that somebody waits for.
+    passes: Passes,
     max_pending: usize,
     bytes_read: u64,
     bytes_total: Option<u64>,
@@ -420,9 +430,9 @@ impl Driver<'_> {
         self.is_published = false;
         let mut next = 0;
         while next < batch.frames.frames.len() {
-            let (stop, paused, speed) = {
+            let (stop, paused, stretch, speed) = {
                 let state = self.shared.lock();
-                (state.stop, state.paused, state.speed)
+                (state.stop, state.paused, state.stretch, state.speed)
             };
             if stop && !self.is_live() && self.following.is_none() {
                 return false;
@@ -430,6 +440,22 @@ impl Driver<'_> {
             if paused && !self.is_live() {
                 self.pace.reset();
                 self.idle(SLICE);
+                continue;
+            }
+            if let Some(stretch) = stretch {
+                self.pace.reset();
+                let frame = batch.frames.frame(&batch.frames.frames[next]);
+                let begun = stretch.begun(frame.ts);
+                if begun.ends_before(frame.ts) {
+                    self.hold();
+                    continue;
+                }
+                self.shared.lock().go_on(begun);
+                self.observers.push_frame(&frame);
+                next += 1;
+                if self.observers.has_news() && self.hand_over() && begun.ends_with_a_finding() {
+                    self.hold();
+                }
                 continue;
             }
             if speed <= 0.0 {
@@ -457,12 +483,19 @@ impl Driver<'_> {
             }
         }
         self.publish_when_due();
-        self.answer_requests();
+        self.answer_requests(false);
         !self.shared.lock().stop
+    }
+
+    /// Holds the reading, with everything read so far on show.
+    fn hold(&mut self) {
+        self.shared.lock().hold();
+        self.publish(None);
     }
 
     /// Waits for `time`, or until somebody asks for something.
     fn idle(&mut self, time: Duration) {
+        let time = time.min(self.slice());
         {
             let state = self.shared.lock();
             if state.requests.is_empty() {
@@ -470,7 +503,7 @@ impl Driver<'_> {
             }
         }
         self.publish_when_due();
-        self.answer_requests();
+        self.answer_requests(true);
     }
 
     fn publish_when_due(&mut self) {
@@ -511,10 +544,13 @@ impl Driver<'_> {
         self.shared.news.notify_all();
     }
 
-    /// Moves events into the queue, waiting for room; answers requests meanwhile.
-    fn hand_over(&mut self) {
+    /// Moves events into the queue, waiting for room; answers requests meanwhile. True when
+    /// there was a finding among them.
+    fn hand_over(&mut self) -> bool {
         let (shared, max_pending) = (self.shared, self.max_pending);
         let mut events: VecDeque<News> = self.observers.drain_news().into();
+        let is_finding = |one: &News| matches!(one, News::Engine(Event::Finding(_)));
+        let has_finding = events.iter().any(is_finding);
         while !events.is_empty() {
             let mut state = shared.lock();
             if state.stop && state.pending.len() >= max_pending {
@@ -528,13 +564,24 @@ impl Driver<'_> {
             shared.news.notify_all();
             if !events.is_empty() {
                 drop(shared.room.wait_timeout(state, SLICE));
-                self.answer_requests();
+                self.answer_requests(true);
             }
+        }
+        has_finding
+    }
+
+    /// How long to wait for frames before requests are looked at.
+    fn slice(&self) -> Duration {
+        if self.passes.is_empty() {
+            SLICE
+        } else {
+            SHORT_SLICE
         }
     }
 
-    fn answer_requests(&self) {
+    fn answer_requests(&mut self, is_idle: bool) {
         let (shared, observers) = (self.shared, &self.observers);
+        self.passes.step(observers, is_idle);
         loop {
             let request = {
                 let mut state = shared.lock();
@@ -559,6 +606,7 @@ impl Driver<'_> {
                     let kept = observers.kept();
                     let _ = answer.send(kept.map(|k| k.frames_of(&sessions)).unwrap_or_default());
                 }
+                Some(Request::List(question)) => self.passes.answer(question, observers),
             }
         }
     }

@@ -39,7 +39,7 @@ _LOOKS: dict[Role, Style] = {
     "chosen": Style(bold=True),
     "marked": Style(reverse=True),
 }
-_ASCII = str.maketrans({"─": "-", "█": "#", "░": "."})
+_ASCII = str.maketrans({"─": "-", "█": "#", "░": ".", "▼": "v", "▲": "^"})
 
 
 class Frame:
@@ -89,6 +89,18 @@ class Brush:
             left -= width(shown)
         # Never a segment without a style: the NO_COLOR filter of Textual fails on one.
         return Strip(segments).adjust_cell_length(cells, _LOOKS[""])
+
+    def fitted(self, line: Line, cells: int) -> Line:
+        """The line cut (with ``~``) or filled to ``cells`` cells, for what is to stand behind it."""
+        spans: list[Span] = []
+        left = cells
+        for text, role in line:
+            if left <= 0:
+                break
+            shown = cut(self._safe(text), left)
+            spans.append((shown, role))
+            left -= width(shown)
+        return (*spans, (" " * max(left, 0), ""))
 
     def _safe(self, text: str) -> str:
         if not text.isprintable():

@@ -109,19 +109,24 @@ def counters(view: View, frame: Frame) -> list[Line]:
 
 
 def help_page(
-    keys: Sequence[tuple[str, str]], columns: Sequence[tuple[str, str]], frame: Frame
+    keys: Sequence[tuple[str, str]],
+    columns: Sequence[tuple[str, str]],
+    filters: Sequence[tuple[str, str]],
+    frame: Frame,
 ) -> list[Line]:
-    """The keys that work here and what the columns mean."""
+    """The keys that work here, what the columns mean, how a filter is written."""
     lines: list[Line] = [frame.rule((("KEYS", "title"),))]
     lines += _pairs(keys, frame)
     lines.append(frame.rule((("COLUMNS AND WORDS", "title"),)))
     lines += _pairs(columns, frame)
+    lines.append(frame.rule((("FILTER", "title"), ("  terms side by side must all hold", ""))))
+    lines += _pairs(filters, frame, 20)
     return lines
 
 
-def _pairs(pairs: Sequence[tuple[str, str]], frame: Frame) -> list[Line]:
+def _pairs(pairs: Sequence[tuple[str, str]], frame: Frame, cells: int = 15) -> list[Line]:
     lines: list[Line] = []
     for name, text in pairs:
-        for at, piece in enumerate(prose(text, frame.width - 19)):
-            lines.append(((f"  {name if not at else '':<15} ", "key"), (piece, "")))
+        for at, piece in enumerate(prose(text, frame.width - cells - 4)):
+            lines.append(((f"  {name if not at else '':<{cells}} ", "key"), (piece, "")))
     return lines

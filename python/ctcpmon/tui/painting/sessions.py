@@ -1,4 +1,4 @@
-"""The session list."""
+"""The session list: columns of its screen, and the short form below the incidents."""
 
 from __future__ import annotations
 
@@ -6,24 +6,125 @@ from typing import TYPE_CHECKING
 
 from ctcpmon.text import pad, width
 from ctcpmon.tui.painting import words
+from ctcpmon.tui.painting.columns import Column
 
 if TYPE_CHECKING:
-    from ctcpmon.tui.painting.brush import Frame, Line, Role
+    from ctcpmon.tui.painting.brush import Frame, Line, Role, Span
     from ctcpmon.tui.view import SessionRow, View
 
-__all__ = ["heading", "row", "title"]
+__all__ = ["COLUMNS", "ORDERS", "heading", "row", "title"]
 
 _STATE = 9
 _PATH = 47
 _WIDE = 100
 
 
+def _was(item: SessionRow) -> str:
+    return "-" if item.worst_state == item.state else words.state(item.worst_state)[0].strip()
+
+
+def _state(item: SessionRow) -> Span:
+    return words.state(item.state)
+
+
+COLUMNS: tuple[Column[SessionRow], ...] = (
+    Column("state", "STATE", _STATE, rank=0, text=_state, doc="state now", order="worst"),
+    Column(
+        "stalled",
+        "STALLED",
+        8,
+        rank=2,
+        text=lambda one: words.moment(one.stalled_at_ns),
+        doc="when it stalled",
+        order="stalled",
+    ),
+    Column(
+        "client",
+        "CLIENT -> HEADEND",
+        46,
+        rank=0,
+        text=lambda one: f"{one.client} -> {one.headend}",
+        doc="both ends",
+        order="client",
+        most=98,
+    ),
+    Column(
+        "last", "LAST", 8, rank=4, text=lambda one: words.moment(one.last_ns), doc="last packet", order="idle"
+    ),
+    Column(
+        "holes",
+        "HOLES",
+        6,
+        rank=3,
+        text=lambda one: f"{one.holes:,}",
+        doc="lost segments seen in TCP",
+        order="holes",
+        is_number=True,
+    ),
+    Column(
+        "missing",
+        "MISSING",
+        8,
+        rank=5,
+        text=lambda one: f"{one.missing:,}",
+        doc="ESP packets missing by their numbers",
+        order="missing",
+        is_number=True,
+    ),
+    Column("was", "WAS", 9, rank=6, text=_was, doc="worst state ever, if it is better now"),
+    Column("protocol", "PROTOCOL", 10, rank=7, text=lambda one: one.protocol, doc="kind of tunnel"),
+    Column("end", "END", 12, rank=8, text=lambda one: one.ended or "open", doc="why it ended"),
+    Column(
+        "packets",
+        "PACKETS",
+        10,
+        rank=9,
+        text=lambda one: f"{one.packets:,}",
+        doc="packets of both sides",
+        order="packets",
+        is_number=True,
+    ),
+    Column(
+        "since",
+        "SINCE",
+        8,
+        rank=10,
+        text=lambda one: words.moment(one.first_ns),
+        doc="first packet",
+        order="age",
+    ),
+    Column(
+        "retrans",
+        "RETRANS",
+        8,
+        rank=11,
+        text=lambda one: f"{one.retransmissions:,}",
+        doc="segments sent again",
+        order="retransmissions",
+        is_number=True,
+        is_spare=True,
+    ),
+)
+"""Of the sessions screen."""
+
+ORDERS: dict[str, str] = {
+    "worst": "worst first",
+    "idle": "last heard first",
+    "client": "by client",
+    "headend": "by headend",
+    "stalled": "longest stalled first",
+    "holes": "most holes first",
+    "missing": "most missing first",
+    "packets": "most packets first",
+    "age": "oldest first",
+    "retransmissions": "most sent again first",
+}
+"""In the order of the key, with what the title says."""
+
+
 def title(view: View, frame: Frame) -> list[Line]:
-    """How many there are and how many are listed."""
-    listed = len(view.sessions)
-    what = {"worst": "worst first", "recent": "last heard first", "key": "by address"}[view.query.order]
-    shown = "all listed" if listed == view.tally.total else f"{listed:,} listed"
-    left: Line = ((f"SESSIONS {view.tally.total:,}", "title"), (f"  {shown}, {what}", ""))
+    """How many there are; the worst are listed."""
+    left: Line = ((f"SESSIONS {view.tally.total:,}", "title"), ("  worst first", ""))
     right: Line = (
         (f"{view.tally.stalled:,} stalled", "critical" if view.tally.stalled else "dim"),
         (f"  {view.tally.at_risk:,} at risk", "warning" if view.tally.at_risk else "dim"),
@@ -57,10 +158,9 @@ def row(item: SessionRow, cells: int, *, is_chosen: bool) -> tuple[Line, ...]:
     fitted = pad(path, max(_PATH, width(path)))
     if cells >= _WIDE:
         ended = f"{item.protocol}, {item.ended}" if item.ended else f"{item.protocol}, open"
-        was = "-" if item.worst_state == item.state else words.state(item.worst_state)[0].strip()
         text = (
             f"{stalled} {fitted} {words.moment(item.last_ns)} {item.holes:>6,} {item.missing:>7,}  "
-            f"{pad(was, 9)} {ended}"
+            f"{pad(_was(item), 9)} {ended}"
         )
     elif cells >= 76:
         text = f"{stalled} {fitted} {item.holes:>5,}"

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from ctcpmon.tui.painting.brush import Frame, Line
     from ctcpmon.tui.view import FixView, View
 
-__all__ = ["MIN_HEIGHT", "MIN_WIDTH", "ViewScreen"]
+__all__ = ["MIN_HEIGHT", "MIN_WIDTH", "Asked", "ViewScreen"]
 
 MIN_WIDTH = 60
 MIN_HEIGHT = 15
+
+
+class Asked(Message):
+    """The source was asked for something else."""
 
 
 class ViewScreen(Screen[None]):
@@ -89,6 +93,10 @@ class ViewScreen(Screen[None]):
     def part(self, name: str) -> Panel[View]:
         """A panel by its id."""
         return self.query_one(f"#{name}", Panel)
+
+    def look_soon(self) -> None:
+        """Lets the app take the answer to a question as soon as it is there."""
+        self.post_message(Asked())
 
     def copyable(self) -> FixView | None:
         """The fix that the copy key takes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from ctcpmon.tui.filters import FIELDS
 from ctcpmon.tui.painting import pages
 from ctcpmon.tui.screens.detail import TextScreen
 
@@ -17,7 +18,10 @@ __all__ = ["HelpScreen"]
 
 _KEYS = (
     ("1", "incidents, the first screen"),
-    ("2  s", "all tunnel sessions; there o changes the order"),
+    ("2  s", "all tunnel sessions"),
+    ("3", "every TCP conversation, the largest first: millions of them; Enter opens its tunnel"),
+    ("o O", "in a list: order, and the other way round; c switches columns"),
+    ("/", "filter of incidents, sessions or flows; Esc takes it off"),
     ("Enter", "detail: time line, numbers, reasoning, what else it could be"),
     ("t", "time-sequence graph of the session: where data and ACKs part"),
     (
@@ -61,6 +65,14 @@ _COLUMNS = (
     ("refused", "segments, flows, sessions or incidents for which a table had no room: not judged"),
     ("nothing sent", "ctcpmon only reads; it never sends a packet and never logs in to a device"),
 )
+_FILTER = (
+    ("state=stalled", "a field, = or !=, a value; several with commas: one of them is enough"),
+    ("holes>3", "numbers also with < <= > >=: 3k, 1.5M, times 30, 5m, 2h"),
+    ("client=10.1.0.0/16", "also headend, addr (either end), port"),
+    ("!port=443", "not"),
+    ('10.1.4 "a text"', "a word is looked for in ends and states"),
+    *((listed, " ".join(fields)) for listed, fields in FIELDS.items()),
+)
 
 
 class HelpScreen(TextScreen):
@@ -73,4 +85,4 @@ class HelpScreen(TextScreen):
 
     def page(self, view: View, frame: Frame) -> list[Line]:  # noqa: ARG002
         """The page."""
-        return pages.help_page((*_KEYS, ("in the graph", ""), *_GRAPH_KEYS), _COLUMNS, frame)
+        return pages.help_page((*_KEYS, ("in the graph", ""), *_GRAPH_KEYS), _COLUMNS, _FILTER, frame)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Container
 
+from ctcpmon.tui.filters import matches, parse
 from ctcpmon.tui.painting import incidents, reasons, sessions
 from ctcpmon.tui.painting.brush import Frame
-from ctcpmon.tui.screens.base import ViewScreen
+from ctcpmon.tui.screens.filtering import FilterScreen
 from ctcpmon.tui.view import IncidentRow, SessionRow
 from ctcpmon.tui.widgets import RowList
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+    from ctcpmon.tui.filters import Listed
+    from ctcpmon.tui.painting.brush import Line
     from ctcpmon.tui.view import View
 
 __all__ = ["MainScreen"]
@@ -25,9 +28,10 @@ _SHARE = 3
 """The incident list takes at most a third of the room that the panels share."""
 
 
-class MainScreen(ViewScreen):
+class MainScreen(FilterScreen):
     """Incidents above, reasons and the first fix of the selected one below."""
 
+    FILTERED: ClassVar[Listed] = "incidents"
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("Enter", "detail"),
         ("t", "graph"),
@@ -71,7 +75,7 @@ class MainScreen(ViewScreen):
     def body(self) -> ComposeResult:
         """Summary, list, reasons, sessions."""
         yield self.panel(incidents.summary, "summary", "bar")
-        yield self.panel(lambda _view, frame: incidents.heading(frame), "incidents-heading", "bar in-room")
+        yield self.panel(self._heading, "incidents-heading", "bar in-room")
         yield self.panel(reasons.situation, "situation")
         yield RowList[IncidentRow](
             incidents.row,
@@ -92,16 +96,24 @@ class MainScreen(ViewScreen):
             id="sessions",
             is_ascii=self.desk.is_ascii,
         )
+        yield self.filter_bar()
 
     def on_mount(self) -> None:
         """The incident list has the keys; the session list here is for the eyes."""
         super().on_mount()
         self.query_one("#incidents", RowList).focus()
 
+    def on_screen_resume(self) -> None:
+        """A long list may have been looked at meanwhile."""
+        super().on_screen_resume()
+        self.desk.reach_worst()
+
     def show_body(self, view: View) -> None:
         """Shows incidents, or why there are none."""
         self.set_class(not view.incidents, "-quiet")
-        self.set_class(not view.sessions, "-no-sessions")
+        is_answer = view.query.reach == self.desk.query.reach
+        if is_answer:
+            self.set_class(not view.sessions, "-no-sessions")
         if not view.incidents:
             frame = Frame(self.size.width, self.size.height, is_ascii=self.desk.is_ascii)
             said = min(len(reasons.situation(view, frame)) + 1, max(self.size.height - 6, 3))
@@ -110,10 +122,31 @@ class MainScreen(ViewScreen):
             self.part(name).show(view)
         listed = self.query_one("#incidents", RowList)
         self._fit(listed, view)
-        listed.show(view.incidents)
+        listed.show(self._chosen(view))
         for name in ("sessions-title", "sessions-heading"):
             self.part(name).show(view)
-        self.query_one("#sessions", RowList).show(view.sessions[:50])
+        if is_answer:
+            self.query_one("#sessions", RowList).show(view.sessions[:50])
+
+    def apply(self) -> None:
+        """Another filter: the same view, other rows."""
+        self.show_body(self.desk.view)
+
+    def focus_list(self) -> None:
+        """Gives the keys back."""
+        self.query_one("#incidents", RowList).focus()
+
+    def _chosen(self, view: View) -> tuple[IncidentRow, ...]:
+        if not self.filter:
+            return view.incidents
+        terms = parse(self.filter, "incidents")
+        return tuple(row for row in view.incidents if matches(terms, row))
+
+    def _heading(self, view: View, frame: Frame) -> list[Line]:
+        if not self.filter:
+            return incidents.heading(frame)
+        told = f"{len(self._chosen(view)):,} of {len(view.incidents):,} incidents shown, Esc shows all"
+        return [((f"  /{self.filter}  ", "key"), (told, "warning"))]
 
     def incident_in_hand(self) -> str | None:
         """The selected one; the evidence may still be that of the one before."""

@@ -1,69 +1,46 @@
-"""All tunnel sessions, worst first."""
+"""All tunnel sessions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
-
 from ctcpmon.tui.painting import sessions
-from ctcpmon.tui.screens.base import ViewScreen
-from ctcpmon.tui.view import SessionRow
-from ctcpmon.tui.widgets import RowList
+from ctcpmon.tui.screens.listing import ListScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from textual.app import ComposeResult
-
-    from ctcpmon.tui.view import View
+    from ctcpmon.tui.filters import Listed
+    from ctcpmon.tui.painting.columns import Column
+    from ctcpmon.tui.view import LongList, SessionRow, View
 
 __all__ = ["SessionsScreen"]
 
 
-class SessionsScreen(ViewScreen):
+class SessionsScreen(ListScreen):
     """The session list; Enter opens one."""
 
+    LISTED: ClassVar[LongList] = "sessions"
+    FILTERED: ClassVar[Listed] = "sessions"
+    COLUMNS: ClassVar[Sequence[Column[SessionRow]]] = sessions.COLUMNS
+    ORDERS: ClassVar[Mapping[str, str]] = sessions.ORDERS
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("Enter", "detail"),
         ("t", "graph"),
         ("p", "packets"),
-        ("o", "order"),
-        ("g G", "ends"),
+        ("/", "filter"),
+        ("o O", "order"),
+        ("c", "columns"),
         ("1", "incidents"),
-        ("4", "tap"),
+        ("3", "flows"),
         ("Space", "pause"),
         ("Esc", "back"),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("o", "order", show=False)]
 
-    DEFAULT_CSS = """
-    SessionsScreen #sessions { height: 1fr; }
-    """
+    def rows(self, view: View) -> Sequence[SessionRow]:
+        """The sessions of a view."""
+        return view.sessions
 
-    def body(self) -> ComposeResult:
-        """Title, columns, rows."""
-        yield self.panel(sessions.title, "sessions-title", "bar")
-        yield self.panel(lambda _view, frame: sessions.heading(frame), "sessions-heading", "bar")
-        yield RowList[SessionRow](
-            sessions.row, lambda row: row.key, id="sessions", is_ascii=self.desk.is_ascii
-        )
-
-    def on_mount(self) -> None:
-        """The list has the keys."""
-        super().on_mount()
-        self.query_one("#sessions", RowList).focus()
-
-    def show_body(self, view: View) -> None:
-        """Shows the rows."""
-        self.part("sessions-title").show(view)
-        self.part("sessions-heading").show(view)
-        self.query_one("#sessions", RowList).show(view.sessions)
-
-    def session_in_hand(self) -> str | None:
-        """The selected one."""
-        return self.query_one("#sessions", RowList).key
-
-    def action_order(self) -> None:
-        """Worst, last heard, or by address first."""
-        self.desk.next_order()
+    def total(self, view: View) -> int:
+        """Of ended sessions only the worst are kept."""
+        return max(view.tally.total, view.listing.total)

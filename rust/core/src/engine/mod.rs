@@ -6,6 +6,7 @@
 
 mod identities;
 mod judging;
+mod listing;
 mod members;
 mod room;
 mod slots;
@@ -350,6 +351,9 @@ impl Engine {
             Entry::Found(at) => at,
             Entry::Created(at) => {
                 c.conversations += 1;
+                if prepared.is_v6() {
+                    self.table.note_addresses(at, prepared, &frame());
+                }
                 at
             }
             Entry::Refused => {
@@ -588,11 +592,6 @@ impl Engine {
             }
         });
         rows.into_iter().skip(offset).take(limit).cloned().collect()
-    }
-
-    /// One live session.
-    pub fn session(&self, id: u64) -> Option<&Session> {
-        self.sessions().find(|s| s.id == id)
     }
 }
 

@@ -33,6 +33,18 @@ pub enum Recognised {
     PlainIke,
 }
 
+impl Recognised {
+    /// Name of the protocol in outputs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ctcp(_) => "ctcp",
+            Self::FakeTcp(_) => "faketcp",
+            Self::IkeTcp => "iketcp",
+            Self::PlainIke => "ike_tcp",
+        }
+    }
+}
+
 /// A neighbour on the same ports that is named and left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Neighbour {

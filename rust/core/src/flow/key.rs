@@ -101,6 +101,16 @@ impl CompactKey {
         (key, usize::from(src > dst))
     }
 
+    /// Ports, that of the lower end first.
+    pub fn ports(&self) -> [u16; 2] {
+        [(self.ports >> 16) as u16, self.ports as u16]
+    }
+
+    /// The addresses of a key of IPv4, that of the lower end first.
+    pub fn v4_addresses(&self) -> [Addr; 2] {
+        self.addresses.map(|addr| Addr::v4(addr.to_be_bytes()))
+    }
+
     /// Two words for hashing.
     #[inline]
     pub fn words(&self) -> (u64, u64) {

@@ -1,6 +1,7 @@
 //! Flows: the key, the compact record every TCP conversation gets, and the bounded
 //! table. Knows sizes and time; what a tunnel session measures lives in `session`.
 
+mod addresses;
 pub mod candidate;
 mod index;
 pub mod key;
@@ -8,9 +9,10 @@ pub mod prepared;
 pub mod record;
 mod slab;
 pub mod table;
+mod tally;
 
 pub use candidate::Candidate;
 pub use key::FlowKey;
 pub use prepared::{Prepared, Preparer};
-pub use record::FlowRecord;
+pub use record::{Flow, FlowRecord};
 pub use table::FlowTable;

@@ -19,6 +19,9 @@ pub(super) const NO_GUESS: u32 = u32::MAX;
 /// `Prepared::payload_at` of a frame that takes a walk.
 const WALKED: u16 = 0;
 
+/// Bit of `Prepared::sender`: the addresses are of IPv6.
+const V6: u8 = 2;
+
 /// What is known of a frame ahead of its measurement; one cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -65,7 +68,13 @@ impl Prepared {
     /// Index in the key of the segment's sender.
     #[inline]
     pub fn sender(&self) -> usize {
-        usize::from(self.sender)
+        usize::from(self.sender & 1)
+    }
+
+    /// True when the key has only a digest of the addresses.
+    #[inline]
+    pub fn is_v6(&self) -> bool {
+        self.sender & V6 != 0
     }
 
     /// How the frame ends; [`Disposition::Tcp`] when it has a key and a head.
@@ -157,14 +166,21 @@ impl Preparer {
     /// The same for any other frame.
     #[inline(never)]
     fn prepare_other(&self, frame: &Frame<'_>) -> Prepared {
-        let keyed = |src: Endpoint, dst: Endpoint| {
-            CompactKey::of(&src, &dst, |low, high| self.digest(low, high))
+        let keyed = |src: Endpoint, dst: Endpoint, payload_at: u16, head: Head| {
+            let mut is_v6 = false;
+            let key = CompactKey::of(&src, &dst, |low, high| {
+                is_v6 = true;
+                self.digest(low, high)
+            });
+            let mut prepared = self.with_key(key, payload_at, head);
+            prepared.sender |= if is_v6 { V6 } else { 0 };
+            prepared
         };
         if let Some(v6) = plain::read_v6(frame) {
-            return self.with_key(keyed(v6.src, v6.dst), v6.payload_at, v6.head);
+            return keyed(v6.src, v6.dst, v6.payload_at, v6.head);
         }
         match walk_frame(frame) {
-            Ok(s) => self.with_key(keyed(s.src, s.dst), WALKED, s.head),
+            Ok(s) => keyed(s.src, s.dst, WALKED, s.head),
             Err(end) => Prepared::ended(end),
         }
     }

@@ -6,7 +6,8 @@
 use super::candidate::{Candidate, Pattern};
 use super::key::CompactKey;
 use super::slab::{Slab, per_chunk};
-use crate::segment::{Head, TcpFlags};
+use super::tally::Tally;
+use crate::segment::{Addr, Endpoint, Head, TcpFlags};
 use crate::tcp::seq::distance;
 use crate::time::Timestamp;
 
@@ -44,6 +45,8 @@ mod mark {
     /// The opener is known, and which it is.
     pub(super) const OPENED: u8 = 2;
     pub(super) const OPENER_HIGH: u8 = 4;
+    /// The addresses are of IPv6: the key has a digest of them.
+    pub(super) const V6: u8 = 8;
 }
 
 /// What one segment added to the totals of ordinary TCP.
@@ -110,7 +113,7 @@ pub struct FlowRecord {
     /// Highest byte seen plus one.
     next: [u32; 2],
     last_ack: [u32; 2],
-    /// Packets, saturated: a session counts its own.
+    /// Packets; what does not fit is in the details.
     packets: [u16; 2],
     window: [u16; 2],
     /// Largest payload seen, bytes, saturated.
@@ -139,9 +142,10 @@ pub struct Details {
     pub generation: u16,
     /// Pattern of a fake-TCP maker that the flow keeps so far.
     pub pattern: Pattern,
+    pub(super) tally: Tally,
 }
 
-const _: () = assert!(size_of::<Details>() == 40);
+const _: () = assert!(size_of::<Details>() == 56);
 
 /// Where the details of a flow lie: most segments need not even know.
 pub(super) struct Aside<'a> {
@@ -187,9 +191,69 @@ impl<'a> Flow<'a> {
         (marks & mark::OPENED != 0).then_some(usize::from(marks & mark::OPENER_HIGH != 0))
     }
 
-    /// Packets of a side, saturated.
-    pub fn packets(&self, side: usize) -> u16 {
-        self.record.packets[side]
+    /// Packets of a side.
+    pub fn packets(&self, side: usize) -> u64 {
+        let counted = self.record.packets[side];
+        self.details.tally.packets(side, counted)
+    }
+
+    /// Bytes of the stream of a side by its sequence numbers: each once, however often sent.
+    pub fn bytes(&self, side: usize) -> u64 {
+        let (bits, start) = (
+            self.record.bits[side],
+            self.details.base[side].wrapping_add(1),
+        );
+        if bits & bit::HAS_SEQ == 0 || bits & bit::HAS_BASE == 0 {
+            return 0;
+        }
+        let sent = self
+            .details
+            .tally
+            .bytes(side, start, self.record.next[side]);
+        sent.saturating_sub(u64::from(bits & bit::FIN != 0))
+    }
+
+    /// Segments that repeated or filled, saturated at `u16::MAX`, as all of these.
+    pub fn retransmissions(&self) -> u16 {
+        self.details.tally.retransmissions
+    }
+
+    /// Duplicate ACKs.
+    pub fn dup_acks(&self) -> u16 {
+        self.details.tally.dup_acks
+    }
+
+    /// Segments with window 0.
+    pub fn zero_windows(&self) -> u16 {
+        self.details.tally.zero_windows
+    }
+
+    /// Segments that the tap missed; none of a tunnel.
+    pub fn missed(&self) -> u16 {
+        self.details.tally.missed
+    }
+
+    /// Tunnel sessions that were opened on these ends.
+    pub fn sessions(&self) -> u16 {
+        self.details.generation
+    }
+
+    /// The record.
+    pub fn record(&self) -> &FlowRecord {
+        self.record
+    }
+
+    /// Both ends, the lower one first; `v6` are the addresses of an IPv6 conversation.
+    pub(super) fn ends(&self, v6: Option<[Addr; 2]>) -> [Endpoint; 2] {
+        let ports = self.record.key.ports();
+        let addresses = match v6 {
+            Some(known) if self.record.is_v6() => known,
+            _ => self.record.key.v4_addresses(),
+        };
+        [0, 1].map(|side| Endpoint {
+            addr: addresses[side],
+            port: ports[side],
+        })
     }
 
     /// The ISN of a side whose SYN was seen.
@@ -258,6 +322,7 @@ impl FlowRecord {
     pub fn renew(&mut self, details: &mut Details, ts: Timestamp) {
         *self = Self {
             candidate: self.candidate,
+            marks: self.marks & mark::V6,
             ..Self::new(self.key, ts)
         };
         *details = Details {
@@ -272,6 +337,16 @@ impl FlowRecord {
         self.marks = self.marks & !mark::OPENER_HIGH
             | mark::OPENED
             | if side == 0 { 0 } else { mark::OPENER_HIGH };
+    }
+
+    /// The addresses are kept elsewhere: the key has a digest of them.
+    pub fn is_v6(&self) -> bool {
+        self.marks & mark::V6 != 0
+    }
+
+    /// Notes that they are.
+    pub(super) fn set_v6(&mut self) {
+        self.marks |= mark::V6;
     }
 
     /// Last packet, to a second.
@@ -311,7 +386,10 @@ impl FlowRecord {
         }
         self.last_units = self.last_units.max(units(s.ts));
         let peer_next = self.next[1 - dir];
-        self.packets[dir] = self.packets[dir].saturating_add(1);
+        self.packets[dir] = match self.packets[dir].checked_add(1) {
+            Some(more) => more,
+            None => details.get().tally.carry(dir),
+        };
         if self.bits[dir] & bit::HAS_BASE == 0 && !flags.any(TcpFlags::RST) {
             // Without its SYN a stream is taken to have begun one below (as tshark does).
             self.bits[dir] |= bit::HAS_BASE;
@@ -401,12 +479,16 @@ impl FlowRecord {
         if self.bits[dir] & bit::HAS_SEQ == 0 {
             self.bits[dir] |= bit::HAS_SEQ;
             self.next[dir] = end;
+            let start = details.get().base[dir].wrapping_add(1);
+            if end < start && distance(end, start) > 0 {
+                details.get().tally.wrap(dir);
+            }
             return false;
         }
         let ahead = distance(seq, self.next[dir]);
         if ahead < 0 {
             if distance(end, self.next[dir]) > 0 {
-                self.next[dir] = end;
+                self.move_to(details, dir, end);
             }
             if self.bits[dir] & bit::HOLE != 0 {
                 let (from, to) = details.get().hole[dir];
@@ -420,8 +502,17 @@ impl FlowRecord {
             self.bits[dir] |= bit::HOLE;
             details.get().hole[dir] = (self.next[dir], seq);
         }
-        self.next[dir] = end;
+        self.move_to(details, dir, end);
         false
+    }
+
+    /// The highest byte seen of side `dir` is below `end` now.
+    #[inline]
+    fn move_to(&mut self, details: &mut Aside<'_>, dir: usize, end: u32) {
+        if end < self.next[dir] {
+            details.get().tally.wrap(dir);
+        }
+        self.next[dir] = end;
     }
 
     /// In true TCP an ACK for bytes of side `dir` never seen proves that the tap missed them
@@ -439,7 +530,7 @@ impl FlowRecord {
     }
 
     #[inline(never)]
-    fn missed(&mut self, details: &Details, dir: usize, ack: u32, beyond: i32) -> u32 {
+    fn missed(&mut self, details: &mut Details, dir: usize, ack: u32, beyond: i32) -> u32 {
         let per_segment = u32::from(self.largest[dir]).max(536);
         let mut missed = 0;
         if self.bits[dir] & bit::HOLE != 0 {
@@ -451,6 +542,9 @@ impl FlowRecord {
         }
         if beyond > 0 && beyond < 1 << 24 {
             missed += (beyond as u32).div_ceil(per_segment);
+            if ack < self.next[dir] {
+                details.tally.wrap(dir);
+            }
             self.next[dir] = ack;
         }
         missed.min(64)

@@ -4,12 +4,16 @@
 //! B15). Nothing that leaves the engine may depend on it: records are visited in
 //! slab order, which depends on the input alone.
 
+use super::addresses::Addresses;
 use super::index::Index;
+use super::key::FlowKey;
 use super::prepared::{NO_GUESS, Prepared, Preparer};
 use super::record::{Aside, Delta, DetailSlab, Details, Flow, FlowRecord, NO_SESSION};
 use super::slab::{Slab, per_chunk};
+use crate::decode::decode;
+use crate::frame::Frame;
 use crate::prefetch::prefetch;
-use crate::segment::{Head, TcpFlags};
+use crate::segment::{Endpoint, Head, TcpFlags};
 use crate::time::{NANOS_PER_SECOND, Timestamp};
 
 /// Records looked at when a full table needs room, at most and at least. Bounds the cost
@@ -61,7 +65,11 @@ pub struct FlowTable {
     records: Slab<FlowRecord, { per_chunk(size_of::<FlowRecord>()) }>,
     /// By the same number, away from what most segments need.
     details: DetailSlab,
+    /// By the same number, of IPv6 conversations.
+    addresses: Addresses,
     free: Vec<u32>,
+    /// What `max_records` was made of.
+    max_bytes: usize,
     max_records: usize,
     hand: u32,
     /// Flows that are half open, and where the search for one to drop goes on.
@@ -83,7 +91,9 @@ impl FlowTable {
             preparer: Preparer::default(),
             records: Slab::default(),
             details: Slab::default(),
+            addresses: Addresses::default(),
             free: Vec::new(),
+            max_bytes,
             max_records: flows_in(max_bytes),
             hand: 0,
             half_open: 0,
@@ -97,12 +107,48 @@ impl FlowTable {
 
     /// Changes the bound. Flows beyond a smaller one stay until they go by themselves.
     pub fn bound(&mut self, max_bytes: usize) {
-        self.max_records = flows_in(max_bytes);
+        self.max_bytes = max_bytes;
+        self.max_records = flows_in(max_bytes.saturating_sub(self.addresses.bytes()));
     }
 
     /// Memory of records and index, bytes.
     pub fn bytes(&self) -> usize {
-        self.records.len() * FLOW_BYTES + self.index.bytes()
+        self.records.len() * FLOW_BYTES + self.index.bytes() + self.addresses.bytes()
+    }
+
+    /// Records that are there, free ones included.
+    pub fn places(&self) -> u32 {
+        self.records.len() as u32
+    }
+
+    /// The conversation at `at`, if one is there.
+    pub fn used(&self, at: u32) -> Option<Flow<'_>> {
+        (at < self.places() && self.records.get(at).is_used()).then(|| self.flow(at))
+    }
+
+    /// Both ends of the conversation at `at`, the lower one first.
+    pub fn ends(&self, at: u32) -> [Endpoint; 2] {
+        let flow = self.flow(at);
+        flow.ends(if flow.record().is_v6() {
+            self.addresses.get(at)
+        } else {
+            None
+        })
+    }
+
+    /// Keeps the addresses of a conversation of IPv6 that was created for `frame`.
+    #[cold]
+    pub fn note_addresses(&mut self, at: u32, key: &Prepared, frame: &Frame<'_>) {
+        let segment = key.segment(frame).or_else(|| decode(frame).ok());
+        let Some((ends, _)) = segment.as_ref().map(FlowKey::of) else {
+            return;
+        };
+        let before = self.addresses.bytes();
+        self.addresses.put(at, [ends.low.addr, ends.high.addr]);
+        self.records.get_mut(at).set_v6();
+        if self.addresses.bytes() != before {
+            self.bound(self.max_bytes);
+        }
     }
 
     /// Flows in the table.
@@ -203,6 +249,10 @@ impl FlowTable {
             at,
         };
         let delta = record.on_segment(&mut details, dir, head);
+        if !delta.is_nothing() {
+            let is_tunnel = record.session != NO_SESSION;
+            self.details.get_mut(at).tally.add(delta, is_tunnel);
+        }
         // One that is not stays so, unless a SYN begins anew.
         let may_change = was_half_open || head.flags.any(TcpFlags::SYN);
         if may_change && was_half_open != record.is_half_open() {

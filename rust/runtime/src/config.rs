@@ -1,10 +1,11 @@
-//! What a run is told: where its frames come from, and its limits.
+//! What a run is made of, and what it hands out.
 
 use ctcpmon_capture::Input;
 use ctcpmon_core::Config;
 
 use crate::filter::Filter;
 use crate::follow::FollowConfig;
+use crate::observers::News;
 
 /// Where frames come from.
 pub enum Source {
@@ -35,4 +36,17 @@ pub struct ReplayConfig {
     pub max_pending: usize,
     /// 0: as fast as possible; 1: at the pace of the capture.
     pub speed: f64,
+    /// The flow table stays after the end of the input, for who lists it.
+    pub keeps_flows: bool,
+}
+
+/// What one `poll` returns.
+#[derive(Debug, Default)]
+pub struct Polled {
+    /// Events in order.
+    pub events: Vec<News>,
+    /// More wait.
+    pub more: bool,
+    /// The input has ended and every event was handed over.
+    pub done: bool,
 }
