@@ -38,3 +38,8 @@ class FlowsScreen(ListScreen):
     def rows(self, view: View) -> Sequence[FlowRow]:
         """The flows of a view."""
         return view.flows
+
+    def session_in_hand(self) -> str | None:
+        """That of the tunnel in the selected conversation, if there is one."""
+        row = self.table.row
+        return None if row is None else row.session or None

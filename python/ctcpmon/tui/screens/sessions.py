@@ -44,3 +44,7 @@ class SessionsScreen(ListScreen):
     def total(self, view: View) -> int:
         """Of ended sessions only the worst are kept."""
         return max(view.tally.total, view.listing.total)
+
+    def session_in_hand(self) -> str | None:
+        """The selected one."""
+        return self.table.key
