@@ -2,6 +2,10 @@
 
 libpcap is used when it is there (ctypes) and is no part of the package. It compiles, and captures nothing; it
 never sees a word that it would look up as the name of a host (``filter_words``).
+
+In a file a VLAN tag stands in the frame; on an interface Linux has put the outer one aside before a filter
+runs, where only extensions of Linux find it. libpcap writes those for a handle that is open on an interface,
+and for no other: so a program for one is compiled on such a handle, which is closed at once.
 """
 
 from __future__ import annotations
@@ -25,6 +29,10 @@ _DLT = {101: 12, 14: 12}
 """Link types of files whose number in libpcap's calls is another: raw IP (``DLT_RAW`` of Linux)."""
 _SNAPLEN = 262_144
 """What an accepting program returns; ``MAXIMUM_SNAPLEN`` of libpcap, above every frame."""
+_ERROR_BYTES = 256
+"""``PCAP_ERRBUF_SIZE``."""
+_LEAST_BUFFER = 1 << 20
+"""Of a handle from which nothing is read."""
 _NETMASK_UNKNOWN = 0xFFFF_FFFF
 _MOST_INSTRUCTIONS = 4_096
 """``BPF_MAXINSNS`` of Linux; the engine takes no more either."""
@@ -53,13 +61,15 @@ class _Code(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint), ("instructions", ctypes.POINTER(_Instruction)))
 
 
-def program_for(expression: str, link_type: int = _ETHERNET) -> Program:
+def program_for(expression: str, link_type: int = _ETHERNET, interface: str | None = None) -> Program:
     """The program for frames of one link type (a number of capture files).
 
-    Raises ``FilterError`` with libpcap's words, ``PartMissingError`` without libpcap.
+    With an ``interface`` it is for frames as the kernel has them there; that needs the right to capture, and
+    without it the program is that for files. Raises ``FilterError`` with libpcap's words,
+    ``PartMissingError`` without libpcap.
     """
     refuse_names(expression)
-    return _compiled(_libpcap(), expression, link_type)
+    return _compiled(_libpcap(), expression, link_type, interface)
 
 
 def programs_for(expression: str) -> dict[int, Program]:
@@ -107,6 +117,14 @@ def _libpcap() -> ctypes.CDLL:
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     library.pcap_open_dead.argtypes = (ctypes.c_int, ctypes.c_int)
     library.pcap_open_dead.restype = ctypes.c_void_p
+    library.pcap_create.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
+    library.pcap_create.restype = ctypes.c_void_p
+    for name in ("pcap_set_snaplen", "pcap_set_buffer_size"):
+        getattr(library, name).argtypes = (ctypes.c_void_p, ctypes.c_int)
+        getattr(library, name).restype = ctypes.c_int
+    for name in ("pcap_activate", "pcap_datalink"):
+        getattr(library, name).argtypes = (ctypes.c_void_p,)
+        getattr(library, name).restype = ctypes.c_int
     library.pcap_compile.argtypes = (
         ctypes.c_void_p,
         ctypes.POINTER(_Code),
@@ -124,10 +142,28 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     return library
 
 
-def _compiled(library: ctypes.CDLL, expression: str, link_type: int) -> Program:
+def _on_interface(library: ctypes.CDLL, interface: str, dlt: int) -> int | None:
+    """A handle that is open there; None where it may not be, or has other frames than ours."""
+    handle: int | None = library.pcap_create(
+        os.fsencode(interface), ctypes.create_string_buffer(_ERROR_BYTES)
+    )
+    if not handle:
+        return None
+    library.pcap_set_snaplen(handle, _SNAPLEN)
+    library.pcap_set_buffer_size(handle, _LEAST_BUFFER)
+    # Above 0 are warnings.
+    if library.pcap_activate(handle) >= 0 and library.pcap_datalink(handle) == dlt:
+        return handle
+    library.pcap_close(handle)
+    return None
+
+
+def _compiled(library: ctypes.CDLL, expression: str, link_type: int, interface: str | None = None) -> Program:
     code = _Code()
+    dlt = _DLT.get(link_type, link_type)
     with _ONE_AT_A_TIME:
-        handle = library.pcap_open_dead(_DLT.get(link_type, link_type), _SNAPLEN)
+        handle = None if interface is None else _on_interface(library, interface, dlt)
+        handle = handle or library.pcap_open_dead(dlt, _SNAPLEN)
         if not handle:
             message = "libpcap has no memory left"
             raise FilterError(message)

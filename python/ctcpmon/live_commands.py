@@ -166,8 +166,9 @@ def _filters(expression: str, interfaces: tuple[str, ...]) -> dict[int, Program]
     from ctcpmon.capture_filter import program_for
 
     known = {one.name: one.link_type for one in engine.interfaces()}
-    links = {known.get(name) for name in interfaces}
-    return {link: program_for(expression, link) for link in links if link is not None}
+    # One interface of each link type: the programs for another would be the same.
+    links = {known.get(name): name for name in interfaces}
+    return {link: program_for(expression, link, name) for link, name in links.items() if link is not None}
 
 
 def _need_apart(interfaces: tuple[str, ...]) -> None:

@@ -9,26 +9,32 @@ from __future__ import annotations
 import os
 import pkgutil
 import sys
+import zlib
 from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.util import decode_source, find_spec, spec_from_loader
 from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 __all__ = ["can_read", "preload"]
 
-_STANDARD = (
-    "asyncio", "email.parser", "encodings.ascii", "encodings.idna", "encodings.latin_1", "http.client",
-    "linecache", "shlex", "sqlite3", "ssl", "stringprep", "subprocess", "tempfile", "traceback",
-    "unicodedata", "urllib.request", "zoneinfo",
-)  # fmt: skip
-"""What the standard library, and the parts below, import on first use."""
-_SCREEN = ("rich", "textual", "markdown_it", "pygments.lexers.special", "pygments.styles.default")
-_NEVER = (".__main__", ".demo", "._sleep", ".pilot")
-"""Modules that run something when they are imported, or that only developers use."""
+_LIBRARY = Path(os.__file__).parent
+_EXTENSIONS = "lib-dynload"
+_TESTS = ("_test", "_ctypes_test", "_xx", "xx", "_tkinter")
+_OF_A_SCREEN = ("markdown_it", "mdurl", "pygments")
+"""What ``textual`` and ``rich`` import for texts, and for the words about a fault of their own."""
+_NEVER = (".__main__",)
+"""Modules of ours that run something when they are imported."""
+_LEFT_OUT = frozenset(
+    {"test", "tests", "idlelib", "lib2to3", "tkinter", "turtledemo", "ensurepip", "site-packages"}
+)
+"""Folders of libraries that no run has a use for."""
 
 
 def can_read(account: tuple[int, int]) -> bool:
@@ -56,22 +62,21 @@ def _grants(of: os.stat_result, uid: int, gid: int) -> int:
 
 
 def preload(*, has_screen: bool) -> None:
-    """Imports every module of ours and what they import late, and reads the recipes."""
+    """Imports every module of ours, reads the recipes, and keeps the source of what libraries import late."""
     import ctcpmon
     from ctcpmon.fixes import catalogue
 
-    for name in (*_STANDARD, *_modules("ctcpmon", ctcpmon.__path__, has_screen=has_screen)):
+    for name in _modules("ctcpmon", ctcpmon.__path__, has_screen=has_screen):
         with suppress(ImportError):
             import_module(name)
     catalogue()
-    if has_screen:
-        for package in _SCREEN:
+    # What is no source is imported now: the loader of the system would read its file.
+    for path in (_LIBRARY / _EXTENSIONS).glob("*.so"):
+        name = path.name.partition(".")[0]
+        if not name.startswith(_TESTS):
             with suppress(ImportError):
-                module = import_module(package)
-                for name in _modules(package, getattr(module, "__path__", ()), has_screen=True):
-                    # Not ours: a part whose own parts are missing fails in its own way.
-                    with suppress(Exception):
-                        import_module(name)
+                import_module(name)
+    sys.meta_path.append(_Kept(_OF_A_SCREEN if has_screen else ()))
 
 
 def _modules(package: str, path: object, *, has_screen: bool) -> Iterator[str]:
@@ -83,3 +88,44 @@ def _modules(package: str, path: object, *, has_screen: bool) -> Iterator[str]:
         if one.ispkg:
             folder = [f"{where}/{one.name.rpartition('.')[2]}" for where in path]  # type: ignore[attr-defined]
             yield from _modules(one.name, folder, has_screen=has_screen)
+
+
+class _Kept(InspectLoader, MetaPathFinder):
+    """Sources of Python's own library and of the libraries in use, packed, for when nothing else is found."""
+
+    def __init__(self, more: Sequence[str]) -> None:
+        """``more``: libraries that are not in use yet."""
+        self._sources: dict[str, tuple[bool, bytes]] = {}
+        """By name of the module: whether it is a package, and its source."""
+        self._keep(_LIBRARY, "")
+        for name in {one.partition(".")[0] for one in [*sys.modules, *more]} - {"ctcpmon"}:
+            spec = find_spec(name) if name in more else getattr(sys.modules[name], "__spec__", None)
+            for folder in getattr(spec, "submodule_search_locations", None) or ():
+                if Path(folder).parent != _LIBRARY:
+                    self._keep(Path(folder), name)
+
+    def _keep(self, folder: Path, package: str) -> None:
+        before = f"{package}." if package else ""
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                name, dot, kind = entry.name.partition(".")
+                if entry.is_dir() and not dot and name not in _LEFT_OUT:
+                    self._keep(Path(entry.path), before + name)
+                elif kind == "py":
+                    is_package = name == "__init__"
+                    whole = package if is_package else before + name
+                    self._sources[whole] = (is_package, zlib.compress(Path(entry.path).read_bytes(), 1))
+
+    def find_spec(
+        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """See ``MetaPathFinder``."""
+        return spec_from_loader(name, self) if name in self._sources else None
+
+    def is_package(self, name: str) -> bool:
+        """See ``InspectLoader``."""
+        return self._sources[name][0]
+
+    def get_source(self, name: str) -> str:
+        """See ``InspectLoader``."""
+        return decode_source(zlib.decompress(self._sources[name][1]))

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from .folder import open_folder
 from .requirements import need
 from .wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Where the account that a run goes on as may write."""
-    path = Path(tempfile.mkdtemp(prefix="ctcpmon-"))
-    path.chmod(0o777)
-    yield path
-    shutil.rmtree(path)
+    with open_folder() as path:
+        yield path
 
 
 @pytest.fixture

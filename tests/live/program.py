@@ -22,9 +22,16 @@ _WAIT_S = 30.0
 class Live:
     """A running ``ctcpmon live``; ended on leaving."""
 
-    def __init__(self, namespace: str, *words: str, before: tuple[str, ...] = (), **environment: str) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        *words: str,
+        before: tuple[str, ...] = (),
+        python: str = sys.executable,
+        **environment: str,
+    ) -> None:
         # ``ip netns exec`` becomes the program: the process id is its own.
-        program = (sys.executable, "-m", "ctcpmon", "live", *(words or (MONITORED,)), "-o", "jsonl")
+        program = (python, "-m", "ctcpmon", "live", *(words or (MONITORED,)), "-o", "jsonl")
         self.process = subprocess.Popen(
             ("ip", "netns", "exec", namespace, *before, *program),
             stdin=subprocess.DEVNULL,

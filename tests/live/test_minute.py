@@ -18,6 +18,7 @@ from tests.lab.namespaces import ENVIRONMENT
 from tests.score.verdicts import epoch
 
 from . import capture
+from .folder import open_folder
 from .program import Live
 from .requirements import need
 from .sender import Sender
@@ -25,7 +26,7 @@ from .test_interface import RESUMES_WITHIN_S, measured, wait_for
 from .wire import MONITORED, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 DEMO = capture.ROOT / "python" / "ctcpmon" / "data" / "demo.pcap"
@@ -82,8 +83,9 @@ def replayed(path: Path) -> list[dict[str, Any]]:
 class Minute:
     """Plays what the tests below look at, side by side."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, saved: Path) -> None:
         self.cases = folder / "cases"
+        self.saved = saved
         capture.make_cases(folder)
         with ThreadPoolExecutor(8) as world:
             plays: dict[str, Callable[[Live, Sender, Wire, Seen], None]] = {
@@ -106,7 +108,8 @@ class Minute:
             if play == self._one_of_two:
                 wire.lay_another()
                 names.append("m1")
-            live = leaving.enter_context(Live(wire.monitor, *names, "--stats-every", "0.25"))
+            words = ("--stats-every", "0.25", "--save-dir", str(self.saved))
+            live = leaving.enter_context(Live(wire.monitor, *names, *words))
             sender = leaving.enter_context(Sender(wire.sender))
             seen = Seen(live)
             play(live, sender, wire, seen)
@@ -170,11 +173,12 @@ def _elsewhere(frame: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def minute(tmp_path_factory: pytest.TempPathFactory) -> Minute:
+def minute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minute]:
     need()
     if shutil.which("cargo") is None:
         pytest.skip("LIVE STALLS NOT TESTED: the simulated cases need a Rust toolchain")
-    return Minute(tmp_path_factory.mktemp("minute"))
+    with open_folder() as saved:
+        yield Minute(tmp_path_factory.mktemp("minute"), saved)
 
 
 def says_what_replay_says(seen: Seen, path: Path) -> None:
@@ -201,6 +205,20 @@ def says_what_replay_says(seen: Seen, path: Path) -> None:
 
 def test_the_demo_is_judged_live_as_in_a_replay(minute: Minute) -> None:
     says_what_replay_says(minute.seen["demo"], DEMO)
+
+
+def test_the_packets_of_critical_incidents_are_saved(minute: Minute) -> None:
+    critical = {
+        event["data"]["ctcp"]["incident"]
+        for _, event in minute.seen["demo"].live.of_type("incident")
+        if event["data"]["event"]["severity"] >= 90
+    }
+    assert critical
+    saved = {path.name.rpartition("-")[0]: path for path in minute.saved.iterdir()}
+    # By an account that is not ours, in a folder that nothing else of the file system is open beside.
+    assert critical <= set(saved)
+    assert {saved[one].owner() for one in critical} == {"nobody"}
+    assert all(saved[one].read_bytes()[:4] == b"\x0a\x0d\x0d\x0a" for one in critical)
 
 
 def test_a_capture_of_the_lab_is_judged_live_as_in_a_replay(minute: Minute) -> None:

@@ -84,10 +84,13 @@ def test_it_is_put_back_however_the_run_ends(wire: Wire, number: signal.Signals)
         # The run itself has no right left; the child has the one it needs, and no descriptor of the run.
         for status in live.status().values():
             assert status["CapEff"] == "0" * 16
+        # It may not have run yet; a signal does not find it before it ignores them.
+        wait_for(lambda: len(helpers(live)) == 1)
         (helper,) = helpers(live)
+        wait_for(lambda: len(list(Path(f"/proc/{helper}/fd").iterdir())) == 2)
+        wait_for(lambda: status_of_threads(helper)[str(helper)]["NoNewPrivs"] == "1")
         for status in status_of_threads(helper).values():
             assert (status["CapEff"], status["CapPrm"], status["NoNewPrivs"]) == (ADMIN, ADMIN, "1")
-        assert len(list(Path(f"/proc/{helper}/fd").iterdir())) == 2
         # A terminal's Ctrl-C and a service manager's SIGTERM reach it too, and too early.
         os.kill(helper, signal.SIGINT)
         os.kill(helper, signal.SIGTERM)
@@ -104,6 +107,7 @@ def test_an_interface_made_anew_is_left_as_it_is(wire: Wire) -> None:
         wire.cut()
         wire.lay()
         assert not gro(wire, "off")
+        wait_for(lambda: len(helpers(live)) == 1)
         (helper,) = helpers(live)
         assert live.end() == 0
         wait_for(lambda: not Path(f"/proc/{helper}/exe").is_symlink())

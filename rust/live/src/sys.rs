@@ -258,20 +258,40 @@ pub(crate) fn call_at_the_end(calls: &[EthtoolCall]) -> io::Result<OwnedFd> {
         (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))
     };
     // SAFETY: the child only makes system calls on memory that was there before, and ends by
-    // `_exit`: no destructor, no buffer, no lock of the parent is touched.
+    // `_exit`: no destructor, no buffer, no lock of the parent is touched. The sets of signals
+    // are live values of their type, filled before they are used.
     unsafe {
-        if checked(libc::fork())? == 0 {
-            wait_and_call(read.as_raw_fd(), control.as_raw_fd(), calls);
+        // No signal reaches the child before it has said that it wants none.
+        let mut every: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut every);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const every, &raw mut before);
+        let child = libc::fork();
+        if child != 0 {
+            let failed = io::Error::last_os_error();
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+            if child < 0 {
+                return Err(failed);
+            }
+        } else {
+            wait_and_call(
+                [read.as_raw_fd(), control.as_raw_fd(), write.as_raw_fd()],
+                calls,
+            );
         }
     }
     Ok(write)
 }
 
+/// Descriptors that are closed one by one where the kernel cannot close all: more than a
+/// process has that has just opened its outputs.
+const MOST_DESCRIPTORS: libc::c_int = 4_096;
+
 /// The child's whole life.
 ///
 /// # Safety
 /// Only in a child that has just been forked.
-unsafe fn wait_and_call(read: libc::c_int, control: libc::c_int, calls: &[EthtoolCall]) -> ! {
+unsafe fn wait_and_call([read, control, write]: [libc::c_int; 3], calls: &[EthtoolCall]) -> ! {
     // SAFETY: numbers, strings that end in 0 and live values of the sizes the calls expect.
     unsafe {
         libc::setsid();
@@ -280,10 +300,22 @@ unsafe fn wait_and_call(read: libc::c_int, control: libc::c_int, calls: &[Ethtoo
         for signal in 1..=31 {
             libc::signal(signal, libc::SIG_IGN);
         }
+        // The end of ours first: with it open nothing would ever end.
+        libc::close(write);
+        // Out of the way of the numbers that they get.
+        let (read, control) = (
+            libc::fcntl(read, libc::F_DUPFD, 3),
+            libc::fcntl(control, libc::F_DUPFD, 3),
+        );
         libc::dup2(read, 0);
         libc::dup2(control, 1);
         // Also the standard streams of ours: who reads them waits for their end.
-        libc::syscall(libc::SYS_close_range, 2, libc::c_uint::MAX, 0);
+        if libc::syscall(libc::SYS_close_range, 2, libc::c_uint::MAX, 0) != 0 {
+            // Kernels before 5.9.
+            for fd in 2..=MOST_DESCRIPTORS {
+                libc::close(fd);
+            }
+        }
         let admin = 1_u32 << 12;
         let header: [u32; 2] = [CAPABILITIES_V3, 0];
         let sets = [admin, admin, 0, 0, 0, 0];
