@@ -13,7 +13,7 @@ from ctcpmon.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Literal
 
     from ctcpmon.capture_filter import Program
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     FailOn = Literal["warn", "crit"]
 
-__all__ = ["FAIL_RANKS", "ReplayRequest", "follow", "run"]
+__all__ = ["FAIL_RANKS", "ReplayRequest", "follow", "run", "why_not_followed"]
 
 FAIL_RANKS: dict[FailOn, int] = {
     "warn": SEVERITY_RANK["warning"],
@@ -55,6 +55,17 @@ class ReplayRequest(Record, frozen=True):
     idle_s: float | None = None
     is_live: bool = False
     is_verbose: bool = False
+
+
+def why_not_followed(what: Sequence[object], speed: float, *, is_followed: bool) -> str:
+    """Why ``--follow`` or ``--follow-idle`` do not go with the rest of a command line; empty: they do."""
+    if not is_followed:
+        return "--follow-idle is for --follow"
+    if len(what) != 1:
+        return "--follow takes one FILE, folder or quoted pattern"
+    if what[0] == "-":
+        return "a pipe is followed as it is; leave out --follow"
+    return "--follow goes at the pace of the writer; leave out --speed" if speed else ""
 
 
 def run(request: ReplayRequest, sink: Sink) -> ExitCode:
