@@ -45,7 +45,7 @@ __all__ = ["doctor", "ifaces", "live"]
     "--save-dir",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Save the packets of every new critical incident there, as pcapng with comments. No screen.",
+    help="Save the packets of every new critical incident there, as pcapng with comments.",
 )
 @click.option("--duration", type=click.FloatRange(0.1), metavar="SECONDS", help="End after this time.")
 @click.option(
@@ -136,8 +136,7 @@ def _live(
         is_verbose=verbose,
     )
     is_terminal = sys.stdout.isatty()
-    # The screen saves what its user asks it to, nothing by itself.
-    if output is None and is_terminal and not no_tui and save_dir is None:
+    if output is None and is_terminal and not no_tui:
         code = _screen(request, settings, ascii_only=ascii_only)
         if code is not None:
             return code

@@ -28,6 +28,7 @@ from ctcpmon.tui.screens.tap import TapScreen
 from ctcpmon.tui.widgets import RowList  # noqa: TC001  Textual reads the handlers' annotations
 
 if TYPE_CHECKING:
+    from collections import deque
     from types import FrameType
 
     from textual.screen import Screen
@@ -88,8 +89,10 @@ class ReplayApp(App[str]):
     ViewScreen.-ascii LineView { scrollbar-size-vertical: 0; }
     """
 
-    def __init__(self, source: ViewSource, *, is_ascii: bool = False) -> None:
+    def __init__(self, source: ViewSource, *, is_ascii: bool = False, news: deque[str] | None = None) -> None:
+        """``news``: lines of another thread, each shown for a while."""
         super().__init__()
+        self._news = news
         self.theme = "ansi-dark"
         self.desk = Desk(source, is_ascii=is_ascii)
         self.saved: list[str] = []
@@ -113,6 +116,8 @@ class ReplayApp(App[str]):
         if not self.screen_stack:
             # The app is on its way out; its clock may strike once more.
             return
+        if self._news:
+            self.say(self._news.popleft())
         screen = self.screen
         if self.desk.refresh() and isinstance(screen, ViewScreen):
             with self.batch_update():
