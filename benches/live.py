@@ -307,9 +307,10 @@ def twice(options: argparse.Namespace, frames: Frames) -> int:
 
 
 _TWICE_WORDS = """\
-Written by `python -m benches.live --twice {options.twice} --awake {options.awake} --seconds {options.seconds:g}
---write {options.capture.name}`: ctcpmon gets that share of a core (stopped for the rest of every 50 ms) and a
-ring of 4 MiB, the highest rate without a drop is looked for, and the runs are at twice that rate."""
+Written by `python -m benches.live --twice {options.twice} --awake {options.awake} --seconds
+{options.seconds:g} --write {options.capture.name}`: ctcpmon gets that share of a core (stopped for the rest
+of every 50 ms) and a ring of 4 MiB, the highest rate without a drop is looked for, and the runs are at twice
+that rate."""
 _TABLE_WORDS = """\
 Written by `python -m benches.live --runs {options.runs} --rates {options.rates} --frames {options.frames}
 --write {options.capture.name}`: two namespaces with a wire, the sender on one core, the tool on the other, a

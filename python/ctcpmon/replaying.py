@@ -134,6 +134,7 @@ def _drive(
             replay.stop()
         if request.is_followed:
             narrator.hear(replay.stats())
+            _need_reader()
         if narrator.wants_progress:
             narrator.progress(replay.stats())
     narrator.clear()
@@ -143,6 +144,18 @@ def _drive(
     if stats.matching is not None and stats.matching["pairs"] == 0:
         say(_NOTHING_IN_COMMON)
     return _code(request, stats, worst, is_interrupted=interrupts.is_requested)
+
+
+def _need_reader() -> None:
+    """Between two lines of what is followed hours may lie; who reads them may have left (``| head``)."""
+    import select
+
+    from ctcpmon.errors import OutputClosedError
+
+    watch = select.poll()
+    watch.register(1, 0)
+    if any(found & select.POLLERR for _, found in watch.poll(0)):
+        raise OutputClosedError
 
 
 def _code(request: ReplayRequest, stats: Stats, worst: int, *, is_interrupted: bool) -> ExitCode:

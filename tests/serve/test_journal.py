@@ -284,6 +284,26 @@ def test_it_follows_every_rotation(tmp_path: Path) -> None:
     assert journal.given_up == 0
 
 
+def test_it_follows_a_rename_by_something_else(tmp_path: Path) -> None:
+    """As logrotate with ``create`` and SIGHUP: the old file still grows when the new one is there."""
+    path, old = tmp_path / "a", tmp_path / "a-20261126"
+    path.touch()
+    journal = opened(path)
+    write(path, 1)
+    assert numbers(journal) == [1]
+    path.rename(old)
+    assert numbers(journal) == []
+    path.touch()
+    write(old, 2)
+    assert numbers(journal) == [2]
+    write(old, 3)
+    write(path, 4)
+    assert opened(path).backlog == 2
+    assert numbers(opened(path)) == [3, 4]
+    assert numbers(journal) == [3, 4]
+    assert journal.given_up == 0
+
+
 def test_a_gap_that_rotation_made_is_counted_and_one_in_the_file_is_not(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.touch()
