@@ -1,7 +1,8 @@
 """Captures the same traffic with ctcpmon and with others, side by side in one run; prints medians.
 
     python -m benches.live [--runs 3] [--seconds 3] [--rates 100,300,0] [--frames 1000000] [--ring-mib 64]
-                           [--tools NAME,...] [--json FILE] CAPTURE
+                           [--tools NAME,...] [--json FILE] [--write] CAPTURE
+    python -m benches.live --twice 20 [--awake 0.02] [--write] CAPTURE
 
 As root, from the root of the repository. Two network namespaces with a wire between them are made and
 removed; frames of CAPTURE (a pcap) are sent in its order, again from the first when there are too few, with
@@ -12,6 +13,13 @@ the machine meets all of them.
 ``received`` is what the tool itself measured, ``lost`` what was sent and is not in it. Processor time is
 that of the process from its start on, less what it takes from there to its end when one frame is sent. The
 kernel's half of the work is done on the sender's core and is not in it.
+
+``--twice`` N: the highest rate at which ctcpmon loses nothing is looked for, then N runs at twice that rate,
+each a line: sent - read - reported drops must be 0 in all of them, with real drops in each. The sender of a
+machine of two cores is too slow for that, so ctcpmon gets ``--awake`` of a core: it is stopped (SIGSTOP) for
+the rest of every 50 ms, as a quota would do, with a ring of 4 MiB.
+
+``--write`` puts the table, or the lines, into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -25,13 +33,18 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.lab.namespaces import ENVIRONMENT
 from tests.live.sender import Frames, Sender
 from tests.live.wire import MONITORED, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parents[1]
 CORES = sorted(os.sched_getaffinity(0))
@@ -39,6 +52,10 @@ STARTS_S = 0.7
 """From the word that it listens to the first frame: what it still imports is not counted."""
 SETTLES_S = 1.0
 """From the end of the traffic to the end of the capture: tcpdump hands its last block over after a second."""
+PERIOD_S = 0.05
+LEAST_RATE, RATE_STEP = 20_000.0, 1.4
+TWICE = 1.95
+"""Of the sustainable rate, what a sender on a busy machine must have reached to be called twice."""
 _COUNT = re.compile(r'"taken":(\d+),"dropped":(\d+)')
 _CTCPMON = re.compile(r"([\d,]+) received, ([\d,]+) measured, (?:([\d,]+)|none) dropped")
 _TCPDUMP = re.compile(r"(\d+) packets? captured.*?(\d+) packets? dropped by kernel", re.DOTALL)
@@ -108,8 +125,10 @@ def cpu_of(pid: int) -> float:
     return sum(int((task / "schedstat").read_text("ascii").split()[0]) for task in tasks) / 1e9
 
 
-def capture(tool: Tool, wire: Wire, frames: Frames, packets: int, per_second: float) -> Run:
-    """Runs one tool while ``packets`` frames are sent."""
+def capture(
+    tool: Tool, wire: Wire, frames: Frames, packets: int, per_second: float, *, awake: float = 1.0
+) -> Run:
+    """Runs one tool while ``packets`` frames are sent; it gets the share ``awake`` of its core meanwhile."""
     words = ("ip", "netns", "exec", wire.monitor, "taskset", "-c", str(CORES[-1]), *tool.command)
     with subprocess.Popen(
         words,
@@ -129,7 +148,7 @@ def capture(tool: Tool, wire: Wire, frames: Frames, packets: int, per_second: fl
             said += part
         time.sleep(STARTS_S)
         before = cpu_of(process.pid)
-        with Sender(wire.sender) as sender:
+        with Sender(wire.sender) as sender, _Throttle(process.pid, awake):
             began = time.perf_counter()
             sent = sender.send_all(frames, packets=packets, per_second=per_second)
             seconds = time.perf_counter() - began
@@ -151,6 +170,8 @@ def main() -> int:
     options = _options()
     os.sched_setaffinity(0, {CORES[0]})
     frames = Frames.of_capture(options.capture, options.frames)
+    if options.twice:
+        return twice(options, frames)
     chosen = options.tools.split(",") if options.tools else None
     every = [tool for tool in tools(options.ring_mib) if chosen is None or tool.name in chosen]
     rates = [float(rate) for rate in options.rates.split(",")]
@@ -170,7 +191,10 @@ def main() -> int:
                     run = capture(tool, wire, frames, packets, rate * 1e3)
                     run.cpu_s = max(run.cpu_s - idle[tool.name], 0.0)
                     runs.setdefault((rate, tool.name), []).append(run)
-    _show(runs)
+    lines = [*_table(runs)]
+    print("\n".join(lines))
+    if options.write:
+        _write("live", _TABLE_WORDS.format(options=options, load=os.getloadavg()[0]), _markdown(runs))
     if options.json:
         rows = [
             {"rate": rate, "tool": name, "runs": list(map(asdict, each))}
@@ -190,12 +214,123 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ring-mib", type=int, default=64)
     parser.add_argument("--tools", default="")
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--twice", type=int, default=0, metavar="N", help="N runs at twice what ctcpmon can take"
+    )
+    parser.add_argument(
+        "--awake", type=float, default=0.02, help="share of a core that ctcpmon gets for that"
+    )
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     return parser.parse_args()
 
 
-def _show(runs: dict[tuple[float, str], list[Run]]) -> None:
-    head = f"{'wanted':>8}  {'tool':<14}{'offered/s':>11}{'received/s':>12}{'lost %':>8}{'unexplained':>13}"
-    print(f"{head}{'CPU s per million':>19}")
+class _Throttle:
+    """Stops a process for the rest of every period."""
+
+    def __init__(self, pid: int, awake: float) -> None:
+        self._pid, self._awake = pid, awake
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> None:
+        if self._awake < 1.0:
+            self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ends.is_set():
+            os.kill(self._pid, signal.SIGSTOP)
+            time.sleep(PERIOD_S * (1 - self._awake))
+            os.kill(self._pid, signal.SIGCONT)
+            time.sleep(PERIOD_S * self._awake)
+
+
+def twice(options: argparse.Namespace, frames: Frames) -> int:
+    """Runs at twice the rate that ctcpmon can take; 0 when every frame is accounted for in each."""
+    live = (sys.executable, "-m", "ctcpmon", "live", MONITORED, "-o", "jsonl", "--ring-mib", "4")
+    tool = Tool("ctcpmon live", live, "listening on")
+
+    def run(wire: Wire, rate: float) -> Run:
+        packets = int(rate * options.seconds)
+        return capture(tool, wire, frames, packets, rate, awake=options.awake)
+
+    with Wire(mtu=3_000) as wire:
+        with Sender(wire.sender) as sender:
+            began = time.perf_counter()
+            sender.send_all(frames, packets=500_000)
+            fastest = 500_000 / (time.perf_counter() - began)
+        lossless, rate = 0.0, LEAST_RATE
+        while rate * 2 <= fastest * 0.9:
+            found = run(wire, rate)
+            sent = found.offered / found.seconds
+            print(f"{rate:>9,.0f}/s asked for, {sent:,.0f}/s sent: {found.dropped:,} dropped", flush=True)
+            if found.dropped:
+                break
+            lossless, rate = sent, rate * RATE_STEP
+        else:
+            print(
+                f"the sender gives {fastest:,.0f}/s, too few for twice {rate:,.0f}/s: lower --awake",
+                file=sys.stderr,
+            )
+            return 2
+        if not lossless:
+            print(f"it drops at {LEAST_RATE:,.0f}/s already: raise --awake", file=sys.stderr)
+            return 2
+        lines = [f"sustainable: {lossless:,.0f}/s, with {options.awake:.0%} of a core and a ring of 4 MiB"]
+        print(lines[0], flush=True)
+        good = number = 0
+        for _ in range(3 * options.twice):
+            one = run(wire, lossless * 2)
+            sent = one.offered / one.seconds
+            open_ = one.offered - one.received - one.dropped
+            is_twice = sent >= lossless * TWICE
+            number += is_twice
+            good += is_twice and open_ == 0 and one.dropped > 0
+            line = (
+                f"{number if is_twice else '--':>2}  {sent:>9,.0f}/s  sent {one.offered:,} "
+                f"- read {one.received:,} - dropped {one.dropped:,} = {open_}"
+            )
+            lines.append(line if is_twice else f"{line}  (the sender was held up: not twice)")
+            print(lines[-1], flush=True)
+            # A frame that is missing counts at any rate.
+            if number == options.twice or open_:
+                break
+    lines.append(f"{good} of {options.twice} runs: nothing is missing, and frames were dropped")
+    print(("PASS  " if good == options.twice else "FAIL  ") + lines[-1])
+    if options.write:
+        _write("live twice", _TWICE_WORDS.format(options=options), ["```", *lines, "```"])
+    return 0 if good == options.twice else 1
+
+
+_TWICE_WORDS = """\
+Written by `python -m benches.live --twice {options.twice} --awake {options.awake} --seconds
+{options.seconds:g} --write {options.capture.name}`: ctcpmon gets that share of a core (stopped for the rest
+of every 50 ms) and a ring of 4 MiB, the highest rate without a drop is looked for, and the runs are at twice
+that rate."""
+_TABLE_WORDS = """\
+Written by `python -m benches.live --runs {options.runs} --rates {options.rates} --frames {options.frames}
+--write {options.capture.name}`: two namespaces with a wire, the sender on one core, the tool on the other, a
+ring of {options.ring_mib} MiB for each; medians. `fastest` is the whole capture once, as fast as the sender
+can. CPU is that of the process, without its start and end. Load average at the end: {load:.1f}."""
+
+
+def _write(name: str, words: str, lines: Sequence[str]) -> None:
+    """Replaces what stands between the marks of ``name`` in docs/performance.md."""
+    page = ROOT / "docs" / "performance.md"
+    text = page.read_text("utf-8")
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    before, found, rest = text.partition(begin)
+    _, also, after = rest.partition(end)
+    if not (found and also):
+        raise RuntimeError(f"{page.name} has no marks of {name}")
+    page.write_text(before + begin + words + "\n\n" + "\n".join(lines) + "\n" + end + after, "utf-8")
+
+
+def _rows(runs: dict[tuple[float, str], list[Run]]) -> Iterator[tuple[str, ...]]:
     for (rate, name), each in runs.items():
         offered = statistics.median(run.offered / run.seconds for run in each)
         received = statistics.median(run.received / run.seconds for run in each)
@@ -204,8 +339,21 @@ def _show(runs: dict[tuple[float, str], list[Run]]) -> None:
         open_ = max((run.offered - run.received - run.dropped for run in each), key=abs)
         cpu = statistics.median(1e6 * run.cpu_s / max(run.received, 1) for run in each)
         wanted = f"{rate:.0f}k" if rate else "fastest"
-        row = f"{wanted:>8}  {name:<14}{offered:>11,.0f}{received:>12,.0f}{lost:>8.2f}{open_:>13,}"
-        print(f"{row}{cpu:>19.2f}")
+        yield wanted, name, f"{offered:,.0f}", f"{received:,.0f}", f"{lost:.2f}", f"{open_:,}", f"{cpu:.2f}"
+
+
+_HEAD = ("wanted", "tool", "offered/s", "received/s", "lost %", "unexplained", "CPU s per million")
+
+
+def _table(runs: dict[tuple[float, str], list[Run]]) -> Iterator[str]:
+    for row in (_HEAD, *_rows(runs)):
+        wanted, name, *numbers = row
+        yield f"{wanted:>8}  {name:<14}" + "".join(f"{one:>19}" for one in numbers)
+
+
+def _markdown(runs: dict[tuple[float, str], list[Run]]) -> list[str]:
+    rows = [_HEAD, ("---",) * len(_HEAD), *_rows(runs)]
+    return ["| " + " | ".join(row) + " |" for row in rows]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Half an hour of capture at a steady rate, or longer; PASS or FAIL on what must not grow and not get lost.
 
-    python -m benches.soak [--minutes 32] [--warm-up 8] [--rate 30] [--tunnels 1.0] [--stop-screen 60]
+    python -m benches.soak [--minutes 32] [--warm-up 8] [--rate 30] [--tunnels 4.0] [--stop-screen 60]
                            [--max-flow-mib 64] [--folder DIR] [--json FILE]
 
 As root, from the root of the repository. Two network namespaces with a wire between them are made and
@@ -8,7 +8,7 @@ removed. ``ctcpmon serve`` captures at one end with file (rotated), history (wit
 screen (``attach``, on a terminal of its own); at the other end ``tests.live.turnover`` sends ``--rate``
 thousand frames a second of ordinary conversations that are always new, so that the flow table is full before
 the warm-up ends and turns over from then on, and ``--tunnels`` copies a second of the demo: sessions that
-come, stall, and go.
+come, stall, and go. The limits are set low enough that all that is bounded fills up within the warm-up.
 
 Every 10 s it reads memory, descriptors, threads and processor time of both programs and scrapes the counters.
 In the middle the screen is stopped for ``--stop-screen`` seconds (SIGSTOP).
@@ -64,6 +64,10 @@ GROWS_AT_MOST = 0.01
 GROWS_AT_LEAST_MIB = 1.0
 _METRIC = re.compile(r"^ctcpmon_(\w+?)(?:_total)?(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _CONFIG = """
+# Everything that is bounded is to be full before the warm-up ends.
+[limits]
+max_incidents = 200
+max_incident_sessions = 1000
 [outputs.file]
 path = "{folder}/events.jsonl"
 max_mib = 8
@@ -368,7 +372,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=32.0)
     parser.add_argument("--warm-up", type=float, default=8.0, help="minutes")
     parser.add_argument("--rate", type=float, default=30.0, help="thousand ordinary frames a second")
-    parser.add_argument("--tunnels", type=float, default=1.0, help="copies of the demo begun in a second")
+    parser.add_argument("--tunnels", type=float, default=4.0, help="copies of the demo begun in a second")
     parser.add_argument("--stop-screen", type=float, default=60.0, help="seconds; 0: it is not stopped")
     parser.add_argument("--max-flow-mib", type=int, default=64)
     parser.add_argument("--folder", type=Path, help="kept; default: a temporary one")

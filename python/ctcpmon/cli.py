@@ -24,8 +24,6 @@ from ctcpmon.serve_commands import COMMANDS as SERVE_COMMANDS
 from ctcpmon.slice_commands import slice_command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ctcpmon.capture_filter import Program
     from ctcpmon.config import Settings
     from ctcpmon.engine import DetectorInfo
@@ -213,7 +211,12 @@ def replay(files: tuple[str, ...], taps: tuple[tuple[TapSide, str], ...], **opti
 
     With --follow the capture is one that tcpdump -w or dumpcap is writing; Ctrl-C or SIGTERM ends it.
     """
-    _need_followable(files, taps, options)
+    if options["is_followed"] or options["idle_s"] is not None:
+        from ctcpmon.replaying import why_not_followed
+
+        message = why_not_followed(files or taps, options["speed"], is_followed=options["is_followed"])
+        if message:
+            raise click.UsageError(message)
     if bool(files) == bool(taps):
         message = (
             "give either FILEs or --tap client=FILE --tap headend=FILE, not both"
@@ -224,20 +227,6 @@ def replay(files: tuple[str, ...], taps: tuple[tuple[TapSide, str], ...], **opti
     sides = tuple(side for side, _ in taps) or None
     paths = files or tuple(path for _, path in taps)
     click.get_current_context().exit(_replay(paths, sides, **options))
-
-
-def _need_followable(files: tuple[str, ...], taps: Sequence[object], options: Mapping[str, Any]) -> None:
-    message = ""
-    if not options["is_followed"]:
-        message = "--follow-idle is for --follow" if options["idle_s"] is not None else ""
-    elif taps or len(files) != 1:
-        message = "--follow takes one FILE, folder or quoted pattern"
-    elif files[0] == "-":
-        message = "a pipe is followed as it is; leave out --follow"
-    elif options["speed"]:
-        message = "--follow goes at the pace of the writer; leave out --speed"
-    if message:
-        raise click.UsageError(message)
 
 
 @cli.command()

@@ -25,17 +25,26 @@ _DNS = 53
 """An answer that does not fit a datagram is asked for again over TCP."""
 
 
-def of_stream(save_dir: str | None) -> Needs:
+def of_stream(save_dir: str | None) -> tuple[tuple[str, ...], tuple[int, ...], bool]:
     """Of a run whose events go to standard output."""
     return () if save_dir is None else (os.path.abspath(save_dir),), (), False  # noqa: PTH100
 
 
-def of_screen() -> Needs:
-    """Of a screen: it saves texts in the folder for such files and starts the clipboard's program.
+def of_screen(save_dir: str | None = None) -> Needs:
+    """Of a screen: it saves what its user asks for, keeps marks, and starts tshark and the clipboard's program.
 
     The clipboard may be at the other end of ``ssh -X``, so ports are left as they are.
     """
-    return (tempfile.gettempdir(),), None, True
+    wanted = [tempfile.gettempdir(), os.getcwd(), *of_stream(save_dir)[0], *_of_marks()]  # noqa: PTH109
+    return tuple(dict.fromkeys(one for one in wanted if os.path.isdir(one))), None, True  # noqa: PTH112
+
+
+def _of_marks() -> list[str]:
+    """The state folder, or the one in which it will be made."""
+    from ctcpmon.tui.marks import state_file
+
+    path = state_file()
+    return [] if path is None else [str(next(one for one in path.parents if one.is_dir()))]
 
 
 def of_outputs(outputs: Outputs, socket: str | None) -> Needs:

@@ -46,7 +46,7 @@ __all__ = ["doctor", "ifaces", "live"]
     "--save-dir",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Save the packets of every new critical incident there, as pcapng with comments. No screen.",
+    help="Save the packets of every new critical incident there, as pcapng with comments.",
 )
 @click.option("--duration", type=click.FloatRange(0.1), metavar="SECONDS", help="End after this time.")
 @click.option(
@@ -125,8 +125,7 @@ def _live(
         raise click.UsageError(message)
     settings = settings_with(config, max_flow_mib=max_flow_mib, show_groups=show_groups)
     is_terminal = sys.stdout.isatty()
-    # The screen saves what its user asks it to, nothing by itself.
-    is_screen = output is None and is_terminal and not no_tui and save_dir is None
+    is_screen = output is None and is_terminal and not no_tui
     request = LiveRequest(
         interfaces=interfaces,
         settings=settings,
@@ -144,7 +143,7 @@ def _live(
         is_live=sys.stderr.isatty(),
         is_verbose=verbose,
         has_screen=is_screen,
-        needs=of_screen() if is_screen else of_stream(save_dir),
+        needs=of_screen(save_dir) if is_screen else of_stream(save_dir),
     )
     if is_screen:
         code = _screen(request, settings, ascii_only=ascii_only, redact=redact)

@@ -19,20 +19,23 @@ from ctcpmon.text import clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ctcpmon.journal_outlet import JournalOutlet
     from ctcpmon.sinks.output import Output
 
-__all__ = ["FanOut", "Outlet"]
+__all__ = ["FIRST_RETRY_S", "FanOut", "Outlet", "words_of"]
 
 _MAX_BYTES = 8 << 20
 """About 4,000 events (reliability.md section 9)."""
 _BATCH_LINES = 256
-_FIRST_RETRY_S = 1.0
+FIRST_RETRY_S = 1.0
 _SAID_REFUSALS = 10
 """Refused lines that are said one by one; all are counted."""
 
 
 class Outlet:
     """Runs one output. ``put`` and ``close`` belong to the thread of the run."""
+
+    is_behind_file = False
 
     def __init__(
         self,
@@ -58,12 +61,17 @@ class Outlet:
         self._refusals = 0
         self._must_reopen = False
         self._ends_at: float | None = None
+        self._told: list[Callable[[], None]] = []
         self._is_ending: Callable[[], bool] = bool
         self._thread = threading.Thread(target=self._run, name=f"ctcpmon-{name}", daemon=True)
 
     def start(self) -> None:
         """Starts the thread."""
         self._thread.start()
+
+    def tell(self, who: Callable[[], None]) -> None:
+        """``who`` is called when lines were delivered; before the start."""
+        self._told.append(who)
 
     def put(self, lines: Sequence[bytes]) -> None:
         """Takes the lines that the output wants."""
@@ -148,10 +156,10 @@ class Outlet:
                 taken = 0
             except OSError as error:
                 if not retry_s:
-                    self._say(f"{self.name}: {_words(error)}; trying again")
+                    self._say(f"{self.name}: {words_of(error)}; trying again")
                 with self._changed:
                     self._failures += 1
-                retry_s = min(max(retry_s * 2, _FIRST_RETRY_S), self._max_retry_s)
+                retry_s = min(max(retry_s * 2, FIRST_RETRY_S), self._max_retry_s)
                 continue
             # A bug in one output must not end the others.
             except Exception as error:  # noqa: BLE001
@@ -161,10 +169,13 @@ class Outlet:
                 retry_s = 0.0
                 self._say(f"{self.name}: goes on, {self._lost:,} events lost so far")
             self._pop(taken, is_delivered=True)
+            if taken:
+                for who in self._told:
+                    who()
         try:
             self._output.close()
         except OSError as error:
-            self._say(f"{self.name}: {_words(error)}")
+            self._say(f"{self.name}: {words_of(error)}")
 
     def _next(self, retry_s: float) -> list[bytes] | None:
         """What to try next; None when everything is done or the time is over."""
@@ -203,7 +214,7 @@ class Outlet:
 class FanOut:
     """The sink of ``serve``: hands every line to every outlet."""
 
-    def __init__(self, outlets: Sequence[Outlet]) -> None:
+    def __init__(self, outlets: Sequence[Outlet | JournalOutlet]) -> None:
         self._outlets = tuple(outlets)
 
     def start(self) -> None:
@@ -227,11 +238,13 @@ class FanOut:
             outlet.reopen()
 
     def close(self) -> None:
-        """Delivers what waits, all outlets at the same time."""
-        for outlet in self._outlets:
-            outlet.end()
-        for outlet in self._outlets:
-            outlet.join()
+        """Delivers what waits, all outlets at the same time; those that read the file when it is complete."""
+        for is_behind in (False, True):
+            now = [outlet for outlet in self._outlets if outlet.is_behind_file is is_behind]
+            for outlet in now:
+                outlet.end()
+            for outlet in now:
+                outlet.join()
 
     def counters(self) -> dict[str, int]:
         """Of all outlets."""
@@ -241,5 +254,6 @@ class FanOut:
         return found
 
 
-def _words(error: OSError) -> str:
+def words_of(error: OSError) -> str:
+    """What went wrong, safe to show."""
     return clean(error.strerror or str(error) or type(error).__name__, 200)

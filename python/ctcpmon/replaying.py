@@ -13,7 +13,7 @@ from ctcpmon.records import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Literal
 
     from ctcpmon.capture_filter import Program
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     FailOn = Literal["warn", "crit"]
 
-__all__ = ["FAIL_RANKS", "ReplayRequest", "follow", "run"]
+__all__ = ["FAIL_RANKS", "ReplayRequest", "follow", "run", "why_not_followed"]
 
 FAIL_RANKS: dict[FailOn, int] = {
     "warn": SEVERITY_RANK["warning"],
@@ -55,6 +55,17 @@ class ReplayRequest(Record, frozen=True):
     idle_s: float | None = None
     is_live: bool = False
     is_verbose: bool = False
+
+
+def why_not_followed(what: Sequence[object], speed: float, *, is_followed: bool) -> str:
+    """Why ``--follow`` or ``--follow-idle`` do not go with the rest of a command line; empty: they do."""
+    if not is_followed:
+        return "--follow-idle is for --follow"
+    if len(what) != 1:
+        return "--follow takes one FILE, folder or quoted pattern"
+    if what[0] == "-":
+        return "a pipe is followed as it is; leave out --follow"
+    return "--follow goes at the pace of the writer; leave out --speed" if speed else ""
 
 
 def run(request: ReplayRequest, sink: Sink) -> ExitCode:
@@ -123,6 +134,7 @@ def _drive(
             replay.stop()
         if request.is_followed:
             narrator.hear(replay.stats())
+            _need_reader()
         if narrator.wants_progress:
             narrator.progress(replay.stats())
     narrator.clear()
@@ -132,6 +144,18 @@ def _drive(
     if stats.matching is not None and stats.matching["pairs"] == 0:
         say(_NOTHING_IN_COMMON)
     return _code(request, stats, worst, is_interrupted=interrupts.is_requested)
+
+
+def _need_reader() -> None:
+    """Between two lines of what is followed hours may lie; who reads them may have left (``| head``)."""
+    import select
+
+    from ctcpmon.errors import OutputClosedError
+
+    watch = select.poll()
+    watch.register(1, 0)
+    if any(found & select.POLLERR for _, found in watch.poll(0)):
+        raise OutputClosedError
 
 
 def _code(request: ReplayRequest, stats: Stats, worst: int, *, is_interrupted: bool) -> ExitCode:

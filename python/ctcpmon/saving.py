@@ -18,7 +18,7 @@ from ctcpmon.text import clean
 from ctcpmon.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Finding, Replay
@@ -36,13 +36,16 @@ _IDS = re.compile(r"[0-9a-z-]{1,40}")
 class SliceSaver:
     """Writes slices into ``folder``, which must be there."""
 
-    def __init__(self, folder: str, replay: Replay) -> None:
-        """Raises ``SettingsError`` when this process may not write there."""
+    def __init__(self, folder: str, replay: Replay, say: Callable[[str], None] = say) -> None:
+        """``say`` gets a line for each slice.
+
+        Raises ``SettingsError`` when this process may not write there.
+        """
         if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):  # noqa: PTH112 beside access
             message = f"slices cannot be saved in {clean(folder)!r}: no folder that this user may write to"
             raise SettingsError(message)
         self._folder = Path(folder)
-        self._replay = replay
+        self._replay, self._say = replay, say
         self._seen: set[str] = set()
         self._last: tuple[str, Finding] | None = None
         self._bytes = 0
@@ -52,13 +55,18 @@ class SliceSaver:
     def look(self, items: Iterable[Item]) -> None:
         """Looks at items of the run; the first that makes an incident critical saves its lead session."""
         for item in items:
-            self._take(item)
+            if item.finding is not None:
+                self._last = (item.id, item.finding)
+            if item.incident is not None:
+                self._take(item.incident)
 
-    def _take(self, item: Item) -> None:
-        if item.finding is not None:
-            self._last = (item.id, item.finding)
-        incident = item.incident
-        if incident is None or incident.id in self._seen:
+    def saw(self, changed: Iterable[Incident]) -> None:
+        """The same in a run without events: findings have no ids there, so that of the incident is used."""
+        for incident in changed:
+            self._take(incident)
+
+    def _take(self, incident: Incident) -> None:
+        if incident.id in self._seen:
             return
         if SEVERITY_RANK[incident.worst_severity] < SEVERITY_RANK["critical"]:
             return
@@ -89,9 +97,9 @@ class SliceSaver:
             Path(part).write_bytes(data)
         self.saved += 1
         self._bytes += len(data)
-        say(f"saved {clean(str(path), 200)}: {sliced.frames:,} packets, {sliced.remarks} comments")
+        self._say(f"saved {clean(str(path), 200)}: {sliced.frames:,} packets, {sliced.remarks} comments")
 
     def _complain(self, text: str) -> None:
         if not self._has_complained:
             self._has_complained = True
-            say(text)
+            self._say(text)

@@ -17,6 +17,7 @@ from ctcpmon.confining import in_words
 from ctcpmon.errors import SettingsError
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
+from ctcpmon.journal_outlet import JournalOutlet
 from ctcpmon.metrics import metrics_text
 from ctcpmon.narration import INCOMPLETE_NOTES, ClockWatch, Narrator, say
 from ctcpmon.notify import notify
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
     from ctcpmon.config import Settings
     from ctcpmon.engine import Replay, Stats
     from ctcpmon.metrics_server import MetricsServer
-    from ctcpmon.output_settings import Outputs
+    from ctcpmon.output_settings import HookSettings, Outputs, SyslogSettings, WebhookSettings
     from ctcpmon.pipeline import Item
     from ctcpmon.replaying import ReplayRequest
     from ctcpmon.rights import Account
+    from ctcpmon.sinks.output import Output
     from ctcpmon.tui.screen_server import ScreenServer
 
 __all__ = ["ServeRequest", "run"]
@@ -255,7 +257,9 @@ class _Serving:
         for key, delivered in counters.items():
             name, _, what = key.rpartition("_")
             if what == "delivered":
-                yield f"{name}: {delivered:,} events delivered, {counters[f'{name}_lost']:,} lost"
+                abandoned = counters.get(f"{name}_abandoned", 0)
+                gone = f", {abandoned:,} taken away by rotation first" if abandoned else ""
+                yield f"{name}: {delivered:,} events delivered, {counters[f'{name}_lost']:,} lost{gone}"
 
 
 def _source(request: ServeRequest) -> AbstractContextManager[Replay]:
@@ -277,18 +281,20 @@ def _source(request: ServeRequest) -> AbstractContextManager[Replay]:
     )
 
 
-def _outlets(request: ServeRequest, account: Account | None) -> Iterator[Outlet]:
+def _outlets(request: ServeRequest, account: Account | None) -> Iterator[Outlet | JournalOutlet]:
     """Opens every output. What is on this machine may make a capture file wait; what is elsewhere may not."""
     outputs = request.outputs
     is_file = request.live is None
+    events: Outlet | None = None
     if (file := outputs.file) is not None:
         from ctcpmon.sinks.file import FileOutput
 
         with _told("file", file.path):
             made = FileOutput(file.path, max_bytes=file.max_mib << 20, keep=file.keep, owner=account, say=say)
-        yield Outlet(
+        events = Outlet(
             "file", made, wanting(file.events), say=say, is_patient=is_file, drain_s=5.0, max_retry_s=1.0
         )
+        yield events
     if (history := outputs.history) is not None:
         from ctcpmon.sinks.history import HistoryOutput
 
@@ -302,10 +308,26 @@ def _outlets(request: ServeRequest, account: Account | None) -> Iterator[Outlet]
             )
         wants = wanting(history.events)
         yield Outlet("history", base, wants, say=say, is_patient=is_file, drain_s=5.0, max_retry_s=5.0)
-    yield from _remote_outlets(outputs, say)
+    for name, output, settings in _remote_outputs(outputs, say):
+        wants = wanting(settings.events, settings.min_severity)
+        if file is None or events is None:
+            yield Outlet(name, output, wants, say=say)
+        elif missing := sorted(set(settings.events) - set(file.events)):
+            say(f"{name}: fed from memory, since the file does not take {', '.join(missing)} events")
+            yield Outlet(name, output, wants, say=say)
+        else:
+            from ctcpmon.journal import Journal
+
+            with _told(name, file.path):
+                journal = Journal(file.path, name, owner=account, say=say)
+            behind = JournalOutlet(name, output, wants, journal, accepted=wanting(file.events), say=say)
+            events.tell(behind.poke)
+            yield behind
 
 
-def _remote_outlets(outputs: Outputs, say: Callable[[str], None]) -> Iterator[Outlet]:
+def _remote_outputs(
+    outputs: Outputs, say: Callable[[str], None]
+) -> Iterator[tuple[str, Output, SyslogSettings | WebhookSettings | HookSettings]]:
     if (syslog := outputs.syslog) is not None:
         from ctcpmon.sinks.syslog import SyslogOutput
 
@@ -313,7 +335,7 @@ def _remote_outlets(outputs: Outputs, say: Callable[[str], None]) -> Iterator[Ou
             sender = SyslogOutput(
                 address_of(syslog.address), is_tcp=syslog.transport == "tcp", facility=syslog.facility
             )
-        yield Outlet("syslog", sender, wanting(syslog.events, syslog.min_severity), say=say)
+        yield "syslog", sender, syslog
     if (webhook := outputs.webhook) is not None:
         from ctcpmon import engine
         from ctcpmon.sinks.webhook import WebhookOutput
@@ -324,14 +346,14 @@ def _remote_outlets(outputs: Outputs, say: Callable[[str], None]) -> Iterator[Ou
             timeout_s=webhook.timeout_s,
             agent=f"ctcpmon/{engine.__version__}",
         )
-        yield Outlet("webhook", poster, wanting(webhook.events, webhook.min_severity), say=say)
+        yield "webhook", poster, webhook
     if (hook := outputs.hook) is not None:
         from ctcpmon.sinks.hook import HookOutput
 
         starter = HookOutput(
             hook.command, timeout_s=hook.timeout_s, at_once=hook.at_once, say=say, now=time.monotonic
         )
-        yield Outlet("hook", starter, wanting(hook.events, hook.min_severity), say=say)
+        yield "hook", starter, hook
 
 
 def _metrics(outputs: Outputs) -> MetricsServer | None:

@@ -219,6 +219,19 @@ def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert "neither a file nor a folder" in following.said[0]
 
 
+def test_who_reads_may_leave_while_nothing_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "growing"
+    shutil.copy(DEMO, path)
+    words = [sys.executable, "-m", "ctcpmon", "replay", "-o", "jsonl", "--follow", path]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(10) == 0
+        assert process.stderr.read() == b""
+
+
 def test_a_table_of_a_growing_file(tmp_path: Path) -> None:
     path = tmp_path / "growing"
     shutil.copy(DEMO, path)

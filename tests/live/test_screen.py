@@ -6,20 +6,26 @@ import importlib.util
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.tui.test_real_program import Pane, left_cleanly
 
+from . import capture
 from .sender import Sender
 from .test_balance import frame
+from .test_minute import DEMO
 from .wire import MONITORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from .wire import Wire
 
@@ -33,6 +39,36 @@ def pane() -> Iterator[Pane]:
         yield one
     finally:
         one.close()
+
+
+def test_the_screen_saves_slices_too(wire: Wire, pane: Pane) -> None:
+    # Not below the folder of pytest: whoever the program goes on as has to get there.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)  # noqa: PTH101, S103
+        call = (
+            f"ip netns exec {wire.monitor} {sys.executable} -m ctcpmon live {MONITORED} --save-dir {folder}"
+        )
+        pane.type(f"clear; {call}; echo code=$?")
+        pane.wait("Waiting for the first packet")
+        _, frames = capture.read(DEMO)
+        with Sender(wire.sender) as sender:
+            playing = threading.Thread(target=capture.play, args=(sender, [f for f in frames if f[0] < 45]))
+            playing.start()
+            until = time.monotonic() + 45
+            while not [*Path(folder).glob("*.pcapng")]:
+                assert time.monotonic() < until, "no slice was saved"
+                time.sleep(0.1)
+            pane.wait(f"saved {folder}/i-")
+            playing.join()
+        pane.key("q")
+        shown = pane.wait("code=0")
+        (first, *_) = saved = sorted(Path(folder).glob("*.pcapng"))
+        # Said once more behind the screen.
+        assert shown.count(f"ctcpmon: saved {folder}/i-") == len(saved)
+        out = subprocess.run(
+            [sys.executable, "-m", "ctcpmon", "replay", "-o", "jsonl", first], capture_output=True, check=True
+        ).stdout
+    assert b'"verdict":"stalled"' in out
 
 
 @pytest.mark.parametrize("way", ["q", "C-c", signal.SIGTERM, signal.SIGHUP])

@@ -5,8 +5,8 @@ number is written into every address by strided copies, so that no flow comes ag
 Python touches no frame. Two of three close, the others fall silent, as on a real wire.
 
 Tunnel sessions are copies of the shipped demo at its own pace, a new one at every turn, each with clients of
-its own and, every minute, another headend; at the end of a copy its clients reset what is still open. So
-sessions are recognised, stall, make incidents and are forgotten for as long as the run lasts.
+its own and, every 60 copies, another of 20 headends; at the end of a copy its clients reset what is still
+open. So sessions are recognised, stall, make incidents and are forgotten for as long as the run lasts.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _SYN, _SYN_ACK, _ACK, _FIN, _RST_ACK = 0x02, 0x12, 0x10, 0x11, 0x14
 _TUNNEL_PORT = (10_000).to_bytes(2, "big")
 _HEADENDS_EVERY = 60
 """Copies of the demo that share a headend."""
+_HEADENDS = 20
 
 
 class Flows:
@@ -146,5 +147,5 @@ def _with_ends(frame: bytes, copy: int) -> bytes:
             changed[at + 1] = changed[at + 1] & 0x0F | (copy & 0x0F) << 4
             changed[at + 2] = (copy >> 4) & 0xFF
         elif changed[at] == 198:
-            changed[at + 2] = copy // _HEADENDS_EVERY % 250
+            changed[at + 2] = copy // _HEADENDS_EVERY % _HEADENDS
     return bytes(changed)

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -253,6 +254,36 @@ def test_frames_do_not_depend_on_how_bytes_arrive(size: int) -> None:
 
 def test_the_digest_is_that_of_the_form() -> None:
     assert len(views_digest()) == 12
+
+
+def test_a_terminal_without_a_size_does_not_keep_it_busy(running: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "ctcpmon", "attach", str(running)]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    drawn = bytearray()
+
+    def draw() -> None:
+        try:
+            while part := os.read(ours, 65_536):
+                drawn.extend(part)
+        except OSError:
+            return
+
+    terminal = threading.Thread(target=draw)
+    terminal.start()
+    try:
+        wait_for(lambda: b"4 stalled" in drawn, "the first screen")
+        time.sleep(1)
+        before = cpu_s(process.pid), len(drawn)
+        time.sleep(2)
+        assert cpu_s(process.pid) - before[0] < 0.4
+        assert len(drawn) - before[1] < 10_000
+    finally:
+        process.kill()
+        process.wait()
+        terminal.join()
+        os.close(ours)
 
 
 needs_tmux = pytest.mark.skipif(

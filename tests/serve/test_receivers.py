@@ -177,10 +177,17 @@ def test_a_webhook_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
         config = tmp_path / "c.toml"
         config.write_text(f'[outputs.webhook]\nurl = "http://127.0.0.1:{silent.getsockname()[1]}/"\n')
         began = time.monotonic()
+        # Without a file there is nothing that the next start could go on with.
+        said = serve("--replay", DEMO, "-c", config, "--history", tmp_path / "h")
+        assert time.monotonic() - began < 8
+        assert "webhook: 0 events delivered, 20 lost" in said
+        assert "history: 26 events delivered, 0 lost" in said
+        began = time.monotonic()
         said = serve("--replay", DEMO, "-c", config, "--file", tmp_path / "a")
         assert time.monotonic() - began < 8
     assert len(events(tmp_path / "a")) == 27
-    assert "webhook: 0 events delivered, 20 lost" in said
+    assert "webhook: 27 events wait in the file" in said
+    assert "webhook: 0 events delivered, 0 lost" in said
 
 
 def test_a_hook_reads_each_change_of_an_incident(tmp_path: Path) -> None:

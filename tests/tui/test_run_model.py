@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ctcpmon.tui.clipboard import save_text
-from ctcpmon.tui.ended import EndedSessions
+from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
 from ctcpmon.tui.painting.fold import fold, prose
+from ctcpmon.tui.presenting import session_key
 from ctcpmon.tui.source import SPEEDS, next_speed
 
-from tests.fake_engine import Stats, session, stalled
+from tests.fake_engine import Stats, finding, session, stalled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,20 @@ def test_the_worst_ended_sessions_are_kept_and_all_are_counted() -> None:
     assert ended.by_state == {"healthy": 10, "stalled": 1}
     kept = [one.state for one in ended.sessions()]
     assert sorted(kept) == ["healthy", "healthy", "stalled"]
+
+
+def test_findings_are_bounded_together() -> None:
+    log = FindingLog(sessions=50, per_session=4, findings=10)
+    made = [finding(number, stalled(number)) for number in range(8)]
+    for one in made:
+        for _ in range(6):
+            log.add(one)  # type: ignore[arg-type]
+    # Four of each; the sessions that spoke last stay.
+    kept = [len(log.of(session_key(one.session))) for one in made]  # type: ignore[arg-type]
+    assert kept == [0, 0, 0, 0, 0, 0, 4, 4]
+    for _ in range(100):
+        log.add(made[7])  # type: ignore[arg-type]
+    assert len(log.of(session_key(made[6].session))) == 4  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("speed", "step", "expected"), [

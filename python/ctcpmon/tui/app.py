@@ -18,6 +18,7 @@ from ctcpmon.exits import ExitCode
 from ctcpmon.narration import say
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Mapping, Sequence
 
     from ctcpmon.capture_filter import Program
@@ -85,17 +86,29 @@ def run_live(
 
     Raises ``CaptureRefusedError`` before the screen opens.
     """
+    from collections import deque
+
     from ctcpmon.capturing import balance, open_rings
+    from ctcpmon.saving import SliceSaver
+
+    # Written while the screen is open, so it is shown on it, and said once more behind it.
+    fresh: deque[str] = deque()
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        fresh.append(text)
+        told.append(text)
 
     with open_rings(request) as replay:
+        saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay, tell)
 
         def source_of(opened: Sequence[str], names: Mapping[str, str]) -> EngineSource:
             from ctcpmon.tui.engine_source import EngineSource
 
-            return EngineSource(opened, names=names, settings=settings, live=replay)
+            return EngineSource(opened, names=names, settings=settings, live=replay, saver=saver)
 
-        code = _run(request.interfaces, source_of, ascii_only=ascii_only, redact=redact)
-        for line in balance(replay.stats()):
+        code = _run(request.interfaces, source_of, ascii_only=ascii_only, redact=redact, news=fresh)
+        for line in (*told, *balance(replay.stats())):
             say(line)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
 
@@ -122,6 +135,7 @@ def _run(
     *,
     ascii_only: bool,
     redact: bool,
+    news: deque[str] | None = None,
 ) -> int:
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -142,7 +156,7 @@ def _run(
             source = RedactedSource(source)
         leaving.enter_context(closing(source))
         source.start()
-        app = ReplayApp(source, is_ascii=ascii_only, marks=MarkBook(state_file()))
+        app = ReplayApp(source, is_ascii=ascii_only, marks=MarkBook(state_file()), news=news)
         reason = app.run()
         view = source.view()
         code = _code(reason, view, source)

@@ -57,11 +57,16 @@ class EndedSessions:
 
 
 class FindingLog:
-    """The last findings of each session, for as many sessions as fit; the latest ones stay."""
+    """The last findings of each session, for as many sessions as fit; the latest ones stay.
 
-    def __init__(self, sessions: int = 5_000, per_session: int = 40) -> None:
+    A finding holds its session as it was, some 2 kB: ``findings`` bounds them all together.
+    """
+
+    def __init__(self, sessions: int = 5_000, per_session: int = 40, findings: int = 20_000) -> None:
         self._sessions = sessions
         self._per_session = per_session
+        self._most = findings
+        self._number = 0
         self._by_key: OrderedDict[str, deque[Finding]] = OrderedDict()
 
     def add(self, finding: Finding) -> None:
@@ -70,11 +75,13 @@ class FindingLog:
         log = self._by_key.get(key)
         if log is None:
             log = self._by_key[key] = deque(maxlen=self._per_session)
-            if len(self._by_key) > self._sessions:
-                self._by_key.popitem(last=False)
         else:
             self._by_key.move_to_end(key)
+        self._number += len(log) < self._per_session
         log.append(finding)
+        while len(self._by_key) > self._sessions or (self._number > self._most and len(self._by_key) > 1):
+            _, oldest = self._by_key.popitem(last=False)
+            self._number -= len(oldest)
 
     def of(self, key: str) -> tuple[Finding, ...]:
         """What is known of one session, in order."""

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ctcpmon.capture_filter import Program
+    from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Batch, Replay
+    from ctcpmon.saving import SliceSaver
 
 __all__ = ["EngineSource"]
 
@@ -57,8 +59,11 @@ class EngineSource:
         live: Replay | None = None,
         is_followed: bool = False,
         idle_s: float | None = None,
+        saver: SliceSaver | None = None,
     ) -> None:
         """``names`` says how a path is to be called; ``period_s`` is the time between two views.
+
+        ``saver`` writes slices of it.
 
         ``live`` is a run that is open already; ``paths`` then name its interfaces. It is not paused: only
         the view stands still.
@@ -70,6 +75,7 @@ class EngineSource:
         self._period_s = period_s
         self._speed = speed
         self._filters = filters
+        self._saver = saver
         self._is_followed, self._idle_s = is_followed, idle_s
         self._is_paused = False
         self._query = Query()
@@ -191,12 +197,15 @@ class EngineSource:
                 self._wake.wait(_REST_S)
             else:
                 batch: Batch = replay.poll(_POLL_MS, _MAX_ITEMS)
+                changed: list[Incident] = []
                 for finding in batch.findings:
-                    book.add(finding)
+                    changed += book.add(finding)
                     log.add(finding)
                 for session in batch.sessions:
-                    book.end(session)
+                    changed += book.end(session)
                     ended.add(session)
+                if self._saver is not None:
+                    self._saver.saw(changed)
                 if batch.done:
                     is_done = True
                     book.finish()

@@ -39,6 +39,7 @@ from ctcpmon.tui.view import FlowRow
 from ctcpmon.tui.widgets import LongTable, RowList  # noqa: TC001  Textual reads the handlers' annotations
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Sequence
     from types import FrameType
 
@@ -111,8 +112,17 @@ class ReplayApp(App[str]):
     ViewScreen.-ascii LineView { scrollbar-size-vertical: 0; }
     """
 
-    def __init__(self, source: ViewSource, *, is_ascii: bool = False, marks: MarkBook | None = None) -> None:
+    def __init__(
+        self,
+        source: ViewSource,
+        *,
+        is_ascii: bool = False,
+        marks: MarkBook | None = None,
+        news: deque[str] | None = None,
+    ) -> None:
+        """``news``: lines of another thread, each shown for a while."""
         super().__init__()
+        self._news = news
         self.theme = "ansi-dark"
         self.desk = Desk(source, is_ascii=is_ascii, marks=MarkBook() if marks is None else marks)
         self.saved: list[str] = []
@@ -136,6 +146,8 @@ class ReplayApp(App[str]):
         if not self.screen_stack:
             # The app is on its way out; its clock may strike once more.
             return
+        if self._news:
+            self.say(self._news.popleft())
         screen = self.screen
         if self.desk.refresh() and isinstance(screen, ViewScreen):
             with self.batch_update():

@@ -7,8 +7,10 @@ file, the screen goes to the terminal of 1. On leaving everything is put back.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import struct
 import sys
 import termios
 import threading
@@ -24,6 +26,7 @@ __all__ = ["STDIN_NAME", "NoKeyboardError", "terminal"]
 
 STDIN_NAME = "standard input"
 _CHUNK = 1 << 20
+_USUAL_SIZE = (24, 80)
 
 # Left behind by a screen that could not leave by itself: main screen, cursor, no mouse, no paste mode.
 _RESET = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[0m"
@@ -63,6 +66,7 @@ def terminal(paths: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]
             undo.callback(os.close, log)
             undo.callback(os.dup2, log, 2)
             os.dup2(1, 2)
+        _give_size()
         before = _attributes()
         try:
             yield opened, names
@@ -102,6 +106,18 @@ def _copy(source: int, sink: int) -> None:
         pass  # the reader is gone, or the sender: both end the capture
     finally:
         os.close(sink)
+
+
+def _give_size() -> None:
+    """Gives a terminal that has no size (a serial line, some containers) the usual one.
+
+    Textual and rich each guess another one then, and the screen is laid out anew for ever.
+    """
+    try:
+        if 0 in struct.unpack("4H", fcntl.ioctl(2, termios.TIOCGWINSZ, bytes(8)))[:2]:
+            fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("4H", *_USUAL_SIZE, 0, 0))
+    except OSError:
+        pass  # it has none to give
 
 
 def _attributes() -> list[object] | None:

@@ -478,7 +478,9 @@ mod tests {
         following.lock().quiet = Some(Instant::now() + Duration::from_secs(9));
         assert_eq!(following.silent_until(), None);
         following.lock().quiet = Some(Instant::now() + Duration::from_secs(12));
-        let since = following.silent_until().map_or(0, |until| until.since(next));
+        let since = following
+            .silent_until()
+            .map_or(0, |until| until.since(next));
         assert!((1_000_000_000..2_000_000_000).contains(&since));
     }
 
