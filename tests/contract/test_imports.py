@@ -23,7 +23,7 @@ RULES = {
         "tui/remote_source.py",
         "tui/screen_server.py",
     ),
-    "subprocess": ("dissect/dissection.py", "sinks/hook.py", "tui/clipboard.py"),
+    "subprocess": ("dissect/dissection.py", "sinks/hook.py", "tui/clipboard.py", "tui/last_hand.py"),
     "requests": (),
     "urllib": ("sinks/webhook.py",),
     "http": ("metrics_server.py", "sinks/webhook.py"),

@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from ctcpmon.errors import CtcpmonError
+from ctcpmon.tui.last_hand import RESET, last_hand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,9 +28,6 @@ __all__ = ["STDIN_NAME", "NoKeyboardError", "terminal"]
 STDIN_NAME = "standard input"
 _CHUNK = 1 << 20
 _USUAL_SIZE = (24, 80)
-
-# Left behind by a screen that could not leave by itself: main screen, cursor, no mouse, no paste mode.
-_RESET = b"\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[0m"
 
 
 class NoKeyboardError(CtcpmonError):
@@ -69,7 +67,8 @@ def terminal(paths: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]
         _give_size()
         before = _attributes()
         try:
-            yield opened, names
+            with last_hand():
+                yield opened, names
         finally:
             _restore(before)
 
@@ -133,7 +132,7 @@ def _restore(before: list[object] | None) -> None:
         return
     try:
         if termios.tcgetattr(0) != before:
-            os.write(2, _RESET)
+            os.write(2, RESET)
             termios.tcsetattr(0, termios.TCSANOW, before)  # type: ignore[arg-type]
     except (termios.error, OSError):
         pass  # the terminal is gone

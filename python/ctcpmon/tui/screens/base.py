@@ -63,6 +63,7 @@ class ViewScreen(Screen[None]):
     def __init__(self, desk: Desk) -> None:
         super().__init__(classes="-ascii" if desk.is_ascii else None)
         self.desk = desk
+        self._is_composed = False
 
     def compose(self) -> ComposeResult:
         """Header, body, message and keys."""
@@ -82,7 +83,9 @@ class ViewScreen(Screen[None]):
         return Panel(painter, id=name, classes=classes or None, is_ascii=self.desk.is_ascii)
 
     def show(self, view: View) -> None:
-        """Shows a view in all parts."""
+        """Shows a view in all parts. The clock may strike before a new screen has its parts."""
+        if not self._is_composed:
+            return
         for name in ("header", "counters", "message", "hints", "too-small"):
             self.part(name).show(view)
         self.show_body(view)
@@ -116,6 +119,7 @@ class ViewScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Shows the last view at once."""
+        self._is_composed = True
         self.call_after_refresh(self._show_last)
 
     def on_screen_resume(self) -> None:
