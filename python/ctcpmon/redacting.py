@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 __all__ = ["Redactor"]
 
 _V4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)"
-_V6 = r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])"
+_V6 = r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\d{1,3}\.){3}\d{1,3})?(?![\w:]|\.\d)"
 _ADDRESS = re.compile(f"{_V4}|{_V6}")
 _COMMUNITY = re.compile(r',"community_id":"1:[A-Za-z0-9+/]{27}="')
 """A Community ID is a hash of the addresses that anybody can reverse by trying them all."""

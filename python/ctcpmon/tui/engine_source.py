@@ -22,6 +22,7 @@ from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
 from ctcpmon.tui.packets import PacketCutter, Packets, fail
 from ctcpmon.tui.presenting import input_name
+from ctcpmon.tui.trend import TrendLog
 from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
 from ctcpmon.tui.viewmaking import ViewMaker
 
@@ -173,9 +174,17 @@ class EngineSource:
 
     def _follow(self, replay: Replay) -> None:
         book = new_book(self._settings)
-        ended, log = EndedSessions(), FindingLog()
+        ended, log, trend = EndedSessions(), FindingLog(), TrendLog()
         pace = Pace()
-        maker = ViewMaker(replay, book=book, ended=ended, log=log, names=self._names, settings=self._settings)
+        maker = ViewMaker(
+            replay,
+            book=book,
+            ended=ended,
+            log=log,
+            trend=trend,
+            names=self._names,
+            settings=self._settings,
+        )
         cutter = PacketCutter(replay, self._paths, is_live=self._live is not None)
         cutting: Future[Packets] | None = None
         published = 0.0
@@ -188,6 +197,7 @@ class EngineSource:
                 for finding in batch.findings:
                     book.add(finding)
                     log.add(finding)
+                    trend.add(finding)
                 for session in batch.sessions:
                     book.end(session)
                     ended.add(session)

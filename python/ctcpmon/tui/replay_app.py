@@ -62,6 +62,7 @@ class ReplayApp(App[str]):
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-tiny-wide"),
         (MIN_WIDTH, "-usable-wide"),
+        (120, "-spacious"),
         (150, "-wide"),
     ]
     VERTICAL_BREAKPOINTS = [  # noqa: RUF012
@@ -258,7 +259,7 @@ class ReplayApp(App[str]):
             return
         names = [clean(one.name if one.parent == one.cwd() else str(one), 100) for one in paths]
         self.saved += names
-        self.say(f"wrote {' and '.join(names)}" + (f"; no graph: {no_graph}" if no_graph else ""))
+        self.say(f"wrote {names[0]} and .md" + (f"; no graph: {no_graph}" if no_graph else ""))
 
     def _unsay(self, number: int) -> None:
         if number == self._notice_number:

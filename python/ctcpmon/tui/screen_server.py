@@ -21,6 +21,7 @@ from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
 from ctcpmon.tui.packet_jobs import PacketJobs
+from ctcpmon.tui.trend import TrendLog
 from ctcpmon.tui.viewmaking import ViewMaker
 from ctcpmon.tui.wire import (
     ASK_MOST,
@@ -123,11 +124,13 @@ class ScreenServer:
         """Says what there is to look at: interfaces of a live run, or files."""
         self._replay = replay
         self._ended, self._log, self._pace = EndedSessions(), FindingLog(), Pace()
+        self._trend = TrendLog()
         self._maker = ViewMaker(
             replay,
             book=book,
             ended=self._ended,
             log=self._log,
+            trend=self._trend,
             names={name: clean(name) for name in names},
             settings=settings,
         )
@@ -138,6 +141,7 @@ class ScreenServer:
         for item in items:
             if item.finding is not None:
                 self._log.add(item.finding)
+                self._trend.add(item.finding)
             if item.session is not None:
                 self._ended.add(item.session)
 
@@ -169,6 +173,7 @@ class ScreenServer:
 
     def _progress(self, now: float, *, is_done: bool) -> tuple[Stats, Progress]:
         stats = self._replay.stats()
+        self._trend.look(stats)
         return stats, self._pace.progress(stats, now, is_done=is_done, is_paused=False, speed=0.0)
 
     def _poke(self) -> None:
