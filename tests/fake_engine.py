@@ -272,10 +272,29 @@ class Sliced:
     frames: int = 0
     remarks: int = 0
     unplaced: int = 0
+    before: int = 0
+    behind: int = 0
+    numbers: tuple[int, ...] = ()
 
 
 def slice_captures(_paths: Any, _out: Any, _wanted: Any, marks: Any, **_words: Any) -> Sliced:
     return Sliced(frames=len(marks), remarks=len(marks))
+
+
+def slice_bytes(_paths: Any, _wanted: Any, marks: Any, **_words: Any) -> tuple[bytes, Sliced]:
+    return b"", Sliced(frames=len(marks), remarks=len(marks))
+
+
+class Drawing:
+    """Made by the engine alone."""
+
+
+class Packet:
+    """Made by the engine alone."""
+
+
+class Series:
+    """There is nothing to draw of a fake."""
 
 
 class CaptureError(Exception):
@@ -481,6 +500,10 @@ def install() -> None:
         "LINK_TYPES",
         "Batch",
         "CaptureError",
+        "Drawing",
+        "Packet",
+        "Series",
+        "slice_bytes",
         "CounterInfo",
         "DetectorInfo",
         "DeviceDirection",

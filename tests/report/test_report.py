@@ -226,3 +226,19 @@ def test_the_graph_in_the_report_is_that_of_the_session() -> None:
     assert page.count("STALLED") >= 1
     assert 'class="h"' in page, "the hole"
     assert 'class="a"' in page, "the ACK line"
+
+
+def test_plot_and_report_need_no_screen(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['textual'] = sys.modules['rich'] = None; sys.argv = ['ctcpmon', *sys.argv[1:]]; "
+        "from ctcpmon.start import main; main()"
+    )
+    for words in (
+        ("plot", INCIDENT, str(DEMO)),
+        ("report", INCIDENT, str(DEMO), "-w", str(tmp_path / "a.html")),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.html").exists()

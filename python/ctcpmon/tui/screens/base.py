@@ -73,7 +73,9 @@ class ViewScreen(Screen[None]):
         return Panel(painter, id=name, classes=classes or None, is_ascii=self.desk.is_ascii)
 
     def show(self, view: View) -> None:
-        """Shows a view in all parts."""
+        """Shows a view in all parts; one that is still being opened shows the newest when it is there."""
+        if not self.is_mounted:
+            return
         for name in ("header", "counters", "message", "hints", "too-small"):
             self.part(name).show(view)
         self.show_body(view)
