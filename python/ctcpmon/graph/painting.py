@@ -186,7 +186,8 @@ def drawn_scale(drawn: Drawing, rows: int) -> Scale:
         highs = acks or [1]
     # One that is far away would press the data flat; the title says where it is.
     reach = _REACH * max(max(highs) - min(lows), 1)
-    near = [ack for ack in acks if min(lows) - reach <= ack <= max(highs) + reach]
+    lowest, highest = min(lows) - reach, max(highs) + reach
+    near = [ack for ack in acks if lowest <= ack <= highest]
     lows, highs = lows + near, highs + near
     low, high = min(lows), max(highs)
     room = max((high - low) // max(rows - 1, 1), 1)
@@ -329,8 +330,10 @@ def _legend(cells: int, drawn: Drawing, style: Style) -> Line:
     there |= {"zero"} if "zero_window" in kinds else set()
     there |= {"reset"} if kinds & {"reset", "reset_by_other"} else set()
     dot = "#" if style == ASCII else "⡇" if style == "braille" else "▌"
-    parts = [f"{dot} data"]
+    parts = [f"{dot} data"] if drawn.spans else []
     parts += [
         f"{plain if style == ASCII else sign} {text}" for name, sign, plain, text in _LEGEND if name in there
     ]
+    if drawn.merged:
+        parts.append(f"({drawn.merged:,} more drawn as one with others)")
     return ((cut(" " * (_LABEL + 1) + "  ".join(parts), cells), "dim"),)
