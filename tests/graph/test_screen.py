@@ -211,6 +211,23 @@ def test_what_goes_wrong_is_a_sentence() -> None:
     use(others, replace(cut(), client=("192.0.2.1", 1)))
 
 
+def test_a_reload_that_fails_keeps_the_graph_and_says_why() -> None:
+    async def work(one: Bench) -> None:
+        one.source.cut = "the connection to serve was lost"
+        await one.press("r")
+        await one.app.workers.wait_for_complete()
+        await one.settle()
+        assert "GRAPH  the connection to serve was lost" in one.text()
+        assert "STALLED" in one.text()
+        one.source.cut = cut()
+        await one.press("r")
+        await one.app.workers.wait_for_complete()
+        await one.settle()
+        assert "connection" not in one.text()
+
+    use(work)
+
+
 def test_leaving_gives_up_the_cutting() -> None:
     async def run() -> None:
         async with bench(busy()) as one:
