@@ -141,7 +141,7 @@ def _direction(subject: Subject, look: Look, side: str, room: Room) -> list[Line
     plot = Canvas(columns_of(cells), max(room.lines - 3, 1), style)
     drawn = subject.series.drawing(side, look.from_ns, look.until_ns, plot.columns)
     across = Scale(look.from_ns, look.until_ns, plot.columns)
-    up = drawn_scale(drawn, plot.rows)
+    up = drawn_scale(drawn, plot.rows, plot.rows // plot.height)
     _draw(plot, drawn, across, up, last_ns=subject.last_ns)
     moments = _moments(subject, plot, across)
     title: list[Span] = [(f"DATA OF THE {side.upper()}", "title")]
@@ -173,8 +173,11 @@ def _direction(subject: Subject, look: Look, side: str, room: Room) -> list[Line
     return body
 
 
-def drawn_scale(drawn: Drawing, rows: int) -> Scale:
-    """From the lowest to the highest number of data, holes and ACKs: the window edge may lie far above."""
+def drawn_scale(drawn: Drawing, rows: int, free: int) -> Scale:
+    """From the lowest to the highest number of data, holes and ACKs: the window edge may lie far above.
+
+    The ``free`` upper rows are for labels.
+    """
     lows = [low for _, low, _, _, _ in drawn.spans]
     highs = [high for _, _, high, _, _ in drawn.spans]
     for _, _, low, high, _ in drawn.holes:
@@ -190,7 +193,8 @@ def drawn_scale(drawn: Drawing, rows: int) -> Scale:
     near = [ack for ack in acks if lowest <= ack <= highest]
     lows, highs = lows + near, highs + near
     low, high = min(lows), max(highs)
-    room = max((high - low) // max(rows - 1, 1), 1)
+    free = min(free, rows // 4) + 1
+    room = max((high - low) * free // max(rows - free, 1), 1)
     return Scale(low, high + room, rows)
 
 
@@ -259,6 +263,8 @@ def beginning(subject: Subject) -> str:
     first = [text for at, text in subject.cut.marks if at == subject.cut.since_ns]
     if any("hole" in text for text in first):
         return "hole"
+    if any("nothing seen" in text for text in first):
+        return "silence"
     return "ACK stops" if any("ACK" in text for text in first) else "begins"
 
 
