@@ -193,6 +193,18 @@ def test_every_key_moves_what_it_says() -> None:
     use(work)
 
 
+def test_every_key_in_the_footer_is_bound() -> None:
+    names = {"Tab": "tab", "+": "plus", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
+             "PgUp": "pageup", "PgDn": "pagedown", "Esc": "escape"}  # fmt: skip
+
+    async def work(one: Bench) -> None:
+        bound = set(one.app.screen.active_bindings)
+        wanted = [key for keys, _ in GraphScreen.HINTS for key in keys.split()]
+        assert [key for key in wanted if names.get(key, key) not in bound] == []
+
+    use(work)
+
+
 def test_what_goes_wrong_is_a_sentence() -> None:
     async def refused(one: Bench) -> None:
         assert "a pipe is read only once" in one.text()

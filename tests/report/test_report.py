@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import stat
 import subprocess
@@ -15,7 +16,9 @@ import pytest
 
 pytest.importorskip("ctcpmon._ctcpmon", reason="the native engine is not built")
 
-from ctcpmon.report import Parts, document, html, markdown
+from ctcpmon.report import Document, Parts, document, html, markdown
+from ctcpmon.report.contents import Code, Facts, Heading, Items, Prose
+from ctcpmon.text import clean
 from ctcpmon.tui.fake_source import aftermath, busy, no_tunnel
 from ctcpmon.tui.reporting import reportable
 
@@ -179,6 +182,49 @@ def test_no_string_breaks_out(nasty: str) -> None:
     for line in text.splitlines():
         if line.startswith("| ") and line != "| | |":
             assert len(re.findall(r"(?<!\\)\|", line)) == 3
+
+
+def test_ten_thousand_strings_stay_text() -> None:
+    rng = random.Random(3)
+    pieces = [
+        "<",
+        ">",
+        "&",
+        '"',
+        "'",
+        "</td>",
+        "<script>",
+        "`",
+        "|",
+        "\\",
+        "\n",
+        "\x1b[31m",
+        "\u202e",
+        "]](",
+        "#",
+        "é",
+    ]
+    for _ in range(100):
+        texts = [
+            "".join(
+                rng.choice((rng.choice(pieces), chr(rng.randrange(0x110000))))
+                for _ in range(rng.randrange(12))
+            )
+            for _ in range(100)
+        ]
+        blocks = (
+            Facts(tuple(zip(texts[::2], texts[1::2], strict=True))),
+            Items(tuple(texts)),
+            Code(tuple(texts)),
+        )
+        page = Document(texts[0], (*blocks, Heading(texts[1]), Prose(texts[2])))
+        shown = Reader(html(page))
+        assert shown.open == []
+        assert shown.tags <= TAGS
+        assert html(page).replace("\n", "").isprintable()
+        assert markdown(page).replace("\n", "").isprintable()
+        wanted = [clean(text, 4_000) for text in texts]
+        assert [text for text in wanted if text.strip() and text not in shown.text] == []
 
 
 def test_without_packets_it_says_why() -> None:

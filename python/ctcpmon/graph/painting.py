@@ -100,7 +100,7 @@ def values(subject: Subject, look: Look, cells: int) -> list[Line]:
     packet = subject.series.packet(look.place)
     there = "client -> headend" if packet.side == "client" else "headend -> client"
     parts = [
-        (0, f"frame {subject.number(packet.index):,}"),
+        (0, f"{'frame' if subject.cut.numbers else 'packet'} {subject.number(packet.index):,}"),
         (3, rfc3339(packet.ts_ns)[11:26]),
         (5, f"+{(packet.ts_ns - subject.first_ns) / 1e9:.6f} s"),
         (6, there),

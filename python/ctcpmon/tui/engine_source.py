@@ -20,7 +20,7 @@ from ctcpmon.pipeline import new_book
 from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
-from ctcpmon.tui.packets import PacketCutter, Packets, fail
+from ctcpmon.tui.packets import PacketCutter, Packets, fail, has_pipe
 from ctcpmon.tui.presenting import input_name
 from ctcpmon.tui.trend import TrendLog
 from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
@@ -41,6 +41,8 @@ _MAX_ITEMS = 200
 _PACED_FRAMES = 16
 """Frames per step at a set speed: the pace is kept per step, so a small one moves evenly."""
 _REST_S = 0.25
+_PIPE_KEEP_MIB = 32
+"""Of packets of tunnel sessions, as ``live`` keeps: a pipe is read only once."""
 
 
 class EngineSource:
@@ -64,6 +66,8 @@ class EngineSource:
         """
         self._live = live
         self._paths = tuple(paths)
+        # The kind of a path is asked now: once it is open, a pipe may be gone.
+        self._keep_mib = _PIPE_KEEP_MIB if live is None and has_pipe(self._paths) else 0
         self._names = {path: clean((names or {}).get(path, path)) for path in self._paths}
         self._settings = settings or Settings()
         self._period_s = period_s
@@ -170,6 +174,7 @@ class EngineSource:
             max_pending=limits.max_pending,
             speed=self._speed,
             filters=self._filters,
+            keep_mib=self._keep_mib,
         )
 
     def _follow(self, replay: Replay) -> None:
@@ -185,7 +190,8 @@ class EngineSource:
             names=self._names,
             settings=self._settings,
         )
-        cutter = PacketCutter(replay, self._paths, is_live=self._live is not None)
+        is_kept = self._live is not None or self._keep_mib > 0
+        cutter = PacketCutter(replay, self._paths, is_kept=is_kept)
         cutting: Future[Packets] | None = None
         published = 0.0
         is_done = False
