@@ -97,7 +97,7 @@ def test_the_command_writes_both_forms_the_same_each_time(tmp_path: Path) -> Non
         "CRITICAL: lost segment never resent, a device holds the stream",
         "2026-11-23T02:58:08.949",
         "10.1.4.0/24 -> 198.51.100.9:10000",
-        "hole of 124 bytes that nobody filled",
+        "hole of 124 bytes that nobody filled (frame 204)",
         "the ACK of the other side has stood still for 21.8 s",
         "loss on the client side of the tap",
         "good (0.80)",

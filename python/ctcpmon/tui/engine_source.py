@@ -138,7 +138,9 @@ class EngineSource:
             before[1].cancel()
         if not self._thread.is_alive():
             fail(answer, "the run has ended in an error, so its packets cannot be shown")
-        self._wake.set()
+        if self._live is None:
+            # Not for interfaces: their view may be frozen, and they are looked after all the time.
+            self._wake.set()
         return answer
 
     def _run(self) -> None:
@@ -211,6 +213,10 @@ class EngineSource:
                     is_done = True
                     book.finish()
                     published = 0.0
+            wanted = self._wanted
+            if wanted is not None and wanted[1] is not cutting:
+                cutting = wanted[1]
+                cutter.cut(wanted[0], maker.case(wanted[0]), replay.stats().last_ns or 0, cutting)
             now = time.monotonic()
             is_asked = self._wake.is_set()
             is_frozen = self._is_paused and self._live is not None
@@ -219,10 +225,6 @@ class EngineSource:
                 self._wake.clear()
                 published = now
                 stats = replay.stats()
-                wanted = self._wanted
-                if wanted is not None and wanted[1] is not cutting:
-                    cutting = wanted[1]
-                    cutter.cut(wanted[0], maker.case(wanted[0]), stats.last_ns or 0, cutting)
                 progress = pace.progress(
                     stats, now, is_done=is_done, is_paused=self._is_paused, speed=self._speed
                 )

@@ -148,7 +148,8 @@ class ReplayApp(App[str]):
         screen = self.screen
         key = screen.session_key() if isinstance(screen, ViewScreen) else ""
         if not key:
-            self.say("no graph: there is no session here")
+            hint = "; s lists the sessions" if self.desk.view.sessions else ""
+            self.say(f"no graph: there is no session here{hint}")
             return
         self.push_screen(GraphScreen(self.desk, key))
 

@@ -88,6 +88,7 @@ class ScreenServer:
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="ctcpmon-screens", daemon=True)
         self._maker: ViewMaker | None = None
+        self._jobs: PacketJobs | None = None
         self._next_at = self._paced_at = 0.0
 
     def start(self) -> None:
@@ -95,7 +96,9 @@ class ScreenServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Lets every screen go and takes the socket away, if it is still ours."""
+        """Lets every screen go and takes the socket away, if it is still ours. By the thread of the run."""
+        if self._jobs is not None:
+            self._jobs.close()
         self._is_closing = True
         self._poke()
         if self._thread.is_alive():
@@ -147,7 +150,7 @@ class ScreenServer:
 
     def answer(self, now: float, *, is_done: bool) -> None:
         """Makes the views that were asked for, if it is time. Called by the thread of the run."""
-        if now < self._next_at or self._maker is None:
+        if now < self._next_at or self._maker is None or self._jobs is None:
             return
         self._next_at = now + _LEAST_PERIOD_S
         if now - self._paced_at >= _PACE_S:
