@@ -272,6 +272,9 @@ class Sliced:
     frames: int = 0
     remarks: int = 0
     unplaced: int = 0
+    before: int = 0
+    behind: int = 0
+    numbers: tuple[int, ...] = ()
 
 
 def slice_captures(_paths: Any, _out: Any, _wanted: Any, marks: Any, **_words: Any) -> Sliced:
@@ -280,6 +283,18 @@ def slice_captures(_paths: Any, _out: Any, _wanted: Any, marks: Any, **_words: A
 
 def slice_bytes(_paths: Any, _wanted: Any, marks: Any, **_words: Any) -> tuple[bytes, Sliced]:
     return b"", Sliced(frames=len(marks), remarks=len(marks))
+
+
+class Drawing:
+    """Made by the engine alone."""
+
+
+class Packet:
+    """Made by the engine alone."""
+
+
+class Series:
+    """There is nothing to draw of a fake."""
 
 
 class CaptureError(Exception):
@@ -314,20 +329,8 @@ def _size_of_batch(items: list[Any]) -> int:
     return len(items)
 
 
-class Drawing:
-    """No test with the fake engine draws."""
-
-
-class Packet:
-    """Nor looks at packets."""
-
-
-class Series:
-    """Nor at series of them."""
-
-
 class FlowWindow:
-    """Nor lists flows."""
+    """No test with the fake engine lists flows."""
 
 
 class SessionWindow:

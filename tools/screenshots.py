@@ -1,8 +1,9 @@
-"""Draws ``docs/screen.svg``: the replay screen on the capture that ships with ctcpmon.
+"""Draws ``docs/screen.svg`` and ``docs/graph.svg``: the screens on the capture that ships with ctcpmon.
 
-The real app on the real engine, run headless at 120x40; only what depends on the clock of the machine
-(packets per second, seconds taken) is fixed, so that the same code draws the same file. Run it after a
-change of the screen: ``.venv/bin/python tools/screenshots.py``, then look at the picture.
+The real app on the real engine, run headless; only what depends on the clock of the machine (packets per
+second, seconds taken, how packets fell between two looks) is fixed, so that the same code draws the same
+file. Run it after a change of the screen: ``.venv/bin/python tools/screenshots.py``, then look at the
+pictures.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from ctcpmon.tui.view import Query, View
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "docs" / "screen.svg"
+PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
+    "screen": ((120, 40), ()),
+    "graph": ((110, 32), ("t", "b")),
+}
+"""Size and keys to press, by name in ``docs``."""
 DEMO = ROOT / "python" / "ctcpmon" / "data" / "demo.pcap"
-SIZE = (120, 40)
 WAIT_S = 20.0
 SECONDS = 0.001
 """Stands for the time of the reading, which no two machines share."""
@@ -48,7 +52,10 @@ class Steady:
         """See ``ViewSource``."""
         view = self._source.view()
         rate = view.packets / SECONDS
-        return replace(view, progress=replace(view.progress, packets_per_s=rate, seconds_taken=SECONDS))
+        progress = replace(view.progress, packets_per_s=rate, seconds_taken=SECONDS)
+        steps = len(view.trend.packets)
+        steady = (view.packets // max(steps * view.trend.step_s, 1),) * steps
+        return replace(view, progress=progress, trend=replace(view.trend, packets=steady))
 
     def packets(self, session: str) -> Future[Packets]:
         """See ``ViewSource``."""
@@ -61,36 +68,43 @@ class Steady:
         """See ``ViewSource``."""
 
 
-async def draw(capture: Path = DEMO) -> str:
+async def draw(name: str = "screen", capture: Path = DEMO) -> str:
     """The finished screen as SVG."""
+    size, keys = PICTURES[name]
     from ctcpmon.tui.engine_source import EngineSource
     from ctcpmon.tui.replay_app import ReplayApp
 
     with closing(EngineSource([str(capture)], names={str(capture): capture.name})) as source:
         source.start()
         app = ReplayApp(Steady(source))
-        async with app.run_test(size=SIZE) as pilot:
+        async with app.run_test(size=size) as pilot:
             until = time.monotonic() + WAIT_S
             while source.view().progress.phase not in {"done", "failed"}:
                 if time.monotonic() > until:
                     message = f"{capture} was not read within {WAIT_S} s"
                     raise TimeoutError(message)
                 await pilot.pause(0.05)
-            for _ in range(3):
-                app.tick()
-                await pilot.pause()
+            for key in ("", *keys, ""):
+                if key:
+                    await pilot.press(key)
+                    await app.workers.wait_for_complete()
+                for _ in range(3):
+                    app.tick()
+                    await pilot.pause()
             drawn = app.export_screenshot(title=f"ctcpmon replay {capture.name}")
     # A picture in a document may fetch nothing; librsvg drops leading blanks unless told to keep them.
     return _FONT_FACE.sub("", drawn).replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 
 def main() -> int:
-    """Writes the picture."""
+    """Writes the pictures."""
     for name in ("NO_COLOR", "SSH_CONNECTION", "TMUX"):
         os.environ.pop(name, None)
     os.environ.update(TEXTUAL_ANIMATIONS="none", TEXTUAL_THEME="ansi-dark", COLORTERM="truecolor")
-    TARGET.write_text(asyncio.run(draw()), "utf-8")
-    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size} bytes")
+    for name in PICTURES:
+        target = ROOT / "docs" / f"{name}.svg"
+        target.write_text(asyncio.run(draw(name)), "utf-8")
+        print(f"{target.relative_to(ROOT)}: {target.stat().st_size} bytes")
     return 0
 
 

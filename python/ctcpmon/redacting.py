@@ -8,12 +8,13 @@ names of files, names that a site file gives, and packets are as they are.
 from __future__ import annotations
 
 import re
+import threading
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 __all__ = ["Redactor"]
 
 _V4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)"
-_V6 = r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\d{1,3}\.){3}\d{1,3})?(?![\w:])"
+_V6 = r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\d{1,3}\.){3}\d{1,3})?(?![\w:]|\.\d)"
 _ADDRESS = re.compile(f"{_V4}|{_V6}")
 _COMMUNITY = re.compile(r',"community_id":"1:[A-Za-z0-9+/]{27}="')
 """A Community ID is a hash of the addresses that anybody can reverse by trying them all."""
@@ -26,11 +27,13 @@ _V6_START = int(IPv6Address("2001:db8::"))
 
 
 class Redactor:
-    """One mapping; everything that goes through the same one fits together."""
+    """One mapping; everything that goes through the same one fits together. Any thread may use it."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
         self._v4 = self._v6 = 0
+        # Entered again for an address that is written in another way.
+        self._lock = threading.RLock()
 
     def text(self, text: str) -> str:
         """``text`` with every address replaced."""
@@ -44,7 +47,9 @@ class Redactor:
     def _address(self, written: str) -> str:
         known = self._known.get(written)
         if known is None:
-            known = self._known[written] = self._replaced(written)
+            with self._lock:
+                known = self._known.get(written) or self._replaced(written)
+                self._known[written] = known
         return known
 
     def _replaced(self, written: str) -> str:

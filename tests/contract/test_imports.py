@@ -13,7 +13,15 @@ RULES = {
     "rich": ("tui/",),
     "pyshark": ("dissect/worker.py",),
     "lxml": ("dissect/worker.py",),
-    "click": ("cli.py", "live_commands.py", "packet_commands.py", "serve_commands.py", "slice_commands.py"),
+    "click": (
+        "cli.py",
+        "live_commands.py",
+        "packet_commands.py",
+        "plot_commands.py",
+        "report_commands.py",
+        "serve_commands.py",
+        "slice_commands.py",
+    ),
     "ctcpmon._ctcpmon": ("engine.py",),
     # A connection is made by the outputs of ``serve`` and for its screens, and nowhere else.
     "socket": (

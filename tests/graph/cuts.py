@@ -24,5 +24,5 @@ def cut(path: Path = DEMO, session: str = STALLED) -> Packets:
     cases, _ = gather([str(path)], session, Settings())
     answer: Future[Packets] = Future()
     key = f"{cases[0].session.id}/{cases[0].session.generation}"
-    PacketCutter(None, [str(path)], is_live=False).cut(key, cases[0], _EVER_NS, answer)  # type: ignore[arg-type]
+    PacketCutter(None, [str(path)], is_kept=False).cut(key, cases[0], _EVER_NS, answer)  # type: ignore[arg-type]
     return answer.result(60.0)

@@ -193,6 +193,18 @@ def test_every_key_moves_what_it_says() -> None:
     use(work)
 
 
+def test_every_key_in_the_footer_is_bound() -> None:
+    names = {"Tab": "tab", "+": "plus", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
+             "PgUp": "pageup", "PgDn": "pagedown", "Esc": "escape"}  # fmt: skip
+
+    async def work(one: Bench) -> None:
+        bound = set(one.app.screen.active_bindings)
+        wanted = [key for keys, _ in GraphScreen.HINTS for key in keys.split()]
+        assert [key for key in wanted if names.get(key, key) not in bound] == []
+
+    use(work)
+
+
 def test_what_goes_wrong_is_a_sentence() -> None:
     async def refused(one: Bench) -> None:
         assert "a pipe is read only once" in one.text()
@@ -209,6 +221,23 @@ def test_what_goes_wrong_is_a_sentence() -> None:
         assert "none of these packets belongs to the session" in one.text()
 
     use(others, replace(cut(), client=("192.0.2.1", 1)))
+
+
+def test_a_reload_that_fails_keeps_the_graph_and_says_why() -> None:
+    async def work(one: Bench) -> None:
+        one.source.cut = "the connection to serve was lost"
+        await one.press("r")
+        await one.app.workers.wait_for_complete()
+        await one.settle()
+        assert "GRAPH  the connection to serve was lost" in one.text()
+        assert "STALLED" in one.text()
+        one.source.cut = cut()
+        await one.press("r")
+        await one.app.workers.wait_for_complete()
+        await one.settle()
+        assert "connection" not in one.text()
+
+    use(work)
 
 
 def test_leaving_gives_up_the_cutting() -> None:

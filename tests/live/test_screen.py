@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.slices.test_slices import DEMO, packets
 from tests.tui.test_real_program import Pane, left_cleanly
 
 from . import capture
 from .sender import Sender
 from .test_balance import frame
-from .test_minute import DEMO
 from .wire import MONITORED
 
 if TYPE_CHECKING:
@@ -69,6 +69,26 @@ def test_the_screen_saves_slices_too(wire: Wire, pane: Pane) -> None:
             [sys.executable, "-m", "ctcpmon", "replay", "-o", "jsonl", first], capture_output=True, check=True
         ).stdout
     assert b'"verdict":"stalled"' in out
+
+
+def test_the_graph_of_a_session_that_is_watched(wire: Wire, pane: Pane) -> None:
+    if not DEMO.is_file():
+        pytest.skip("LIVE GRAPH NOT TESTED: no demo capture")
+    frames = [data for _, data in packets(DEMO) if b"\x0a\x01\x04\x11" in data[26:34]]
+    pane.type(f"ip netns exec {wire.monitor} {sys.executable} -m ctcpmon live {MONITORED}; echo code=$?")
+    pane.wait("Waiting for the first packet")
+    with Sender(wire.sender) as sender:
+        for data in frames:
+            assert sender.send(data)
+    pane.key("s")
+    pane.wait("10.1.4.17:1077")
+    pane.key("t")
+    shown = pane.wait("DATA OF THE")
+    assert "10.1.4.17:1077 -> 198.51.100.9:10000" in shown
+    pane.key("Escape")
+    pane.wait("Enter detail")
+    pane.key("C-c")
+    pane.wait("code=0")
 
 
 @pytest.mark.parametrize("way", ["q", "C-c", signal.SIGTERM, signal.SIGHUP])

@@ -165,7 +165,7 @@ def test_a_capture_that_went_away_is_one_sentence(tmp_path: Path) -> None:
         one.close()
 
 
-def test_a_pipe_cannot_be_read_twice() -> None:
+def test_of_a_pipe_the_newest_packets_are_kept() -> None:
     reader, writer = os.pipe()
 
     def write_all() -> None:
@@ -178,12 +178,19 @@ def test_a_pipe_cannot_be_read_twice() -> None:
     one.start(WAIT_S)
     try:
         wait_for(lambda: one.view().progress.phase == "done", "the end")
-        with pytest.raises(PacketsError, match="a pipe is read only once"):
-            one.packets(key_of(one)).result(WAIT_S)
+        got = one.packets(key_of(one)).result(WAIT_S)
+        assert got.count > 100
+        assert got.numbers == ()
+        assert "stalled" in got.story
     finally:
         one.close()
         os.close(reader)
         thread.join()
+
+
+def test_where_nothing_is_kept_a_pipe_cannot_be_read_twice() -> None:
+    with pytest.raises(PacketsError, match="a pipe is read only once"):
+        door.cut_case(["-"], "k", case())
 
 
 def test_a_closed_source_lets_nobody_wait(source: EngineSource) -> None:
@@ -195,7 +202,7 @@ def test_a_closed_source_lets_nobody_wait(source: EngineSource) -> None:
 def test_kept_packets_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     replay = opened(4)
     lead = judged(replay)[STALLED]
-    cutter = door.PacketCutter(replay, (), is_live=True)
+    cutter = door.PacketCutter(replay, (), is_kept=True)
     answer: door.Future[Packets] = door.Future()
     cutter.cut("k", Case(lead.session, [("1", lead)]), 2**62, answer)
     got = answer.result(WAIT_S)
@@ -210,7 +217,7 @@ def test_kept_packets_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = opened(0)
     judged(nothing)
     answer = door.Future()
-    door.PacketCutter(nothing, (), is_live=True).cut("k", Case(lead.session), 2**62, answer)
+    door.PacketCutter(nothing, (), is_kept=True).cut("k", Case(lead.session), 2**62, answer)
     with pytest.raises(PacketsError, match="not kept any more"):
         answer.result(WAIT_S)
 

@@ -61,8 +61,18 @@ async def test_the_picture_is_what_the_program_shows(shown: list[str]) -> None:
     assert [line for line in told if line not in shown] == [], STALE
 
 
-def test_the_picture_fetches_nothing() -> None:
-    text = PICTURE.read_text("utf-8")
+async def test_the_picture_of_the_graph_is_what_the_program_shows() -> None:
+    shown = lines((ROOT / "docs" / "graph.svg").read_text("utf-8"))
+    drawn = lines(await tool().draw("graph"))
+    told = [line for line in drawn if "│" in line or "GRAPH" in line or "frame" in line]
+    assert len(told) > 20
+    assert "STALLED" in "".join(told)
+    assert [line for line in told if line not in shown] == [], STALE
+
+
+@pytest.mark.parametrize("name", ["screen", "graph"])
+def test_the_picture_fetches_nothing(name: str) -> None:
+    text = (ROOT / "docs" / f"{name}.svg").read_text("utf-8")
     assert "@font-face" not in text
     assert "url(http" not in text
     assert "href" not in text

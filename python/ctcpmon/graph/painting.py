@@ -100,7 +100,7 @@ def values(subject: Subject, look: Look, cells: int) -> list[Line]:
     packet = subject.series.packet(look.place)
     there = "client -> headend" if packet.side == "client" else "headend -> client"
     parts = [
-        (0, f"frame {subject.number(packet.index):,}"),
+        (0, f"{'frame' if subject.cut.numbers else 'packet'} {subject.number(packet.index):,}"),
         (3, rfc3339(packet.ts_ns)[11:26]),
         (5, f"+{(packet.ts_ns - subject.first_ns) / 1e9:.6f} s"),
         (6, there),
@@ -141,7 +141,7 @@ def _direction(subject: Subject, look: Look, side: str, room: Room) -> list[Line
     plot = Canvas(columns_of(cells), max(room.lines - 3, 1), style)
     drawn = subject.series.drawing(side, look.from_ns, look.until_ns, plot.columns)
     across = Scale(look.from_ns, look.until_ns, plot.columns)
-    up = drawn_scale(drawn, plot.rows)
+    up = drawn_scale(drawn, plot.rows, plot.rows // plot.height)
     _draw(plot, drawn, across, up, last_ns=subject.last_ns)
     moments = _moments(subject, plot, across)
     title: list[Span] = [(f"DATA OF THE {side.upper()}", "title")]
@@ -173,8 +173,11 @@ def _direction(subject: Subject, look: Look, side: str, room: Room) -> list[Line
     return body
 
 
-def drawn_scale(drawn: Drawing, rows: int) -> Scale:
-    """From the lowest to the highest number of data, holes and ACKs: the window edge may lie far above."""
+def drawn_scale(drawn: Drawing, rows: int, free: int) -> Scale:
+    """From the lowest to the highest number of data, holes and ACKs: the window edge may lie far above.
+
+    The ``free`` upper rows are for labels.
+    """
     lows = [low for _, low, _, _, _ in drawn.spans]
     highs = [high for _, _, high, _, _ in drawn.spans]
     for _, _, low, high, _ in drawn.holes:
@@ -186,10 +189,12 @@ def drawn_scale(drawn: Drawing, rows: int) -> Scale:
         highs = acks or [1]
     # One that is far away would press the data flat; the title says where it is.
     reach = _REACH * max(max(highs) - min(lows), 1)
-    near = [ack for ack in acks if min(lows) - reach <= ack <= max(highs) + reach]
+    lowest, highest = min(lows) - reach, max(highs) + reach
+    near = [ack for ack in acks if lowest <= ack <= highest]
     lows, highs = lows + near, highs + near
     low, high = min(lows), max(highs)
-    room = max((high - low) // max(rows - 1, 1), 1)
+    free = min(free, rows // 4) + 1
+    room = max((high - low) * free // max(rows - free, 1), 1)
     return Scale(low, high + room, rows)
 
 
@@ -258,6 +263,8 @@ def beginning(subject: Subject) -> str:
     first = [text for at, text in subject.cut.marks if at == subject.cut.since_ns]
     if any("hole" in text for text in first):
         return "hole"
+    if any("nothing seen" in text for text in first):
+        return "silence"
     return "ACK stops" if any("ACK" in text for text in first) else "begins"
 
 
@@ -329,8 +336,10 @@ def _legend(cells: int, drawn: Drawing, style: Style) -> Line:
     there |= {"zero"} if "zero_window" in kinds else set()
     there |= {"reset"} if kinds & {"reset", "reset_by_other"} else set()
     dot = "#" if style == ASCII else "⡇" if style == "braille" else "▌"
-    parts = [f"{dot} data"]
+    parts = [f"{dot} data"] if drawn.spans else []
     parts += [
         f"{plain if style == ASCII else sign} {text}" for name, sign, plain, text in _LEGEND if name in there
     ]
+    if drawn.merged:
+        parts.append(f"({drawn.merged:,} more drawn as one with others)")
     return ((cut(" " * (_LABEL + 1) + "  ".join(parts), cells), "dim"),)

@@ -42,7 +42,7 @@ def svg(subject: Subject, look: Look, side: str) -> str:
     """One direction in the window of ``look``."""
     drawn = subject.series.drawing(side, look.from_ns, look.until_ns, _PLOT_W)
     across = Scale(look.from_ns, look.until_ns, _PLOT_W * _STEPS)
-    up = drawn_scale(drawn, _PLOT_H * _STEPS)
+    up = drawn_scale(drawn, _PLOT_H * _STEPS, 2 * _TOP * _STEPS // 3)
     other = SIDES[1 - SIDES.index(side)]
     title = (
         f"data of the {side} ({subject.end(side)}) and what the {other} ({subject.end(other)}) acknowledged"

@@ -118,15 +118,16 @@ def document(parts: Parts) -> Document:
     """The report."""
     row, facts = parts.row, parts.evidence
     level = _SEVERITIES[row.level] if row.is_open else "CLEARED"
+    subject = None if parts.packets is None else Subject.of(parts.packets)
     blocks: list[Block] = [
         Facts(_summary(parts, level)),
         Heading("What happened"),
         Prose(facts.story),
         Prose(facts.why),
         Heading("Evidence"),
-        Facts(_evidence(facts)),
+        Facts(_evidence(facts, subject)),
         Heading("The session that shows it best"),
-        *_graph(parts),
+        *_graph(parts, subject),
         Heading("What else it could be"),
         Items(facts.otherwise or ("nothing that the detector knows of",)),
         *([Prose(f"Not known: {facts.limits}")] if facts.limits else []),
@@ -168,18 +169,27 @@ def _summary(parts: Parts, level: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _evidence(facts: EvidenceView) -> tuple[tuple[str, str], ...]:
+def _evidence(facts: EvidenceView, subject: Subject | None) -> tuple[tuple[str, str], ...]:
     rows = []
     for one in facts.lines:
-        frame = f" (frame {one.frame:,})" if one.frame is not None else ""
+        number = one.frame if one.frame is not None else _frame_at(subject, one.at_ns)
+        frame = f" (frame {number:,})" if number is not None else ""
         rows.append((rfc3339(one.at_ns) if one.at_ns is not None else "", one.text + frame))
     return tuple(rows)
 
 
-def _graph(parts: Parts) -> list[Block]:
-    if parts.packets is None:
+def _frame_at(subject: Subject | None, at_ns: int | None) -> int | None:
+    """The first packet of the session at or after a moment of its own evidence."""
+    if subject is None or at_ns is None or not subject.cut.numbers:
+        return None
+    if all(at != at_ns for at, _ in subject.cut.marks):
+        return None
+    return subject.number(subject.series.packet(subject.series.place_at(at_ns)).index)
+
+
+def _graph(parts: Parts, subject: Subject | None) -> list[Block]:
+    if parts.packets is None or subject is None:
         return [Prose(f"No graph: {parts.no_graph}")]
-    subject = Subject.of(parts.packets)
     look = Look.first(subject)
     side = subject.main_side
     lines = [*paint(subject, look, _PLOT), *values(subject, look, _PLOT.cells)]

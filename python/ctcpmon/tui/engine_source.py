@@ -20,8 +20,9 @@ from ctcpmon.pipeline import new_book
 from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
-from ctcpmon.tui.packets import PacketCutter, Packets, fail
+from ctcpmon.tui.packets import PacketCutter, Packets, fail, has_pipe
 from ctcpmon.tui.presenting import input_name
+from ctcpmon.tui.trend import TrendLog
 from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
 from ctcpmon.tui.viewmaking import ViewMaker
 
@@ -42,6 +43,8 @@ _MAX_ITEMS = 200
 _PACED_FRAMES = 16
 """Frames per step at a set speed: the pace is kept per step, so a small one moves evenly."""
 _REST_S = 0.25
+_PIPE_KEEP_MIB = 32
+"""Of packets of tunnel sessions, as ``live`` keeps: a pipe is read only once."""
 
 
 class EngineSource:
@@ -70,6 +73,8 @@ class EngineSource:
         """
         self._live = live
         self._paths = tuple(paths)
+        # The kind of a path is asked now: once it is open, a pipe may be gone.
+        self._keep_mib = _PIPE_KEEP_MIB if live is None and has_pipe(self._paths) else 0
         self._names = {path: clean((names or {}).get(path, path)) for path in self._paths}
         self._settings = settings or Settings()
         self._period_s = period_s
@@ -142,7 +147,9 @@ class EngineSource:
             before[1].cancel()
         if not self._thread.is_alive():
             fail(answer, "the run has ended in an error, so its packets cannot be shown")
-        self._wake.set()
+        if self._live is None:
+            # Not for interfaces: their view may be frozen, and they are looked after all the time.
+            self._wake.set()
         return answer
 
     def _run(self) -> None:
@@ -181,14 +188,24 @@ class EngineSource:
             is_followed=self._is_followed,
             idle_s=self._idle_s,
             keeps_flows=True,
+            keep_mib=self._keep_mib,
         )
 
     def _follow(self, replay: Replay) -> None:
         book = new_book(self._settings)
-        ended, log = EndedSessions(), FindingLog()
+        ended, log, trend = EndedSessions(), FindingLog(), TrendLog()
         pace = Pace()
-        maker = ViewMaker(replay, book=book, ended=ended, log=log, names=self._names, settings=self._settings)
-        cutter = PacketCutter(replay, self._paths, is_live=self._live is not None)
+        maker = ViewMaker(
+            replay,
+            book=book,
+            ended=ended,
+            log=log,
+            trend=trend,
+            names=self._names,
+            settings=self._settings,
+        )
+        is_kept = self._live is not None or self._keep_mib > 0
+        cutter = PacketCutter(replay, self._paths, is_kept=is_kept)
         cutting: Future[Packets] | None = None
         published = 0.0
         is_done = False
@@ -201,6 +218,7 @@ class EngineSource:
                 for finding in batch.findings:
                     changed += book.add(finding)
                     log.add(finding)
+                    trend.add(finding)
                 for session in batch.sessions:
                     changed += book.end(session)
                     ended.add(session)
@@ -210,6 +228,10 @@ class EngineSource:
                     is_done = True
                     book.finish()
                     published = 0.0
+            wanted = self._wanted
+            if wanted is not None and wanted[1] is not cutting:
+                cutting = wanted[1]
+                cutter.cut(wanted[0], maker.case(wanted[0]), replay.stats().last_ns or 0, cutting)
             now = time.monotonic()
             is_asked = self._wake.is_set()
             is_frozen = self._is_paused and self._live is not None
@@ -218,10 +240,6 @@ class EngineSource:
                 self._wake.clear()
                 published = now
                 stats = replay.stats()
-                wanted = self._wanted
-                if wanted is not None and wanted[1] is not cutting:
-                    cutting = wanted[1]
-                    cutter.cut(wanted[0], maker.case(wanted[0]), stats.last_ns or 0, cutting)
                 progress = pace.progress(
                     stats, now, is_done=is_done, is_paused=self._is_paused, speed=self._speed
                 )

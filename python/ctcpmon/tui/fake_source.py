@@ -25,6 +25,7 @@ from ctcpmon.tui.view import (
     Situation,
     Tally,
     Tap,
+    Trend,
     View,
 )
 
@@ -38,6 +39,12 @@ _SECOND_NS = 1_000_000_000
 _TAP_OK = Tap("ok", 0.0, "tap OK  gaps 0.00 %", ("Measured on ordinary TCP only.",))
 _DONE = Progress("done", 29_500_000, 29_500_000, 412_000.0, None, 3.2, 0.0)
 _READING = Progress("reading", 12_400_000, 29_500_000, 412_000.0, 12.0, 1.3, 0.0)
+_TREND = Trend(
+    step_s=16,
+    packets=tuple(1_000 + 350 * (step % 7) + 20 * step for step in range(56)),
+    stalls=(*(0 for _ in range(40)), 1, 2, 7, 4, 1, *(0 for _ in range(11))),
+    lost=(0,) * 56,
+)
 _COUNTERS = (
     Counter("frames", 1_204_000, "Frames taken from the source."),
     Counter("frames_tcp", 1_198_211, "A TCP segment, handed to the flow table."),
@@ -225,6 +232,7 @@ def quiet() -> View:
         last_ns=_T0_NS + 900 * _SECOND_NS,
         sessions=tuple(replace(_session(20 + number), ended="fin") for number in range(4)),
         counters=_COUNTERS,
+        trend=_TREND,
     )
 
 
@@ -281,6 +289,7 @@ def listening() -> View:
         first_ns=None,
         last_ns=None,
         counters=(),
+        trend=Trend(),
         ports=(Port("eth2", 0, 0, 0),),
     )
 

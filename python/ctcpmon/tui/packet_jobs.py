@@ -37,7 +37,7 @@ class PacketJobs:
     def __init__(
         self, replay: Replay, paths: Sequence[str], *, is_live: bool, case: Callable[[str], Case | None]
     ) -> None:
-        self._cutter = PacketCutter(replay, paths, is_live=is_live)
+        self._cutter = PacketCutter(replay, paths, is_kept=is_live)
         self._case = case
         self._jobs: dict[Hashable, _Job] = {}
         self._cutting: _Job | None = None

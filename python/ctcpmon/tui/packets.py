@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from ctcpmon.engine import Finding, Replay, Sliced
     from ctcpmon.slicing import Case
 
-__all__ = ["MOST_BYTES", "MOST_PACKETS", "PacketCutter", "Packets", "PacketsError", "cut_case", "fail"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_PACKETS",
+    "PacketCutter",
+    "Packets",
+    "PacketsError",
+    "cut_case",
+    "fail",
+    "has_pipe",
+]
 
 MOST_PACKETS = 50_000
 MOST_BYTES = 1 << 25
@@ -51,7 +60,7 @@ class Packets:
     """Packets of the session before the first one here that are left out."""
     behind: int = 0
     numbers: tuple[int, ...] = ()
-    """Of each packet its number in the capture, from 1; empty for a live run."""
+    """Of each packet its number in the capture, from 1; empty for a live run and for a pipe."""
     since_ns: int | None = None
     """When the trouble began: the earliest moment that the worst finding names."""
     judged_ns: int | None = None
@@ -80,9 +89,9 @@ class Packets:
 class PacketCutter:
     """Cuts on one thread, what was asked for last. Used by the thread that knows the run."""
 
-    def __init__(self, replay: Replay, paths: Sequence[str], *, is_live: bool) -> None:
-        """``paths`` are read a second time unless the run is live."""
-        self._replay, self._paths, self._is_live = replay, tuple(paths), is_live
+    def __init__(self, replay: Replay, paths: Sequence[str], *, is_kept: bool) -> None:
+        """``paths`` are read a second time, unless the run keeps packets: one that is live, or of a pipe."""
+        self._replay, self._paths, self._is_kept = replay, tuple(paths), is_kept
         self._now: Future[Packets] | None = None
 
     def cut(self, key: str, case: Case | None, until_ns: int, answer: Future[Packets]) -> None:
@@ -114,9 +123,9 @@ class PacketCutter:
             fail(answer, _reason(error))
 
     def _cut(self, key: str, case: Case, until_ns: int, goes_on: Callable[[], bool]) -> Packets | None:
-        if self._is_live:
+        if self._is_kept:
             order = order_of([case], f"session {key} by ctcpmon", until_ns=until_ns)
-            return _packets(key, case, cut_kept(self._replay, [case], order, _bounds(case)), is_live=True)
+            return _packets(key, case, cut_kept(self._replay, [case], order, _bounds(case)), is_kept=True)
         return cut_case(self._paths, key, case, until_ns=until_ns, goes_on=goes_on)
 
 
@@ -132,7 +141,7 @@ def cut_case(
     _need_files(paths)
     order = order_of([case], f"session {key} by ctcpmon", until_ns=until_ns)
     found = cut_files(paths, order, _bounds(case), goes_on)
-    return None if found is None else _packets(key, case, found, is_live=False)
+    return None if found is None else _packets(key, case, found, is_kept=False)
 
 
 def _bounds(case: Case) -> Bounds:
@@ -141,12 +150,13 @@ def _bounds(case: Case) -> Bounds:
     return Bounds(_EVER_NS if lead is None else lead[1].since_ns, MOST_PACKETS, MOST_BYTES)
 
 
-def _packets(key: str, case: Case, found: tuple[bytes, Sliced], *, is_live: bool) -> Packets:
+def _packets(key: str, case: Case, found: tuple[bytes, Sliced], *, is_kept: bool) -> Packets:
     data, sliced = found
     if not sliced.frames:
         message = (
-            "the packets of this session are not kept any more (--keep-mib says how much is)"
-            if is_live
+            "the packets of this session are not kept any more: of what cannot be read again only the newest "
+            "are (live: --keep-mib says how many)"
+            if is_kept
             else "no packet of this session is in the capture now; was the file changed?"
         )
         raise PacketsError(message)
@@ -161,7 +171,7 @@ def _packets(key: str, case: Case, found: tuple[bytes, Sliced], *, is_live: bool
         count=sliced.frames,
         before=sliced.before,
         behind=sliced.behind,
-        numbers=() if is_live else sliced.numbers,
+        numbers=() if is_kept else sliced.numbers,
         since_ns=None if lead is None else min([lead.since_ns, *(at for at, _ in marks)]),
         judged_ns=None if lead is None else lead.ts_ns,
         marks=marks,
@@ -189,8 +199,13 @@ def _marks(finding: Finding) -> Iterator[tuple[int, str]]:
             yield one.ts_ns, clean(evidence_words(one), 300)
 
 
+def has_pipe(paths: Sequence[str]) -> bool:
+    """True when one of them can be read only once."""
+    return any(path == "-" or (Path(path).exists() and not Path(path).is_file()) for path in paths)
+
+
 def _need_files(paths: Sequence[str]) -> None:
-    if any(path == "-" or (Path(path).exists() and not Path(path).is_file()) for path in paths):
+    if has_pipe(paths):
         message = "a pipe is read only once, so its packets cannot be shown; save it to a file, replay that"
         raise PacketsError(message)
 

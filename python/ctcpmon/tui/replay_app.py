@@ -75,6 +75,7 @@ class ReplayApp(App[str]):
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-tiny-wide"),
         (MIN_WIDTH, "-usable-wide"),
+        (120, "-spacious"),
         (150, "-wide"),
     ]
     VERTICAL_BREAKPOINTS = [  # noqa: RUF012
@@ -177,7 +178,8 @@ class ReplayApp(App[str]):
         screen = self.screen
         key = screen.session_in_hand() if isinstance(screen, ViewScreen) else None
         if not key:
-            self.say("no graph: there is no session here")
+            hint = "; s lists the sessions" if self.desk.view.sessions else ""
+            self.say(f"no graph: there is no session here{hint}")
             return
         self.push_screen(GraphScreen(self.desk, key))
 
@@ -424,7 +426,7 @@ class ReplayApp(App[str]):
             return
         names = [clean(one.name if one.parent == one.cwd() else str(one), 100) for one in paths]
         self.saved += names
-        self.say(f"wrote {' and '.join(names)}" + (f"; no graph: {no_graph}" if no_graph else ""))
+        self.say(f"wrote {names[0]} and .md" + (f"; no graph: {no_graph}" if no_graph else ""))
 
     def _unsay(self, number: int) -> None:
         if number == self._notice_number:

@@ -21,6 +21,7 @@ from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
 from ctcpmon.tui.packet_jobs import PacketJobs
+from ctcpmon.tui.trend import TrendLog
 from ctcpmon.tui.viewmaking import ViewMaker
 from ctcpmon.tui.wire import (
     ASK_MOST,
@@ -87,6 +88,7 @@ class ScreenServer:
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="ctcpmon-screens", daemon=True)
         self._maker: ViewMaker | None = None
+        self._jobs: PacketJobs | None = None
         self._next_at = self._paced_at = 0.0
 
     def start(self) -> None:
@@ -94,7 +96,9 @@ class ScreenServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Lets every screen go and takes the socket away, if it is still ours."""
+        """Lets every screen go and takes the socket away, if it is still ours. By the thread of the run."""
+        if self._jobs is not None:
+            self._jobs.close()
         self._is_closing = True
         self._poke()
         if self._thread.is_alive():
@@ -123,11 +127,13 @@ class ScreenServer:
         """Says what there is to look at: interfaces of a live run, or files."""
         self._replay = replay
         self._ended, self._log, self._pace = EndedSessions(), FindingLog(), Pace()
+        self._trend = TrendLog()
         self._maker = ViewMaker(
             replay,
             book=book,
             ended=self._ended,
             log=self._log,
+            trend=self._trend,
             names={name: clean(name) for name in names},
             settings=settings,
         )
@@ -138,12 +144,13 @@ class ScreenServer:
         for item in items:
             if item.finding is not None:
                 self._log.add(item.finding)
+                self._trend.add(item.finding)
             if item.session is not None:
                 self._ended.add(item.session)
 
     def answer(self, now: float, *, is_done: bool) -> None:
         """Makes the views that were asked for, if it is time. Called by the thread of the run."""
-        if now < self._next_at or self._maker is None:
+        if now < self._next_at or self._maker is None or self._jobs is None:
             return
         self._next_at = now + _LEAST_PERIOD_S
         if now - self._paced_at >= _PACE_S:
@@ -169,6 +176,7 @@ class ScreenServer:
 
     def _progress(self, now: float, *, is_done: bool) -> tuple[Stats, Progress]:
         stats = self._replay.stats()
+        self._trend.look(stats)
         return stats, self._pace.progress(stats, now, is_done=is_done, is_paused=False, speed=0.0)
 
     def _poke(self) -> None:

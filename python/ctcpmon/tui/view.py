@@ -29,6 +29,7 @@ __all__ = [
     "Situation",
     "Tally",
     "Tap",
+    "Trend",
     "View",
 ]
 
@@ -318,6 +319,19 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """The last hour in steps, oldest first; all three are as long."""
+
+    step_s: int = 1
+    packets: tuple[int, ...] = ()
+    """A second."""
+    stalls: tuple[int, ...] = ()
+    """In the step."""
+    lost: tuple[int, ...] = ()
+    """A second: frames dropped by kernel or driver, and what the tap missed of ordinary TCP."""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One moment of the run."""
 
@@ -351,6 +365,7 @@ class View:
     counters: tuple[Counter, ...] = ()
     ports: tuple[Port, ...] = ()
     """Of a live run; empty for captures."""
+    trend: Trend = Trend()
 
     @property
     def is_live(self) -> bool:

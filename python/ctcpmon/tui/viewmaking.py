@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ctcpmon.diagnosis import Incident, IncidentBook
     from ctcpmon.engine import FlowWindow, Replay, Session, SessionWindow, Stats
     from ctcpmon.tui.ended import EndedSessions, FindingLog
+    from ctcpmon.tui.trend import TrendLog
     from ctcpmon.tui.view import FlowRow, Progress, Query, Reach, SessionRow
 
 __all__ = ["ViewMaker", "refused"]
@@ -29,7 +30,7 @@ _MOST_ROWS = 600
 
 
 class ViewMaker:
-    """Reads the run; changes nothing. Used by one thread."""
+    """Reads the run; changes nothing of it. Used by one thread."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class ViewMaker:
         book: IncidentBook,
         ended: EndedSessions,
         log: FindingLog,
+        trend: TrendLog,
         names: Mapping[str, str],
         settings: Settings,
     ) -> None:
@@ -45,6 +47,7 @@ class ViewMaker:
         self._book = book
         self._ended = ended
         self._log = log
+        self._trend = trend
         self._names = names
         self._settings = settings
         self._docs = {one.name: clean(one.doc, 160) for one in engine.COUNTERS}
@@ -57,6 +60,7 @@ class ViewMaker:
         chosen = next((one for one in incidents if one.id == query.incident), None)
         if chosen is None and incidents:
             chosen = incidents[0]
+        self._trend.look(stats)
         tally = self._tally(stats, is_over=progress.phase == "done")
         names = tuple(self._names.values())
         listing, sessions, flows = self._listing(query.reach)
@@ -93,6 +97,7 @@ class ViewMaker:
                 for name, value in (*stats.counters.items(), *self._book.counters.items())
             ),
             ports=tuple(map(presenting.port, stats.ports)),
+            trend=self._trend.trend(),
         )
 
     def _fixes(self, chosen: Incident | None) -> tuple[FixView, ...]:

@@ -159,6 +159,9 @@ fn a_drawing_merges_what_touches_and_keeps_what_is_rare() {
         .map(|one| (one.ack, one.edge, one.duplicates))
         .collect();
     assert_eq!(acks, [(1, 901, 0), (101, 1_001, 1), (301, 301, 0)]);
+    // Of one column the largest hole that ended and the largest that did not.
+    let holes: Vec<(i64, i64)> = drawn.holes.iter().map(|one| (one.from, one.to)).collect();
+    assert_eq!((holes, drawn.merged), (vec![(121, 161), (301, 401)], 2));
     // A later window begins with the ACK that stood before it.
     let later = series(&story()).drawing(TO_HEADEND, Timestamp(9 * MS), Timestamp(10 * MS), 4);
     assert_eq!(

@@ -51,6 +51,9 @@ class ViewScreen(Screen[None]):
         color: ansi_default;
         overflow: hidden;
         .bar { height: 1; overflow: hidden; }
+        .trend { display: none; }
+        &.-spacious.-roomy .trend, &.-spacious.-tall .trend { display: block; }
+        &.-wide.-roomy .trend, &.-wide.-tall .trend { display: block; }
         #too-small { display: none; height: 1fr; overflow: hidden; }
         &.-tiny-wide, &.-tiny-high {
             * { display: none; }

@@ -77,6 +77,7 @@ class GraphScreen(ViewScreen):
         self.subject: Subject | None = None
         self.look: Look | None = None
         self._said = "asking for the packets of this session"
+        """Why there is no graph; beside one: why there is no newer one."""
         self._plotted: tuple[tuple[object, ...], list[Line]] = ((), [])
 
     def body(self) -> ComposeResult:
@@ -101,8 +102,7 @@ class GraphScreen(ViewScreen):
 
     def action_reload(self) -> None:
         """The packets as of now; of a running capture there are more by now."""
-        if self.subject is None:
-            self._said = "asking for the packets of this session"
+        self._said = "" if self.subject is not None else "asking for the packets of this session"
         # Ends with the screen; leaving it gives up the cutting.
         self.run_worker(self._load(), exclusive=True, exit_on_error=False)
 
@@ -150,6 +150,7 @@ class GraphScreen(ViewScreen):
         except Exception as error:  # noqa: BLE001 the engine's own error is no CtcpmonError
             self._said = f"no graph: {clean(str(error), 300)}"
         else:
+            self._said = ""
             is_first = self.subject is None
             self.subject = subject
             if is_first or self.look is None:
@@ -167,8 +168,9 @@ class GraphScreen(ViewScreen):
         ends = f"  {self.subject.end('client')} -> {self.subject.end('headend')}"
         count: Line = ((f"{series.count:,} packets, {seconds:,.1f} s", ""),)
         left: Line = (("GRAPH", "title"), (ends, "bold"))
-        if cut.left_out:
-            return [frame.rule((("GRAPH", "title"), (f"  {clean(cut.left_out)}", "warning")))]
+        if self._said or cut.left_out:
+            text = self._said or clean(cut.left_out)
+            return [frame.rule((("GRAPH", "title"), (f"  {text}", "warning")))]
         return [frame.rule(left, count if width(ends) + width(count[0][0]) + 10 < frame.width else ())]
 
     def _plot(self, _view: View, frame: Frame) -> list[Line]:

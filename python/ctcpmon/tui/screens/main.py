@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import Container
 
 from ctcpmon.tui.filters import matches, parse
-from ctcpmon.tui.painting import incidents, reasons, sessions
+from ctcpmon.tui.painting import incidents, reasons, sessions, trend
 from ctcpmon.tui.painting.brush import Frame
 from ctcpmon.tui.screens.filtering import FilterScreen
 from ctcpmon.tui.view import IncidentRow, SessionRow
@@ -73,7 +73,8 @@ class MainScreen(FilterScreen):
     """
 
     def body(self) -> ComposeResult:
-        """Summary, list, reasons, sessions."""
+        """Trend, summary, list, reasons, sessions."""
+        yield self.panel(trend.trend, "trend", "bar trend")
         yield self.panel(incidents.summary, "summary", "bar")
         yield self.panel(self._heading, "incidents-heading", "bar in-room")
         yield self.panel(reasons.situation, "situation")
@@ -118,7 +119,7 @@ class MainScreen(FilterScreen):
             frame = Frame(self.size.width, self.size.height, is_ascii=self.desk.is_ascii)
             said = min(len(reasons.situation(view, frame)) + 1, max(self.size.height - 6, 3))
             self.part("situation").styles.height = said if view.sessions else "1fr"
-        for name in ("summary", "incidents-heading", "situation", "evidence", "fix"):
+        for name in ("trend", "summary", "incidents-heading", "situation", "evidence", "fix"):
             self.part(name).show(view)
         listed = self.query_one("#incidents", RowList)
         self._fit(listed, view)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ctcpmon.tui.painting import pages
+from ctcpmon.tui.painting import pages, trend
 from ctcpmon.tui.screens.detail import TextScreen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from textual.app import ComposeResult
 
     from ctcpmon.tui.painting.brush import Frame, Line
     from ctcpmon.tui.view import View
@@ -29,6 +31,16 @@ class TapScreen(TextScreen):
     DEFAULT_CSS = """
     TapScreen #title { display: none; }
     """
+
+    def body(self) -> ComposeResult:
+        """The trend above the page."""
+        yield self.panel(trend.trend, "trend", "bar trend")
+        yield from super().body()
+
+    def show_body(self, view: View) -> None:
+        """Shows both."""
+        self.part("trend").show(view)
+        super().show_body(view)
 
     def page(self, view: View, frame: Frame) -> list[Line]:
         """The page."""

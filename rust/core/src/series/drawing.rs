@@ -1,14 +1,15 @@
 //! What of a series fits into so many columns: per column the extremes and whatever is rare, so
 //! that nothing an eye looks for is lost. The same series and window give the same drawing.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use crate::series::{Hole, Marks, Point, Series};
 use crate::time::Timestamp;
 
 /// Stretches of one kind kept in one column; beyond that they are drawn as one (guess: a column
 /// of a terminal has fewer dots to show them apart).
 const MOST_SPANS: usize = 64;
-/// Holes in a drawing, those with most bytes first.
-const MOST_BANDS: usize = 256;
 
 /// Bytes sent within one column, without a gap between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +163,7 @@ impl Series {
                 drawn.answered(point, self.blocks(point), &at_column);
             }
         }
-        drawn.take_holes(self.holes(side), from, until);
+        drawn.take_holes(self.holes(side), &window);
         drawn
     }
 }
@@ -312,24 +313,29 @@ impl Drawing {
         }
     }
 
-    fn take_holes(&mut self, holes: Vec<Hole>, from: Timestamp, until: Timestamp) {
-        let mut seen: Vec<Hole> = holes
-            .into_iter()
-            .filter(|hole| hole.since <= until && hole.until.is_none_or(|end| end >= from))
-            .collect();
-        if seen.len() > MOST_BANDS {
-            self.merged += (seen.len() - MOST_BANDS) as u64;
-            seen.sort_by_key(|hole| {
-                (
-                    std::cmp::Reverse(hole.to - hole.from),
-                    hole.since,
-                    hole.from,
-                )
-            });
-            seen.truncate(MOST_BANDS);
-            seen.sort_by_key(|hole| (hole.since, hole.from));
+    /// Of the holes that began in one column the largest open one and the largest that ended.
+    fn take_holes(&mut self, holes: Vec<Hole>, window: &Window) {
+        let seen = holes.into_iter().filter(|hole| {
+            hole.since.0 <= window.until && hole.until.is_none_or(|end| end.0 >= window.from)
+        });
+        let mut largest: BTreeMap<(usize, bool), Hole> = BTreeMap::new();
+        for hole in seen {
+            let began = Timestamp(hole.since.0.max(window.from));
+            let key = (window.column(began).unwrap_or(0), hole.until.is_none());
+            match largest.entry(key) {
+                Entry::Vacant(free) => {
+                    free.insert(hole);
+                }
+                Entry::Occupied(mut known) => {
+                    self.merged += 1;
+                    if hole.to - hole.from > known.get().to - known.get().from {
+                        known.insert(hole);
+                    }
+                }
+            }
         }
-        self.holes = seen;
+        self.holes = largest.into_values().collect();
+        self.holes.sort_by_key(|hole| (hole.since, hole.from));
     }
 }
 
