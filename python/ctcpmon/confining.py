@@ -31,7 +31,7 @@ def of_stream(save_dir: str | None) -> tuple[tuple[str, ...], tuple[int, ...], b
 
 
 def of_screen(save_dir: str | None = None) -> Needs:
-    """Of a screen: it saves what its user asks for, keeps marks, starts tshark and the program of the clipboard.
+    """Of a screen: it saves what its user asks for, keeps marks, starts tshark and the clipboard program.
 
     The clipboard may be at the other end of ``ssh -X``, so ports are left as they are.
     """

@@ -106,6 +106,13 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     part: PacketsPart | None = None
 
 
+# msgspec works out how a type is read when it first reads one, and two threads that do so at once end the
+# process (seen with 0.22 and three screens). A decoder does it here, where nobody else runs.
+_HELLOS = msgspec.json.Decoder(Hello)
+_ASKS = msgspec.msgpack.Decoder(Ask)
+_READ_HERE = (msgspec.msgpack.Decoder(Answer), msgspec.msgpack.Decoder(Packets))
+
+
 @cache
 def views_digest() -> str:
     """Changes with every field of a view, so nobody can forget to number the protocol."""
@@ -154,7 +161,7 @@ def encode_hello(hello: Hello) -> bytes:
 def hello_of(message: bytes) -> Hello:
     """Raises ``WireError``."""
     try:
-        return msgspec.json.decode(message, type=Hello)
+        return _HELLOS.decode(message)
     except msgspec.DecodeError as error:
         raise WireError(str(error)) from error
 
@@ -167,7 +174,7 @@ def encode_ask(ask: Ask) -> bytes:
 def ask_of(message: bytes) -> Ask:
     """Raises ``WireError``."""
     try:
-        return msgspec.msgpack.decode(message, type=Ask)
+        return _ASKS.decode(message)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(str(error)) from error
 
