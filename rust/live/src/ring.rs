@@ -208,7 +208,10 @@ impl Ring {
                         hardware: now.hardware,
                     });
                 }
-                self.bind(now.index).map(|()| true)
+                self.bind(now.index)?;
+                // One that is not up yet tells of it by an error at once; its state says so too.
+                let _ = sys::waiting_error(&self.socket);
+                Ok(true)
             }
             _ => Ok(false),
         }
