@@ -93,7 +93,8 @@ def clean(text: str | bytes, cells: int = MAX_CELLS) -> str:
 
 def cut(text: str, cells: int) -> str:
     """Cuts clean ``text`` to at most ``cells`` cells; a cut is shown by a closing ``~``."""
-    return _join_cut(list(text), cells, was_longer=False)
+    head = text[: cells * _LOOK_AT + _LOOK_AT]
+    return _join_cut(list(head), cells, was_longer=len(head) < len(text))
 
 
 def _join_cut(pieces: list[str], cells: int, *, was_longer: bool) -> str:

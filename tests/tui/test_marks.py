@@ -346,3 +346,23 @@ def test_questions_fit_and_are_ascii_when_asked(size: tuple[int, int]) -> None:
         assert one.text().isascii()
 
     use(work, size=size, is_ascii=True)
+
+
+def test_a_paste_of_anything_is_safe_to_show() -> None:
+    from textual import events
+    from textual.widgets import Input
+
+    async def work(one: Bench) -> None:
+        await one.press("N")
+        line = one.app.screen.query_one(Input)
+        line.post_message(events.Paste(HOSTILE))
+        await one.settle()
+        assert line.value.startswith("[/][@click=app.exit]x\\x1b[2J")
+        assert line.value.isprintable()
+        for strip in one.app.screen._compositor.render_strips():
+            assert strip.text.isprintable()
+        await one.press("enter")
+        await done(one)
+        assert "[NOTE]" in one.text()
+
+    use(work)

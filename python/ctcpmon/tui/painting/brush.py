@@ -84,7 +84,8 @@ class Brush:
         for text, role in line:
             if left <= 0:
                 break
-            shown = cut(self._safe(text), left)
+            # A cell takes at most three characters, so no more are looked at, however long the text is.
+            shown = cut(self._safe(text[: 4 * left + 8]), left)
             segments.append(Segment(shown, _LOOKS[role]))
             left -= width(shown)
         # Never a segment without a style: the NO_COLOR filter of Textual fails on one.

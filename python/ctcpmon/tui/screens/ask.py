@@ -9,7 +9,7 @@ from textual.containers import Container
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from ctcpmon.text import cut
+from ctcpmon.text import clean, cut
 from ctcpmon.tui.painting.brush import line_width
 from ctcpmon.tui.widgets import Panel
 
@@ -78,6 +78,14 @@ class AskKey(ModalScreen[str]):
         return [(*line, ("Esc", "key"), (" nothing", ""))]
 
 
+class _SafeInput(Input):
+    """A line that holds nothing but what may be shown: a paste can have anything in it."""
+
+    def replace(self, text: str, start: int, end: int) -> None:
+        """Every key and paste passes here."""
+        super().replace(clean(text, 1_000), start, end)
+
+
 class AskText(ModalScreen[str | None]):
     """Answers with a line of text; None when it is left."""
 
@@ -99,7 +107,13 @@ class AskText(ModalScreen[str | None]):
         """Question and line."""
         with Container(id="ask"):
             yield Panel(self._asked, id="question", classes="line", is_ascii=self._is_ascii)
-            yield Input(self._text, max_length=self._most, id="text", classes="line", select_on_focus=False)
+            yield _SafeInput(
+                clean(self._text, self._most),
+                max_length=self._most,
+                id="text",
+                classes="line",
+                select_on_focus=False,
+            )
 
     def on_mount(self) -> None:
         """Shows the question; the line has the keys."""
