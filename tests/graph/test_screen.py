@@ -95,14 +95,15 @@ def test_the_stall_in_blocks_and_both_directions() -> None:
     compare("graph-both-120x40", text)
 
 
-def test_no_colour_has_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", SIZES[:4])
+def test_no_colour_has_the_same_words(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def work(one: Bench) -> None:
-        assert one.text() + "\n" == (SNAPSHOTS / "graph-80x24.txt").read_text("utf-8")
+        assert one.text() + "\n" == (SNAPSHOTS / f"graph-{size[0]}x{size[1]}.txt").read_text("utf-8")
         assert any(isinstance(each, (NoColor, Monochrome)) for each in one.app._filters)
 
-    use(work)
+    use(work, None, size)
 
 
 @pytest.mark.parametrize("opening", [("t",), ("s", "t"), ("enter", "t")])
@@ -252,6 +253,19 @@ def test_leaving_gives_up_the_cutting() -> None:
             assert waiting.cancelled()
             await one.press("q")
             assert one.app.return_value == "quit"
+
+    asyncio.run(run())
+
+
+def test_a_request_for_others_is_told() -> None:
+    async def run() -> None:
+        async with bench(busy()) as one:
+            waiting: Future[Packets] = Future()
+            one.source.packets = lambda _key: waiting  # type: ignore[method-assign]
+            await one.press("t")
+            waiting.cancel()
+            await one.settle()
+            assert "given up, since other packets were asked for; r asks again" in one.text()
 
     asyncio.run(run())
 

@@ -208,7 +208,7 @@ class ReplayApp(App[str]):
             self.say("no report: there is no incident")
             return
         self.say("making the report: cutting the packets for its graph")
-        self.run_worker(self._report(view), exclusive=True, exit_on_error=False)
+        self.run_worker(self._report(view), group="report", exclusive=True, exit_on_error=False)
 
     def on_row_list_moved(self, _event: RowList.Moved) -> None:
         """A new selection is answered without waiting for the clock."""

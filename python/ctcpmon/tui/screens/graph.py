@@ -145,6 +145,12 @@ class GraphScreen(ViewScreen):
         try:
             cut = await asyncio.wrap_future(self.desk.source.packets(self.session))
             subject = await asyncio.to_thread(Subject.of, cut)
+        except asyncio.CancelledError:
+            if self.app.screen is self:
+                # Not left: somebody asked for other packets.
+                self._said = "given up, since other packets were asked for; r asks again"
+                self.show_body(self.desk.view)
+            raise
         except CtcpmonError as error:
             self._said = clean(str(error), 400)
         except Exception as error:  # noqa: BLE001 the engine's own error is no CtcpmonError
