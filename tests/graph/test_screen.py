@@ -195,13 +195,30 @@ def test_every_key_moves_what_it_says() -> None:
 
 
 def test_every_key_in_the_footer_is_bound() -> None:
-    names = {"Tab": "tab", "+": "plus", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
+    names = {"[": "left_square_bracket", "]": "right_square_bracket", "Tab": "tab", "+": "plus", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
              "PgUp": "pageup", "PgDn": "pagedown", "Esc": "escape"}  # fmt: skip
 
     async def work(one: Bench) -> None:
         bound = set(one.app.screen.active_bindings)
         wanted = [key for keys, _ in GraphScreen.HINTS for key in keys.split()]
         assert [key for key in wanted if names.get(key, key) not in bound] == []
+
+    use(work)
+
+
+def test_the_next_incident_is_drawn() -> None:
+    async def work(one: Bench) -> None:
+        for key, session in (("right", 2), ("right", 3), ("right", 3), ("left", 2)):
+            await one.press(f"{key}_square_bracket")
+            await one.app.workers.wait_for_complete()
+            await one.settle()
+            assert graph(one).session == f"{session:012x}/1"
+        assert [told for told in one.source.told if "packets" in told][1:] == [
+            f"packets {number:012x}/1" for number in (2, 3, 2)
+        ]
+        assert "STALLED" in one.text()
+        await one.press("escape")
+        assert "incident 2 of 3" in one.text()
 
     use(work)
 

@@ -188,7 +188,9 @@ class ReplayApp(App[str]):
         """Previous or next incident, from any screen."""
         first = self.screen_stack[0]
         if isinstance(first, MainScreen):
-            first.step(step)
+            session = first.step(step)
+            if session and isinstance(self.screen, GraphScreen):
+                self.screen.change(session)
         self._look_soon()
 
     def action_copy(self) -> None:
