@@ -95,14 +95,15 @@ def test_the_stall_in_blocks_and_both_directions() -> None:
     compare("graph-both-120x40", text)
 
 
-def test_no_colour_has_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", SIZES[:4])
+def test_no_colour_has_the_same_words(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def work(one: Bench) -> None:
-        assert one.text() + "\n" == (SNAPSHOTS / "graph-80x24.txt").read_text("utf-8")
+        assert one.text() + "\n" == (SNAPSHOTS / f"graph-{size[0]}x{size[1]}.txt").read_text("utf-8")
         assert any(isinstance(each, (NoColor, Monochrome)) for each in one.app._filters)
 
-    use(work)
+    use(work, None, size)
 
 
 @pytest.mark.parametrize("opening", [("t",), ("s", "t"), ("enter", "t")])
@@ -194,13 +195,30 @@ def test_every_key_moves_what_it_says() -> None:
 
 
 def test_every_key_in_the_footer_is_bound() -> None:
-    names = {"Tab": "tab", "+": "plus", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
+    names = {"[": "left_square_bracket", "]": "right_square_bracket", "Tab": "tab", "+": "plus", "-": "minus", "<": "less_than_sign", ">": "greater_than_sign",
              "PgUp": "pageup", "PgDn": "pagedown", "Esc": "escape"}  # fmt: skip
 
     async def work(one: Bench) -> None:
         bound = set(one.app.screen.active_bindings)
         wanted = [key for keys, _ in GraphScreen.HINTS for key in keys.split()]
         assert [key for key in wanted if names.get(key, key) not in bound] == []
+
+    use(work)
+
+
+def test_the_next_incident_is_drawn() -> None:
+    async def work(one: Bench) -> None:
+        for key, session in (("right", 2), ("right", 3), ("right", 3), ("left", 2)):
+            await one.press(f"{key}_square_bracket")
+            await one.app.workers.wait_for_complete()
+            await one.settle()
+            assert graph(one).session == f"{session:012x}/1"
+        assert [told for told in one.source.told if "packets" in told][1:] == [
+            f"packets {number:012x}/1" for number in (2, 3, 2)
+        ]
+        assert "STALLED" in one.text()
+        await one.press("escape")
+        assert "incident 2 of 3" in one.text()
 
     use(work)
 
@@ -252,6 +270,19 @@ def test_leaving_gives_up_the_cutting() -> None:
             assert waiting.cancelled()
             await one.press("q")
             assert one.app.return_value == "quit"
+
+    asyncio.run(run())
+
+
+def test_a_request_for_others_is_told() -> None:
+    async def run() -> None:
+        async with bench(busy()) as one:
+            waiting: Future[Packets] = Future()
+            one.source.packets = lambda _key: waiting  # type: ignore[method-assign]
+            await one.press("t")
+            waiting.cancel()
+            await one.settle()
+            assert "given up, since other packets were asked for; r asks again" in one.text()
 
     asyncio.run(run())
 

@@ -218,7 +218,9 @@ class ReplayApp(App[str]):
         """Previous or next incident, from any screen."""
         first = self.screen_stack[0]
         if isinstance(first, MainScreen):
-            first.step(step)
+            session = first.step(step)
+            if session and isinstance(self.screen, GraphScreen):
+                self.screen.change(session)
         self._look_soon()
 
     def action_packets(self) -> None:
@@ -249,7 +251,7 @@ class ReplayApp(App[str]):
             self.say("no report: there is no incident")
             return
         self.say("making the report: cutting the packets for its graph")
-        self.run_worker(self._report(view), exclusive=True, exit_on_error=False)
+        self.run_worker(self._report(view), group="report", exclusive=True, exit_on_error=False)
 
     def action_ack(self) -> None:
         """Takes notice of the incident in hand, or takes that back."""

@@ -44,6 +44,7 @@ class GraphScreen(ViewScreen):
         ("PgUp PgDn", "pan"),
         ("b", "dots"),
         ("r", "reload"),
+        ("[ ]", "incident"),
         ("Esc", "back"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -78,6 +79,7 @@ class GraphScreen(ViewScreen):
         self.look: Look | None = None
         self._said = "asking for the packets of this session"
         """Why there is no graph; beside one: why there is no newer one."""
+        self._requests = 0
         self._plotted: tuple[tuple[object, ...], list[Line]] = ((), [])
 
     def body(self) -> ComposeResult:
@@ -100,11 +102,19 @@ class GraphScreen(ViewScreen):
         """The session that is drawn."""
         return self.session
 
+    def change(self, session: str) -> None:
+        """Draws another session."""
+        if session != self.session:
+            self.session, self.subject, self.look = session, None, None
+            self.action_reload()
+            self.show_body(self.desk.view)
+
     def action_reload(self) -> None:
         """The packets as of now; of a running capture there are more by now."""
         self._said = "" if self.subject is not None else "asking for the packets of this session"
+        self._requests += 1
         # Ends with the screen; leaving it gives up the cutting.
-        self.run_worker(self._load(), exclusive=True, exit_on_error=False)
+        self.run_worker(self._load(self._requests), exclusive=True, exit_on_error=False)
 
     def action_dots(self) -> None:
         """Braille, blocks or ASCII: what the terminal's font can show."""
@@ -141,10 +151,16 @@ class GraphScreen(ViewScreen):
     def _style(self) -> Style:
         return "ascii" if self.desk.is_ascii else self.desk.dots
 
-    async def _load(self) -> None:
+    async def _load(self, request: int) -> None:
         try:
             cut = await asyncio.wrap_future(self.desk.source.packets(self.session))
             subject = await asyncio.to_thread(Subject.of, cut)
+        except asyncio.CancelledError:
+            if request == self._requests and self.app.screen is self:
+                # Not left, nor reloaded: somebody asked for other packets.
+                self._said = "given up, since other packets were asked for; r asks again"
+                self.show_body(self.desk.view)
+            raise
         except CtcpmonError as error:
             self._said = clean(str(error), 400)
         except Exception as error:  # noqa: BLE001 the engine's own error is no CtcpmonError

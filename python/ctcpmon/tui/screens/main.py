@@ -158,9 +158,11 @@ class MainScreen(FilterScreen):
         key = self.incident_in_hand()
         return next((row.session for row in self.desk.view.incidents if row.key == key), None)
 
-    def step(self, by: int) -> None:
-        """Selects the next or previous incident."""
-        self.query_one("#incidents", RowList).action_move(by)
+    def step(self, by: int) -> str:
+        """Selects the next or previous incident; gives the session that speaks for it."""
+        listed = self.query_one("#incidents", RowList)
+        listed.action_move(by)
+        return next((row.session for row in self.desk.view.incidents if row.key == listed.key), "")
 
     def on_row_list_moved(self, event: RowList.Moved) -> None:
         """Evidence and fix follow the selection."""
