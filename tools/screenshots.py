@@ -53,6 +53,12 @@ class Steady:
     def set_speed(self, speed: float) -> None:
         """See ``ViewSource``."""
 
+    def step(self) -> None:
+        """See ``ViewSource``."""
+
+    def to_next_incident(self) -> None:
+        """See ``ViewSource``."""
+
 
 async def draw(capture: Path = DEMO) -> str:
     """The finished screen as SVG."""

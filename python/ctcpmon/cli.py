@@ -10,13 +10,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
 
 import click
 
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
+from ctcpmon.looks import Looks, looks_options
 from ctcpmon.serve_commands import COMMANDS as SERVE_COMMANDS
 from ctcpmon.slice_commands import slice_command
 
@@ -96,12 +97,11 @@ def _run_options(command: Command) -> Command:
             help="Put VPN group names (sent in clear by aggressive mode) into session events.",
         ),
         click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end."),
-        click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen."),
         click.option("--no-tui", is_flag=True, help="Plain table on a terminal."),
     )
     for option in reversed(options):
         command = option(command)
-    return _settings_option(command)
+    return _settings_option(cast("Command", looks_options(command)))
 
 
 def _filter_option(command: Command) -> Command:
@@ -223,7 +223,7 @@ def _replay(
     batch_frames: int,
     fail_on: Literal["warn", "crit"] | None,
     verbose: bool,
-    ascii_only: bool,
+    looks: Looks,
     no_tui: bool,
     show_groups: bool,
     config: str | None,
@@ -234,7 +234,7 @@ def _replay(
     is_terminal = sys.stdout.isatty()
     # The screen shows what one tap sees.
     if output is None and is_terminal and not no_tui and taps is None:
-        code = _screen(files, speed=speed, ascii_only=ascii_only, settings=settings, filters=filters)
+        code = _screen(files, speed=speed, looks=looks, settings=settings, filters=filters)
         if code is not None:
             return code
     from ctcpmon.replaying import ReplayRequest, run
@@ -271,7 +271,7 @@ def _screen(
     files: tuple[str, ...],
     *,
     speed: float,
-    ascii_only: bool,
+    looks: Looks,
     settings: Settings,
     filters: dict[int, Program] | None,
 ) -> int | None:
@@ -285,9 +285,7 @@ def _screen(
     except ImportError as error:
         _say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
         return None
-    return int(
-        run_replay(list(files), speed=speed, ascii_only=ascii_only, settings=settings, filters=filters)
-    )
+    return int(run_replay(list(files), speed=speed, looks=looks, settings=settings, filters=filters))
 
 
 @cli.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ctcpmon.exits import ExitCode
+from ctcpmon.looks import Looks, looks_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ __all__ = ["doctor", "ifaces", "live"]
 )
 @click.option("--show-groups", is_flag=True, help="Put VPN group names into session events.")
 @click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end.")
-@click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen.")
+@looks_options
 @click.option("--no-tui", is_flag=True, help="Plain table on a terminal.")
 @click.option("-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML).")
 def live(interfaces: tuple[str, ...], **options: Any) -> None:
@@ -105,7 +106,7 @@ def _live(
     fail_on: Literal["warn", "crit"] | None,
     show_groups: bool,
     verbose: bool,
-    ascii_only: bool,
+    looks: Looks,
     no_tui: bool,
     config: str | None,
 ) -> int:
@@ -138,7 +139,7 @@ def _live(
     is_terminal = sys.stdout.isatty()
     # The screen saves what its user asks it to, nothing by itself.
     if output is None and is_terminal and not no_tui and save_dir is None:
-        code = _screen(request, settings, ascii_only=ascii_only)
+        code = _screen(request, settings, looks=looks)
         if code is not None:
             return code
     stream = sys.stdout.buffer
@@ -163,7 +164,7 @@ def _need_apart(interfaces: tuple[str, ...]) -> None:
         raise click.UsageError(message)
 
 
-def _screen(request: LiveRequest, settings: Settings, *, ascii_only: bool) -> int | None:
+def _screen(request: LiveRequest, settings: Settings, *, looks: Looks) -> int | None:
     """Runs the screen; None when its part is not installed."""
     try:
         from ctcpmon.tui.app import run_live
@@ -172,7 +173,7 @@ def _screen(request: LiveRequest, settings: Settings, *, ascii_only: bool) -> in
 
         say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
         return None
-    return int(run_live(request, settings=settings, ascii_only=ascii_only))
+    return int(run_live(request, settings=settings, looks=looks))
 
 
 @click.command()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ctcpmon.looks import Looks, looks_options
+
 if TYPE_CHECKING:
     from ctcpmon.config import Settings
     from ctcpmon.output_settings import Outputs
@@ -168,8 +170,11 @@ def _outputs(outputs: Outputs, *, path: str | None, history: str | None, metrics
 
 @click.command()
 @click.argument("socket", required=False, type=click.Path(), metavar="[SOCKET]")
-@click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen.")
-def attach(socket: str | None, *, ascii_only: bool) -> None:
+@looks_options
+@click.option(
+    "-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML), for its keys."
+)
+def attach(socket: str | None, *, looks: Looks, config: str | None) -> None:
     """Show the screen of a running ctcpmon serve; leaving it leaves the run alone.
 
     Over SSH: ssh -t HOST ctcpmon attach
@@ -181,7 +186,10 @@ def attach(socket: str | None, *, ascii_only: bool) -> None:
     except ImportError as error:
         message = f"no screen ({error}); type: pip install 'textual>=8.2,<9'"
         raise PartMissingError(message) from error
-    click.get_current_context().exit(run_remote(socket or _socket_that_is_there(), ascii_only=ascii_only))
+    from ctcpmon.config import load_settings
+
+    looks = looks.with_keys(load_settings(config).keys)
+    click.get_current_context().exit(run_remote(socket or _socket_that_is_there(), looks=looks))
 
 
 _SERVICE_SOCKET = "/run/ctcpmon/serve.sock"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from ctcpmon.looks import Looks
 from ctcpmon.tui.fake_source import FakeSource
 from ctcpmon.tui.replay_app import ReplayApp
 from textual.pilot import WaitForScreenTimeout
@@ -71,11 +72,15 @@ async def _delivered(action: Awaitable[None]) -> None:
 
 @asynccontextmanager
 async def bench(
-    view: View, size: tuple[int, int] = (80, 24), *, is_ascii: bool = False
+    view: View,
+    size: tuple[int, int] = (80, 24),
+    *,
+    is_ascii: bool = False,
+    looks: Looks | None = None,
 ) -> AsyncIterator[Bench]:
     """A running app."""
     source = FakeSource(view)
-    app = ReplayApp(source, is_ascii=is_ascii)
+    app = ReplayApp(source, looks=looks or Looks(is_ascii=is_ascii))
     async with app.run_test(size=size) as pilot:
         one = Bench(app, source, pilot)
         await one.settle()

@@ -15,6 +15,7 @@ import msgspec
 
 from ctcpmon.config import Settings
 from ctcpmon.exits import ExitCode
+from ctcpmon.looks import PLAIN, Looks
 from ctcpmon.narration import say
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if find_spec("textual") is None:
     _MESSAGE = "textual is not installed"
     raise ImportError(_MESSAGE)
 
-__all__ = ["run_live", "run_remote", "run_replay"]
+__all__ = ["look_period_s", "run_live", "run_remote", "run_replay"]
 
 _TEXTUAL_DEFAULTS = {
     "TEXTUAL_ANIMATIONS": "none",
@@ -45,7 +46,7 @@ def run_replay(
     paths: Sequence[str],
     *,
     speed: float = 0.0,
-    ascii_only: bool = False,
+    looks: Looks = PLAIN,
     settings: Settings | Mapping[str, Any] | None = None,
     filters: Mapping[int, Program] | None = None,
 ) -> int:
@@ -61,12 +62,14 @@ def run_replay(
     def source_of(opened: Sequence[str], names: Mapping[str, str]) -> EngineSource:
         from ctcpmon.tui.engine_source import EngineSource
 
-        return EngineSource(opened, names=names, settings=settings, speed=speed, filters=filters)
+        return EngineSource(
+            opened, names=names, settings=settings, speed=speed, filters=filters, period_s=look_period_s()
+        )
 
-    return _run(paths, source_of, ascii_only=ascii_only)
+    return _run(paths, source_of, looks=looks.with_keys(settings.keys if settings else {}))
 
 
-def run_live(request: LiveRequest, *, settings: Settings, ascii_only: bool = False) -> int:
+def run_live(request: LiveRequest, *, settings: Settings, looks: Looks = PLAIN) -> int:
     """Shows a live capture until the user leaves; returns the exit code and says what became of every frame.
 
     Raises ``CaptureRefusedError`` before the screen opens.
@@ -78,15 +81,15 @@ def run_live(request: LiveRequest, *, settings: Settings, ascii_only: bool = Fal
         def source_of(opened: Sequence[str], names: Mapping[str, str]) -> EngineSource:
             from ctcpmon.tui.engine_source import EngineSource
 
-            return EngineSource(opened, names=names, settings=settings, live=replay)
+            return EngineSource(opened, names=names, settings=settings, live=replay, period_s=look_period_s())
 
-        code = _run(request.interfaces, source_of, ascii_only=ascii_only)
+        code = _run(request.interfaces, source_of, looks=looks.with_keys(settings.keys))
         for line in balance(replay.stats()):
             say(line)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
 
 
-def run_remote(path: str, *, ascii_only: bool = False) -> int:
+def run_remote(path: str, *, looks: Looks = PLAIN) -> int:
     """Shows the run that serves at the socket ``path`` until the user leaves; the run goes on.
 
     Raises ``AttachError`` before the screen opens.
@@ -95,18 +98,23 @@ def run_remote(path: str, *, ascii_only: bool = False) -> int:
     def source_of(_opened: Sequence[str], _names: Mapping[str, str]) -> RunSource:
         from ctcpmon.tui.remote_source import RemoteSource
 
-        is_far = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("TMUX"))
-        return RemoteSource(path, period_s=0.5 if is_far else 0.2)
+        return RemoteSource(path, period_s=look_period_s())
 
-    code = _run((), source_of, ascii_only=ascii_only)
+    code = _run((), source_of, looks=looks)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
+
+
+def look_period_s() -> float:
+    """Time between two pictures: over SSH and inside tmux every repaint costs the user's line."""
+    is_far = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("TMUX"))
+    return 0.5 if is_far else 0.2
 
 
 def _run(
     paths: Sequence[str],
     source_of: Callable[[Sequence[str], Mapping[str, str]], RunSource],
     *,
-    ascii_only: bool,
+    looks: Looks,
 ) -> int:
     for name, value in _TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -122,8 +130,8 @@ def _run(
         source = source_of(opened, names)
         leaving.enter_context(closing(source))
         source.start()
-        app = ReplayApp(source, is_ascii=ascii_only)
-        reason = app.run()
+        app = ReplayApp(source, looks=looks)
+        reason = app.run(mouse=looks.has_mouse)
         view = source.view()
         code = _code(reason, view, source)
         failed = app.return_code not in {0, None}

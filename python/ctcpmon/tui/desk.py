@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ctcpmon.keys import DEFAULT_KEYS
 from ctcpmon.tui.source import next_speed
 from ctcpmon.tui.view import Query, Reach
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ctcpmon.tui.filters import Listed
     from ctcpmon.tui.source import ViewSource
-    from ctcpmon.tui.view import LongList, View
+    from ctcpmon.tui.view import LongList, Phase, View
     from ctcpmon.tui.widgets import Window
 
 __all__ = ["Desk", "ListChoice"]
@@ -35,30 +40,120 @@ def _filters() -> dict[Listed, str]:
     return {"incidents": "", "sessions": "", "flows": ""}
 
 
+_KEPT = 300
+_KEEP_EVERY_S = 2.0
+"""Ten minutes of a live run; a view has some ten kilobytes, most of them shared with the next."""
+
+
+@dataclass
+class Past:
+    """Views of a live run that were shown, and which of them stands on the screen."""
+
+    kept: deque[tuple[float, View]] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    at: float | None = None
+    """When the view on the screen was made, by the steady clock; None: it is the newest."""
+    is_frozen: bool = False
+
+    def keep(self, now: float, view: View) -> None:
+        """Notes a view, every few seconds."""
+        if not self.kept or now - self.kept[-1][0] >= _KEEP_EVERY_S:
+            self.kept.append((now, view))
+
+    def step(self, by: int) -> View | None:
+        """The kept view before (-1) or behind (1) the one shown; None when there is none."""
+        times = [time for time, _ in self.kept]
+        at = times[-1] + 1 if self.at is None and times else self.at or 0.0
+        found = [t for t in times if (t < at if by < 0 else t > at)]
+        if not found:
+            return None
+        self.at = found[-1] if by < 0 else found[0]
+        return dict(self.kept)[self.at]
+
+
 @dataclass
 class Desk:
     """One user in front of one source; shared by all screens of an app."""
 
     source: ViewSource
     is_ascii: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Other keys by action, checked."""
+    history: str | None = None
+    """File of a history to look into."""
     query: Query = field(default_factory=Query)
     notice: str = ""
     """A message for the user, shown in place of the progress line until it expires."""
     lists: dict[LongList, ListChoice] = field(default_factory=_lists)
     filters: dict[Listed, str] = field(default_factory=_filters)
     """What is typed behind ``/`` on a screen, kept while others are looked at."""
+    past: Past = field(default_factory=Past)
+    clock: Callable[[], float] = time.monotonic
     view: View = field(init=False)
 
     def __post_init__(self) -> None:
-        self.view = self.source.view()
+        self._newest = self.view = self.source.view()
+        self._age_shown = 0
+        plain = {key: action for action, key in DEFAULT_KEYS.items()}
+        plain |= {"Space": "pause", "s": "sessions"}
+        self._shown = {key: self.keys[action] for key, action in plain.items() if action in self.keys}
+
+    def shown_key(self, key: str) -> str:
+        """What to press for an action that has ``key`` by itself; several with blanks between them."""
+        return " ".join(self._shown.get(one, one) for one in key.split())
 
     def refresh(self) -> bool:
         """Takes the newest view; False when it is the one already shown."""
         newest = self.source.view()
-        if newest is self.view:
+        if newest.is_live:
+            self.past.keep(self.clock(), newest)
+        if self.past.at is not None and not self._takes(newest):
+            return self._has_aged()
+        if newest is self._newest:
             return False
-        self.view = newest
+        self._newest = self.view = newest
+        if self.past.is_frozen:
+            self.past.at = self.clock()
+            self.view = _marked(newest, "paused")
         return True
+
+    @property
+    def is_past(self) -> bool:
+        """True while what is shown is not now."""
+        return self.past.at is not None
+
+    @property
+    def age_s(self) -> float:
+        """How long ago what is shown was so."""
+        return 0.0 if self.past.at is None else max(self.clock() - self.past.at, 0.0)
+
+    def travel(self, by: int) -> bool:
+        """Shows the view kept before or behind; behind the last one is now. False: there is none."""
+        if by > 0 and not self.is_past:
+            return False
+        kept = self.past.step(by)
+        if by > 0 and (kept is None or self.past.at == self.past.kept[-1][0]):
+            self.back_to_now()
+            return True
+        if kept is None:
+            return False
+        self.past.is_frozen = False
+        self.view = _marked(kept, "past")
+        return True
+
+    def back_to_now(self) -> None:
+        """Follows the run again."""
+        self.past.at, self.past.is_frozen = None, False
+        self._newest = self.view = self.source.view()
+
+    def _takes(self, newest: View) -> bool:
+        """A view that is frozen gives way to the answer to another question, never to time alone."""
+        return self.past.is_frozen and newest.query == self.query and self.view.query != self.query
+
+    def _has_aged(self) -> bool:
+        """True once a second, for the age that is shown."""
+        age = int(self.age_s)
+        is_older, self._age_shown = age != self._age_shown, age
+        return is_older
 
     @property
     def is_waiting(self) -> bool:
@@ -84,6 +179,10 @@ class Desk:
         )
         self._ask(replace(self.query, reach=reach))
 
+    def read_log(self, lines: int) -> None:
+        """Asks for so many lines of the log."""
+        self._ask(replace(self.query, log=lines))
+
     def reach_worst(self) -> None:
         """Asks for the worst sessions only, for the first screen."""
         self._ask(replace(self.query, reach=Reach()))
@@ -93,13 +192,32 @@ class Desk:
         if self.view.progress.phase in {"reading", "paused", "opening"}:
             self.source.set_speed(next_speed(self.view.progress.speed, step))
 
+    def step(self) -> None:
+        """One second of packet time further."""
+        if self.view.progress.phase in {"reading", "paused"}:
+            self.source.step()
+
+    def to_next_incident(self) -> None:
+        """Reads on to the next incident."""
+        if self.view.progress.phase in {"reading", "paused"}:
+            self.source.to_next_incident()
+
     def toggle_pause(self) -> None:
-        """Holds or resumes the reading."""
+        """Holds or resumes the reading; of a live run the view only: the engine goes on."""
         phase = self.view.progress.phase
-        if phase in {"reading", "paused"}:
+        if self.is_past:
+            self.back_to_now()
+        elif self.view.is_live:
+            self.past.at, self.past.is_frozen = self.clock(), True
+            self.view = _marked(self.view, "paused")
+        elif phase in {"reading", "paused"}:
             self.source.set_paused(phase == "reading")
 
     def _ask(self, query: Query) -> None:
         if query != self.query:
             self.query = query
             self.source.ask(query)
+
+
+def _marked(view: View, phase: Phase) -> View:
+    return replace(view, progress=replace(view.progress, phase=phase))

@@ -20,6 +20,7 @@ from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
 from ctcpmon.tui.presenting import input_name
+from ctcpmon.tui.runlog import RunLog
 from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
 from ctcpmon.tui.viewmaking import ViewMaker
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ctcpmon.capture_filter import Program
+    from ctcpmon.diagnosis import IncidentBook
     from ctcpmon.engine import Batch, Replay
 
 __all__ = ["EngineSource"]
@@ -38,6 +40,8 @@ _MAX_ITEMS = 200
 _PACED_FRAMES = 16
 """Frames per step at a set speed: the pace is kept per step, so a small one moves evenly."""
 _REST_S = 0.25
+_LATER_S = (0.5, 5.0)
+"""After the end of the input: longer than a list of sessions, of flows, is thought fresh."""
 
 
 class EngineSource:
@@ -67,6 +71,8 @@ class EngineSource:
         self._speed = speed
         self._filters = filters
         self._is_paused = False
+        self._stretches_to: int | None = None
+        """Incidents there shall be when a stretch ends; 0: it is a step. None: there is no stretch."""
         self._query = Query()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -109,6 +115,7 @@ class EngineSource:
     def set_paused(self, paused: bool) -> None:  # noqa: FBT001
         """See ``ViewSource``."""
         self._is_paused = paused
+        self._stretches_to = None
         if self._replay is not None and self._live is None:
             self._replay.set_paused(paused)
         self._wake.set()
@@ -118,6 +125,35 @@ class EngineSource:
         self._speed = speed
         if self._replay is not None:
             self._replay.set_speed(speed)
+        self._wake.set()
+
+    def step(self) -> None:
+        """See ``ViewSource``."""
+        self._stretch(0)
+
+    def to_next_incident(self) -> None:
+        """See ``ViewSource``."""
+        self._stretch(len(self._view.incidents) + 1)
+
+    def _stretch(self, incidents: int) -> None:
+        if self._replay is None or self._live is not None or self._view.progress.phase == "done":
+            return
+        self._is_paused, self._stretches_to = False, incidents
+        if incidents:
+            self._replay.until_finding()
+        else:
+            self._replay.step(1.0)
+        self._wake.set()
+
+    def _end_stretch(self, replay: Replay, book: IncidentBook) -> None:
+        """Holds where a stretch has ended; a finding that made no new incident does not end one."""
+        wanted = self._stretches_to
+        if wanted is None or not replay.is_paused:
+            return
+        if len(book.incidents()) < wanted:
+            replay.until_finding()
+            return
+        self._is_paused, self._stretches_to = True, None
         self._wake.set()
 
     def _run(self) -> None:
@@ -157,10 +193,19 @@ class EngineSource:
     def _follow(self, replay: Replay) -> None:
         book = new_book(self._settings)
         ended, log = EndedSessions(), FindingLog()
-        pace = Pace()
-        maker = ViewMaker(replay, book=book, ended=ended, log=log, names=self._names, settings=self._settings)
+        pace, run_log = Pace(), RunLog(engine.DETECTORS)
+        maker = ViewMaker(
+            replay,
+            book=book,
+            ended=ended,
+            log=log,
+            run_log=run_log,
+            names=self._names,
+            settings=self._settings,
+        )
         published = 0.0
         is_done = False
+        again: list[float] = []
         while not self._closing.is_set():
             if is_done:
                 self._wake.wait(_REST_S)
@@ -169,18 +214,26 @@ class EngineSource:
                 for finding in batch.findings:
                     book.add(finding)
                     log.add(finding)
+                    run_log.finding(finding)
                 for session in batch.sessions:
                     book.end(session)
                     ended.add(session)
+                    run_log.ended(session)
+                if not batch.more:
+                    self._end_stretch(replay, book)
                 if batch.done:
                     is_done = True
                     book.finish()
                     published = 0.0
             now = time.monotonic()
-            is_asked = self._wake.is_set()
+            is_asked = self._wake.is_set() or bool(again and now >= again[0])
             is_frozen = self._is_paused and self._live is not None
             is_due = not is_done and not is_frozen and now - published >= self._period_s
             if is_asked or is_due or published == 0.0:
+                if not again or not now >= again[0]:
+                    # Lists are a little older than the rest; at the end they catch up.
+                    again = [now + late for late in _LATER_S] if is_done else []
+                again = [time for time in again if time > now]
                 self._wake.clear()
                 published = now
                 stats = replay.stats()

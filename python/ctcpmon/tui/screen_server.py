@@ -20,6 +20,7 @@ from ctcpmon.narration import say
 from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
+from ctcpmon.tui.runlog import RunLog
 from ctcpmon.tui.viewmaking import ViewMaker
 from ctcpmon.tui.wire import (
     ASK_MOST,
@@ -86,6 +87,7 @@ class ScreenServer:
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="ctcpmon-screens", daemon=True)
         self._maker: ViewMaker | None = None
+        self._history = ""
         self._next_at = self._paced_at = 0.0
 
     def start(self) -> None:
@@ -113,12 +115,18 @@ class ScreenServer:
     def watch(self, replay: Replay, book: IncidentBook, *, names: Sequence[str], settings: Settings) -> None:
         """Says what there is to look at."""
         self._replay = replay
+        from ctcpmon import engine
+
         self._ended, self._log, self._pace = EndedSessions(), FindingLog(), Pace()
+        self._run_log = RunLog(engine.DETECTORS)
+        if settings.outputs.history is not None:
+            self._history = os.path.abspath(settings.outputs.history.path)  # noqa: PTH100
         self._maker = ViewMaker(
             replay,
             book=book,
             ended=self._ended,
             log=self._log,
+            run_log=self._run_log,
             names={name: clean(name) for name in names},
             settings=settings,
         )
@@ -128,8 +136,10 @@ class ScreenServer:
         for item in items:
             if item.finding is not None:
                 self._log.add(item.finding)
+                self._run_log.finding(item.finding)
             if item.session is not None:
                 self._ended.add(item.session)
+                self._run_log.ended(item.session)
 
     def answer(self, now: float, *, is_done: bool) -> None:
         """Makes the views that were asked for, if it is time. Called by the thread of the run."""
@@ -205,6 +215,7 @@ class ScreenServer:
             program="ctcpmon",
             version=engine.__version__,
             views=views_digest(),
+            history=self._history,
             refused=f"{_MOST_SCREENS} screens are attached already" if is_full else "",
         )
         try:

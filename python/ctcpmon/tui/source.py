@@ -32,6 +32,12 @@ class ViewSource(Protocol):
     def set_speed(self, speed: float) -> None:
         """Pace of the reading, 0.0 as fast as possible."""
 
+    def step(self) -> None:
+        """Of captures: reads one second of packet time, then holds."""
+
+    def to_next_incident(self) -> None:
+        """Of captures: reads until there is one incident more, then holds."""
+
 
 class RunSource(ViewSource, Protocol):
     """A source that its user starts and ends."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ctcpmon.diagnosis import Incident, IncidentBook
     from ctcpmon.engine import FlowWindow, Replay, SessionWindow, Stats
     from ctcpmon.tui.ended import EndedSessions, FindingLog
+    from ctcpmon.tui.runlog import RunLog
     from ctcpmon.tui.view import FlowRow, Progress, Query, Reach, SessionRow
 
 __all__ = ["ViewMaker"]
@@ -37,6 +38,7 @@ class ViewMaker:
         book: IncidentBook,
         ended: EndedSessions,
         log: FindingLog,
+        run_log: RunLog,
         names: Mapping[str, str],
         settings: Settings,
     ) -> None:
@@ -44,6 +46,7 @@ class ViewMaker:
         self._book = book
         self._ended = ended
         self._log = log
+        self._run_log = run_log
         self._names = names
         self._settings = settings
         self._docs = {one.name: clean(one.doc, 160) for one in engine.COUNTERS}
@@ -56,6 +59,7 @@ class ViewMaker:
         chosen = next((one for one in incidents if one.id == query.incident), None)
         if chosen is None and incidents:
             chosen = incidents[0]
+        self._run_log.incidents(stats.last_ns, incidents)
         tally = self._tally(stats, is_over=progress.phase == "done")
         names = tuple(self._names.values())
         listing, sessions, flows = self._listing(query.reach)
@@ -86,6 +90,7 @@ class ViewMaker:
             sessions=sessions,
             flows=flows,
             listing=listing,
+            log=self._run_log.last(min(query.log, _MOST_ROWS)),
             detail=self._detail(query.session, incidents),
             counters=tuple(
                 Counter(clean(name, 40), value, self._docs.get(name, ""))
