@@ -31,15 +31,16 @@ if find_spec("textual") is None:
     _MESSAGE = "textual is not installed"
     raise ImportError(_MESSAGE)
 
-__all__ = ["look_period_s", "run_live", "run_remote", "run_replay"]
+__all__ = ["TEXTUAL_DEFAULTS", "look_period_s", "run_live", "run_remote", "run_replay"]
 
-_TEXTUAL_DEFAULTS = {
+TEXTUAL_DEFAULTS = {
     "TEXTUAL_ANIMATIONS": "none",
     "TEXTUAL_SMOOTH_SCROLL": "0",
     "TEXTUAL_FPS": "30",
     # Known from the start, so that NO_COLOR removes colours instead of turning them grey.
     "TEXTUAL_THEME": "ansi-dark",
 }
+"""What textual reads at its import; set where the user has said nothing else."""
 
 
 def run_replay(
@@ -116,7 +117,7 @@ def _run(
     *,
     looks: Looks,
 ) -> int:
-    for name, value in _TEXTUAL_DEFAULTS.items():
+    for name, value in TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
     from ctcpmon.tui.replay_app import ReplayApp
     from ctcpmon.tui.terminal import NoKeyboardError, terminal

@@ -112,15 +112,22 @@ class ScreenServer:
         """Screens at the moment."""
         return len(self._screens)
 
-    def watch(self, replay: Replay, book: IncidentBook, *, names: Sequence[str], settings: Settings) -> None:
-        """Says what there is to look at."""
+    def watch(
+        self,
+        replay: Replay,
+        book: IncidentBook,
+        *,
+        names: Sequence[str],
+        settings: Settings,
+        history: str = "",
+    ) -> None:
+        """Says what there is to look at, and where the history is kept."""
         self._replay = replay
         from ctcpmon import engine
 
         self._ended, self._log, self._pace = EndedSessions(), FindingLog(), Pace()
         self._run_log = RunLog(engine.DETECTORS)
-        if settings.outputs.history is not None:
-            self._history = os.path.abspath(settings.outputs.history.path)  # noqa: PTH100
+        self._history = os.path.abspath(history) if history else ""  # noqa: PTH100
         self._maker = ViewMaker(
             replay,
             book=book,
