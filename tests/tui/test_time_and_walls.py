@@ -119,6 +119,28 @@ def test_time_travel_is_marked_bounded_and_leads_back_to_now() -> None:
     use(work, live())
 
 
+def test_a_list_that_was_not_on_the_screen_then_is_not_shown_with_rows_of_now() -> None:
+    async def work(one: Bench) -> None:
+        now = 1_000.0
+        one.app.desk.clock = lambda: now
+        one.app.desk.past.kept.clear()
+        one.source.put(at(live(), 1, 1))
+        await one.settle()
+        now = 1_010.0
+        await one.press("3")
+        one.source.put(at(live(), 9, 9))
+        await one.settle()
+        assert "1 of 1,840" in one.text()
+        now = 1_020.0
+        await one.press("less_than_sign", "less_than_sign", "less_than_sign")
+        assert "not kept: this list was not on the screen then" in one.text()
+        assert not any(line.startswith("> ") for line in one.lines())
+        await one.press("space")
+        assert "1 of 1,840" in one.text()
+
+    use(work, live())
+
+
 def test_what_is_kept_of_the_past_is_bounded() -> None:
     source = FakeSource(live())
     desk = Desk(source)

@@ -3,7 +3,8 @@
 A host makes a source (``EngineSource`` for captures, ``RemoteSource`` for a running ``serve``, or anything
 with the few methods of ``ViewSource``), puts it into a ``Desk``, and hands that to the widgets. They look
 for news by themselves, ask for the rows they show, and post ``Moved`` and ``Opened``; they own neither the
-run nor the app. Of the two long lists a desk answers one at a time: that of the widget mounted last, or focused.
+run nor the app. Of the two long lists a desk answers one at a time: that of the widget mounted last, or
+focused.
 
 The host sets ``TEXTUAL_*`` as it likes; colours are the 16 of the terminal.
 """

@@ -20,15 +20,16 @@ use crate::observers::Observers;
 const RANKINGS: usize = 4;
 /// A ranking is made anew after this, and after a multiple of what it cost.
 const FRESH: Duration = Duration::from_millis(200);
-const FRESH_COSTS: u32 = 25;
+const FRESH_COSTS: u32 = 40;
 /// How long an answer waits for a pass that may be quick.
 const QUICK: Duration = Duration::from_millis(25);
 /// Longest step of a pass. A reader that is ahead has some milliseconds of frames in hand.
 const STEP: Duration = Duration::from_micros(500);
-/// Of the time of a busy engine steps take one part in so many; of one that waits for frames,
-/// which may come from a reader that is behind.
+/// Of the time of a busy engine steps take one part in so many, and of one that has had no
+/// frame for a while: a reader that is behind for a moment needs the processor.
 const SHARE: u32 = 50;
-const IDLE_SHARE: u32 = 3;
+const IDLE_SHARE: u32 = 2;
+const IDLE_AFTER: Duration = Duration::from_millis(20);
 /// Rows that are put in order at first: most screens never look further.
 const HEAD: usize = 8_192;
 /// Places looked at between two looks at the clock: some 0.1 ms.
@@ -111,6 +112,8 @@ pub(crate) struct Passes {
     running: std::collections::VecDeque<Running>,
     /// When the last step began, and what it took.
     last_step: Option<(Instant, Duration)>,
+    /// When frames were measured last.
+    busy_at: Option<Instant>,
 }
 
 impl Passes {
@@ -134,6 +137,12 @@ impl Passes {
             return;
         };
         let began = Instant::now();
+        if !is_idle {
+            self.busy_at = Some(began);
+        }
+        let is_idle = self
+            .busy_at
+            .is_none_or(|at| began.saturating_duration_since(at) >= IDLE_AFTER);
         let share = if is_idle { IDLE_SHARE } else { SHARE };
         if let Some((at, took)) = self.last_step
             && began.saturating_duration_since(at) < took * share
@@ -196,6 +205,8 @@ struct Ranking {
     cost: Duration,
     used: Instant,
     pending: Option<Pending>,
+    /// Made after the end of the run.
+    is_final: bool,
 }
 
 impl Ranking {
@@ -209,6 +220,7 @@ impl Ranking {
             cost: Duration::ZERO,
             used: Instant::now(),
             pending: None,
+            is_final: false,
         }
     }
 
@@ -258,6 +270,7 @@ impl Ranking {
         let mut pass = Pass::new(self.spec.clone());
         while !advance(observers, &mut pass) {}
         self.pending = None;
+        self.is_final = true;
         self.take((pass, began.elapsed()));
     }
 
@@ -328,7 +341,8 @@ impl Lists {
         ranking.used = Instant::now();
         let left = after.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(observers) = &*left {
-            if ranking.is_old() {
+            // Nothing changes any more, so once is enough.
+            if !ranking.is_final {
                 ranking.make(observers);
             }
             return listed(ranking, reach, ended, |ranks| {

@@ -86,5 +86,7 @@ class DetailScreen(TextScreen):
     def page(self, view: View, frame: Frame) -> list[Line]:
         """Its time line, ledger and reasoning."""
         if view.detail is None:
-            return [(("  asking for this session", "dim"),)]
+            is_past = view.progress.phase == "past"
+            told = "not kept: this session was not open then" if is_past else "asking for this session"
+            return [((f"  {told}", "dim"),)]
         return pages.detail(view.detail, frame)
