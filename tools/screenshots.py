@@ -67,6 +67,12 @@ class Steady:
     def set_speed(self, speed: float) -> None:
         """See ``ViewSource``."""
 
+    def step(self) -> None:
+        """See ``ViewSource``."""
+
+    def to_next_incident(self) -> None:
+        """See ``ViewSource``."""
+
 
 async def draw(name: str = "screen", capture: Path = DEMO) -> str:
     """The finished screen as SVG."""

@@ -10,13 +10,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
 
 import click
 
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
+from ctcpmon.looks import Looks, looks_options
 from ctcpmon.packet_commands import packets_command
 from ctcpmon.plot_commands import plot
 from ctcpmon.report_commands import report
@@ -99,7 +100,6 @@ def _run_options(command: Command) -> Command:
             help="Put VPN group names (sent in clear by aggressive mode) into session events.",
         ),
         click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end."),
-        click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen."),
         click.option("--no-tui", is_flag=True, help="Plain table on a terminal."),
         click.option(
             "--redact", is_flag=True, help="Show addresses of documentation instead of the real ones."
@@ -107,7 +107,7 @@ def _run_options(command: Command) -> Command:
     )
     for option in reversed(options):
         command = option(command)
-    return _settings_option(command)
+    return _settings_option(cast("Command", looks_options(command)))
 
 
 def _filter_option(command: Command) -> Command:
@@ -250,7 +250,7 @@ def _replay(
     batch_frames: int,
     fail_on: Literal["warn", "crit"] | None,
     verbose: bool,
-    ascii_only: bool,
+    looks: Looks,
     no_tui: bool,
     show_groups: bool,
     redact: bool,
@@ -266,13 +266,7 @@ def _replay(
     if output is None and is_terminal and not no_tui and taps is None:
         followed = {"is_followed": is_followed, "idle_s": idle_s}
         code = _screen(
-            files,
-            speed=speed,
-            ascii_only=ascii_only,
-            settings=settings,
-            filters=filters,
-            redact=redact,
-            **followed,
+            files, speed=speed, looks=looks, settings=settings, filters=filters, redact=redact, **followed
         )
         if code is not None:
             return code
@@ -316,7 +310,7 @@ def _screen(
     files: tuple[str, ...],
     *,
     speed: float,
-    ascii_only: bool,
+    looks: Looks,
     settings: Settings,
     filters: dict[int, Program] | None,
     redact: bool,
@@ -332,17 +326,8 @@ def _screen(
     except ImportError as error:
         _say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
         return None
-    return int(
-        run_replay(
-            list(files),
-            speed=speed,
-            ascii_only=ascii_only,
-            settings=settings,
-            filters=filters,
-            redact=redact,
-            **followed,
-        )
-    )
+    shown = {"settings": settings, "filters": filters, "redact": redact, **followed}
+    return int(run_replay(list(files), speed=speed, looks=looks, **shown))
 
 
 @cli.command()

@@ -159,6 +159,14 @@ class Settings(_Part, frozen=True):
     """Put the VPN group name, which aggressive mode sends in clear, into session events."""
     outputs: Outputs = Outputs()
     """Of ``serve``."""
+    keys: dict[str, str] = {}
+    """Of the screen, by action (``ctcpmon.keys``)."""
+
+    def __post_init__(self) -> None:
+        if self.keys:
+            from ctcpmon.keys import check_keys
+
+            check_keys(self.keys)
 
     @property
     def sensor(self) -> str:

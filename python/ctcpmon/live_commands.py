@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ctcpmon.exits import ExitCode
+from ctcpmon.looks import Looks, looks_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ __all__ = ["doctor", "ifaces", "live"]
 )
 @click.option("--show-groups", is_flag=True, help="Put VPN group names into session events.")
 @click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end.")
-@click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen.")
+@looks_options
 @click.option("--no-tui", is_flag=True, help="Plain table on a terminal.")
 @click.option("--redact", is_flag=True, help="Show addresses of documentation instead of the real ones.")
 @click.option("-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML).")
@@ -108,7 +109,7 @@ def _live(
     fail_on: Literal["warn", "crit"] | None,
     show_groups: bool,
     verbose: bool,
-    ascii_only: bool,
+    looks: Looks,
     no_tui: bool,
     redact: bool,
     config: str | None,
@@ -146,7 +147,7 @@ def _live(
         needs=of_screen(save_dir) if is_screen else of_stream(save_dir),
     )
     if is_screen:
-        code = _screen(request, settings, ascii_only=ascii_only, redact=redact)
+        code = _screen(request, settings, looks=looks, redact=redact)
         if code is not None:
             return code
     stream = sys.stdout.buffer
@@ -176,7 +177,7 @@ def _need_apart(interfaces: tuple[str, ...]) -> None:
         raise click.UsageError(message)
 
 
-def _screen(request: LiveRequest, settings: Settings, *, ascii_only: bool, redact: bool) -> int | None:
+def _screen(request: LiveRequest, settings: Settings, *, looks: Looks, redact: bool) -> int | None:
     """Runs the screen; None when its part is not installed."""
     try:
         from ctcpmon.tui.app import run_live
@@ -185,7 +186,7 @@ def _screen(request: LiveRequest, settings: Settings, *, ascii_only: bool, redac
 
         say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
         return None
-    return int(run_live(request, settings=settings, ascii_only=ascii_only, redact=redact))
+    return int(run_live(request, settings=settings, looks=looks, redact=redact))
 
 
 @click.command()

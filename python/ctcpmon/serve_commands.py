@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ctcpmon.looks import Looks, looks_options
+
 if TYPE_CHECKING:
     from ctcpmon.config import Settings
     from ctcpmon.output_settings import Outputs
@@ -173,9 +175,12 @@ def _outputs(outputs: Outputs, *, path: str | None, history: str | None, metrics
 
 @click.command()
 @click.argument("socket", required=False, type=click.Path(), metavar="[SOCKET]")
-@click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen.")
+@looks_options
 @click.option("--redact", is_flag=True, help="Show addresses of documentation instead of the real ones.")
-def attach(socket: str | None, *, ascii_only: bool, redact: bool) -> None:
+@click.option(
+    "-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML), for its keys."
+)
+def attach(socket: str | None, *, looks: Looks, redact: bool, config: str | None) -> None:
     """Show the screen of a running ctcpmon serve; leaving it leaves the run alone.
 
     Over SSH: ssh -t HOST ctcpmon attach
@@ -187,8 +192,11 @@ def attach(socket: str | None, *, ascii_only: bool, redact: bool) -> None:
     except ImportError as error:
         message = f"no screen ({error}); type: pip install 'textual>=8.2,<9'"
         raise PartMissingError(message) from error
+    from ctcpmon.config import load_settings
+
+    looks = looks.with_keys(load_settings(config).keys)
     path = socket or _socket_that_is_there()
-    click.get_current_context().exit(run_remote(path, ascii_only=ascii_only, redact=redact))
+    click.get_current_context().exit(run_remote(path, looks=looks, redact=redact))
 
 
 _SERVICE_SOCKET = "/run/ctcpmon/serve.sock"

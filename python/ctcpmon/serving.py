@@ -169,12 +169,14 @@ class _Serving:
         self._measured = 0.0
         self._is_done = False
         if screens is not None:
+            history = request.outputs.history
             screens.watch(
                 replay,
                 self._pipeline.book,
                 names=request.names,
                 settings=request.settings,
                 is_live=request.live is not None,
+                history=history.path if history is not None else "",
             )
 
     def run(self, interrupts: Interrupts, hangups: _Hangups) -> ExitCode:
@@ -278,6 +280,8 @@ def _source(request: ServeRequest) -> AbstractContextManager[Replay]:
         batch_frames=16 if request.replay.speed else request.replay.batch_frames,
         speed=request.replay.speed,
         filters=request.replay.filters,
+        # Screens look at flows after the end too.
+        keeps_flows=request.stay,
     )
 
 

@@ -13,13 +13,17 @@ from ctcpmon.dissect.dissection import Dissection
 from ctcpmon.dissect.lines import TreeRow
 from ctcpmon.dissect.slices import read_slice
 from ctcpmon.dissect.tree import Dissected, Node, cleaned
+from ctcpmon.looks import Looks
 from ctcpmon.text import width
-from ctcpmon.tui.fake_source import busy
+from ctcpmon.tui.fake_source import FakeSource, busy
 from ctcpmon.tui.marks import Mark, MarkBook
 from ctcpmon.tui.painting import bars, incidents, sessions
 from ctcpmon.tui.painting import packets as painting
 from ctcpmon.tui.painting.brush import Brush, Frame
 from ctcpmon.tui.screens import packets as packets_screen
+from ctcpmon.tui.view import Port, Query, Reach
+from ctcpmon.tui.widgets import FilterBar
+from textual.events import Paste
 
 from tests.dissect.made import packet_block, pcapng
 from tests.tui.packet_scene import packets, tree
@@ -63,6 +67,10 @@ def poisoned(view: View, text: str) -> View:
         situation=poison(view.situation, kept),  # type: ignore[arg-type]
         incidents=tuple(poison(row, kept) for row in view.incidents),  # type: ignore[misc]
         sessions=tuple(poison(row, kept) for row in view.sessions),  # type: ignore[misc]
+        flows=tuple(poison(row, kept) for row in view.flows),  # type: ignore[misc]
+        listing=replace(view.listing, fault=text, matching=3),
+        log=tuple(poison(line, kept) for line in view.log),  # type: ignore[misc]
+        ports=(Port(text, 1, 1, 0),),
         evidence=replace(poison(evidence, {*kept, "incident"}), lines=lines),  # type: ignore[arg-type, type-var]
         fixes=tuple(
             replace(poison(fix, kept), text=(text, f"  {text}", f"    {text}")) for fix in view.fixes
@@ -73,20 +81,38 @@ def poisoned(view: View, text: str) -> View:
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (160, 48)])
 def test_no_screen_is_broken(size: tuple[int, int]) -> None:
-    views = [poisoned(busy(), text) for text in NASTY]
+    source = FakeSource(busy())
+    source.ask(Query(reach=Reach(name="flows", height=3)))
+    whole = replace(source.view(), sessions=busy().sessions[:3], log=busy().log)
+    views = [poisoned(whole, text) for text in NASTY]
 
-    async def run() -> None:
-        async with bench(busy(), size) as one:
+    async def run(*keys: str, looks: Looks | None = None) -> None:
+        async with bench(busy(), size, looks=looks) as one:
             # The fake fills these in by itself on a query; the poison must stay.
             one.source.ask = lambda _query: None  # type: ignore[method-assign]
-            for key in ("1", "s", "f", "4", "enter"):
+            for key in keys:
                 await one.press("1", key)
                 for view in views:
-                    one.source._view = view
+                    # It answers whatever is asked, or it would not be shown.
+                    one.source._view = replace(view, query=one.app.desk.query)
                     await one.look()
                     for strip in one.app.screen._compositor.render_strips():
                         assert strip.text.isprintable()
                         assert width(strip.text) == size[0]
+
+    asyncio.run(run("1", "s", "3", "f", "4", "l", "enter"))
+    asyncio.run(run("1", looks=Looks(is_wallboard=True)))
+
+
+def test_what_is_pasted_into_a_filter_is_harmless() -> None:
+    async def run() -> None:
+        async with bench(busy()) as one:
+            await one.press("s", "slash")
+            for text in NASTY:
+                one.app.screen.query_one(FilterBar).post_message(Paste(text))
+                await one.settle()
+                assert all(strip.text.isprintable() for strip in one.app.screen._compositor.render_strips())
+                await one.press("ctrl+u")
 
     asyncio.run(run())
 

@@ -15,6 +15,7 @@ import msgspec
 
 from ctcpmon.config import Settings
 from ctcpmon.exits import ExitCode
+from ctcpmon.looks import PLAIN, Looks
 from ctcpmon.narration import say
 
 if TYPE_CHECKING:
@@ -31,22 +32,23 @@ if find_spec("textual") is None:
     _MESSAGE = "textual is not installed"
     raise ImportError(_MESSAGE)
 
-__all__ = ["run_live", "run_remote", "run_replay"]
+__all__ = ["TEXTUAL_DEFAULTS", "look_period_s", "run_live", "run_remote", "run_replay"]
 
-_TEXTUAL_DEFAULTS = {
+TEXTUAL_DEFAULTS = {
     "TEXTUAL_ANIMATIONS": "none",
     "TEXTUAL_SMOOTH_SCROLL": "0",
     "TEXTUAL_FPS": "30",
     # Known from the start, so that NO_COLOR removes colours instead of turning them grey.
     "TEXTUAL_THEME": "ansi-dark",
 }
+"""What textual reads at its import; set where the user has said nothing else."""
 
 
 def run_replay(
     paths: Sequence[str],
     *,
     speed: float = 0.0,
-    ascii_only: bool = False,
+    looks: Looks = PLAIN,
     settings: Settings | Mapping[str, Any] | None = None,
     filters: Mapping[int, Program] | None = None,
     is_followed: bool = False,
@@ -71,17 +73,17 @@ def run_replay(
             settings=settings,
             speed=speed,
             filters=filters,
+            period_s=look_period_s(),
             is_followed=is_followed,
             idle_s=idle_s,
         )
 
-    code = _run(paths, source_of, ascii_only=ascii_only, redact=redact)
+    looks = looks.with_keys(settings.keys if settings else {})
+    code = _run(paths, source_of, looks=looks, redact=redact)
     return int(ExitCode.OK) if is_followed and code == ExitCode.INTERRUPTED else code
 
 
-def run_live(
-    request: LiveRequest, *, settings: Settings, ascii_only: bool = False, redact: bool = False
-) -> int:
+def run_live(request: LiveRequest, *, settings: Settings, looks: Looks = PLAIN, redact: bool = False) -> int:
     """Shows a live capture until the user leaves; returns the exit code and says what became of every frame.
 
     Raises ``CaptureRefusedError`` before the screen opens.
@@ -105,15 +107,23 @@ def run_live(
         def source_of(opened: Sequence[str], names: Mapping[str, str]) -> EngineSource:
             from ctcpmon.tui.engine_source import EngineSource
 
-            return EngineSource(opened, names=names, settings=settings, live=replay, saver=saver)
+            return EngineSource(
+                opened,
+                names=names,
+                settings=settings,
+                live=replay,
+                period_s=look_period_s(),
+                saver=saver,
+            )
 
-        code = _run(request.interfaces, source_of, ascii_only=ascii_only, redact=redact, news=fresh)
+        looks = looks.with_keys(settings.keys)
+        code = _run(request.interfaces, source_of, looks=looks, redact=redact, news=fresh)
         for line in (*told, *balance(replay.stats())):
             say(line)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
 
 
-def run_remote(path: str, *, ascii_only: bool = False, redact: bool = False) -> int:
+def run_remote(path: str, *, looks: Looks = PLAIN, redact: bool = False) -> int:
     """Shows the run that serves at the socket ``path`` until the user leaves; the run goes on.
 
     Raises ``AttachError`` before the screen opens.
@@ -122,22 +132,27 @@ def run_remote(path: str, *, ascii_only: bool = False, redact: bool = False) -> 
     def source_of(_opened: Sequence[str], _names: Mapping[str, str]) -> RunSource:
         from ctcpmon.tui.remote_source import RemoteSource
 
-        is_far = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("TMUX"))
-        return RemoteSource(path, period_s=0.5 if is_far else 0.2)
+        return RemoteSource(path, period_s=look_period_s())
 
-    code = _run((), source_of, ascii_only=ascii_only, redact=redact)
+    code = _run((), source_of, looks=looks, redact=redact)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
+
+
+def look_period_s() -> float:
+    """Time between two pictures: over SSH and inside tmux every repaint costs the user's line."""
+    is_far = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("TMUX"))
+    return 0.5 if is_far else 0.2
 
 
 def _run(
     paths: Sequence[str],
     source_of: Callable[[Sequence[str], Mapping[str, str]], RunSource],
     *,
-    ascii_only: bool,
+    looks: Looks,
     redact: bool,
     news: deque[str] | None = None,
 ) -> int:
-    for name, value in _TEXTUAL_DEFAULTS.items():
+    for name, value in TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
     from ctcpmon.tui.marks import MarkBook, state_file
     from ctcpmon.tui.replay_app import ReplayApp
@@ -154,10 +169,12 @@ def _run(
             from ctcpmon.tui.redacted import RedactedSource
 
             source = RedactedSource(source)
+            # What is kept elsewhere is not redacted.
+            looks = looks.without_history()
         leaving.enter_context(closing(source))
         source.start()
-        app = ReplayApp(source, is_ascii=ascii_only, marks=MarkBook(state_file()), news=news)
-        reason = app.run()
+        app = ReplayApp(source, looks=looks, marks=MarkBook(state_file()), news=news)
+        reason = app.run(mouse=looks.has_mouse)
         view = source.view()
         code = _code(reason, view, source)
         failed = app.return_code not in {0, None}

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ctcpmon.keys import DEFAULT_KEYS
 from ctcpmon.tui.marking import marked
 from ctcpmon.tui.marks import MarkBook
 from ctcpmon.tui.source import next_speed
 from ctcpmon.tui.view import Query, Reach
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ctcpmon.graph import Style
     from ctcpmon.tui.filters import Listed
     from ctcpmon.tui.source import ViewSource
-    from ctcpmon.tui.view import LongList, View
+    from ctcpmon.tui.view import LongList, Phase, View
     from ctcpmon.tui.widgets import Window
 
 __all__ = ["Desk", "ListChoice"]
@@ -42,6 +46,36 @@ def _filters() -> dict[Listed, str]:
     return {"incidents": "", "sessions": "", "flows": ""}
 
 
+_KEPT = 300
+_KEEP_EVERY_S = 2.0
+"""Ten minutes of a live run; a view has some ten kilobytes, most of them shared with the next."""
+
+
+@dataclass
+class Past:
+    """Views of a live run that were shown, and which of them stands on the screen."""
+
+    kept: deque[tuple[float, View]] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    at: float | None = None
+    """When the view on the screen was made, by the steady clock; None: it is the newest."""
+    is_frozen: bool = False
+
+    def keep(self, now: float, view: View) -> None:
+        """Notes a view, every few seconds."""
+        if not self.kept or now - self.kept[-1][0] >= _KEEP_EVERY_S:
+            self.kept.append((now, view))
+
+    def step(self, by: int) -> View | None:
+        """The kept view before (-1) or behind (1) the one shown; None when there is none."""
+        times = [time for time, _ in self.kept]
+        at = times[-1] + 1 if self.at is None and times else self.at or 0.0
+        found = [t for t in times if (t < at if by < 0 else t > at)]
+        if not found:
+            return None
+        self.at = found[-1] if by < 0 else found[0]
+        return dict(self.kept)[self.at]
+
+
 @dataclass
 class Desk:
     """One user in front of one source; shared by all screens of an app."""
@@ -49,6 +83,10 @@ class Desk:
     source: ViewSource
     is_ascii: bool = False
     marks: MarkBook = field(default_factory=MarkBook)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Other keys by action, checked."""
+    history: str | None = None
+    """File of a history to look into."""
     query: Query = field(default_factory=Query)
     notice: str = ""
     """A message for the user, shown in place of the progress line until it expires."""
@@ -57,13 +95,25 @@ class Desk:
     lists: dict[LongList, ListChoice] = field(default_factory=_lists)
     filters: dict[Listed, str] = field(default_factory=_filters)
     """What is typed behind ``/`` on a screen, kept while others are looked at."""
+    past: Past = field(default_factory=Past)
+    clock: Callable[[], float] = time.monotonic
     view: View = field(init=False)
 
     def __post_init__(self) -> None:
         self._newest: View | None = None
+        self._plain: View | None = None
+        """What is shown, without what people said of it."""
         self._state = (-1, -1)
         self._period = -1
+        self._age_shown = 0
+        plain = {key: action for action, key in DEFAULT_KEYS.items()}
+        plain |= {"Space": "pause", "s": "sessions"}
+        self._shown = {key: self.keys[action] for key, action in plain.items() if action in self.keys}
         self.refresh()
+
+    def shown_key(self, key: str) -> str:
+        """What to press for an action that has ``key`` by itself; several with blanks between them."""
+        return " ".join(self._shown.get(one, one) for one in key.split())
 
     def refresh(self) -> bool:
         """Takes the newest view, with what people said of it; False when it is the one already shown."""
@@ -73,13 +123,67 @@ class Desk:
             self._period = period
             self.marks.refresh()
         newest = self.source.view()
+        if newest.is_live:
+            self.past.keep(self.clock(), newest)
         # A mute ends by itself, so a view with marks is looked at anew from time to time.
         state = (self.marks.version, period if len(self.marks) else 0)
-        if newest is self._newest and state == self._state:
+        if self.past.at is not None and not self._takes(newest):
+            return self._put(self._plain or newest, state, now) or self._has_aged()
+        if newest is self._newest and self._plain is not None:
+            return self._put(self._plain, state, now)
+        self._newest = newest
+        if self.past.is_frozen:
+            self.past.at = self.clock()
+            newest = _phased(newest, "paused")
+        return self._put(newest, state, now)
+
+    def _put(self, plain: View, state: tuple[int, int], now: float) -> bool:
+        """Shows a view with what people said of it; False when nothing of it is new."""
+        if plain is self._plain and state == self._state:
             return False
-        self._newest, self._state = newest, state
-        self.view = marked(newest, self.marks, now)
+        self._plain, self._state = plain, state
+        self.view = marked(plain, self.marks, now)
         return True
+
+    @property
+    def is_past(self) -> bool:
+        """True while what is shown is not now."""
+        return self.past.at is not None
+
+    @property
+    def age_s(self) -> float:
+        """How long ago what is shown was so."""
+        return 0.0 if self.past.at is None else max(self.clock() - self.past.at, 0.0)
+
+    def travel(self, by: int) -> bool:
+        """Shows the view kept before or behind; behind the last one is now. False: there is none."""
+        if by > 0 and not self.is_past:
+            return False
+        kept = self.past.step(by)
+        if by > 0 and (kept is None or self.past.at == self.past.kept[-1][0]):
+            self.back_to_now()
+            return True
+        if kept is None:
+            return False
+        self.past.is_frozen = False
+        self._put(_phased(kept, "past"), self._state, time.time())
+        return True
+
+    def back_to_now(self) -> None:
+        """Follows the run again."""
+        self.past.at, self.past.is_frozen = None, False
+        self._newest = self.source.view()
+        self._put(self._newest, self._state, time.time())
+
+    def _takes(self, newest: View) -> bool:
+        """A view that is frozen gives way to the answer to another question, never to time alone."""
+        return self.past.is_frozen and newest.query == self.query and self.view.query != self.query
+
+    def _has_aged(self) -> bool:
+        """True once a second, for the age that is shown."""
+        age = int(self.age_s)
+        is_older, self._age_shown = age != self._age_shown, age
+        return is_older
 
     @property
     def is_waiting(self) -> bool:
@@ -105,6 +209,10 @@ class Desk:
         )
         self._ask(replace(self.query, reach=reach))
 
+    def read_log(self, lines: int) -> None:
+        """Asks for so many lines of the log."""
+        self._ask(replace(self.query, log=lines))
+
     def reach_worst(self) -> None:
         """Asks for the worst sessions only, for the first screen."""
         self._ask(replace(self.query, reach=Reach()))
@@ -114,13 +222,32 @@ class Desk:
         if self.view.progress.phase in {"reading", "paused", "opening"}:
             self.source.set_speed(next_speed(self.view.progress.speed, step))
 
+    def step(self) -> None:
+        """One second of packet time further."""
+        if self.view.progress.phase in {"reading", "paused"}:
+            self.source.step()
+
+    def to_next_incident(self) -> None:
+        """Reads on to the next incident."""
+        if self.view.progress.phase in {"reading", "paused"}:
+            self.source.to_next_incident()
+
     def toggle_pause(self) -> None:
-        """Holds or resumes the reading."""
+        """Holds or resumes the reading; of a live run the view only: the engine goes on."""
         phase = self.view.progress.phase
-        if phase in {"reading", "paused"}:
+        if self.is_past:
+            self.back_to_now()
+        elif self.view.is_live:
+            self.past.at, self.past.is_frozen = self.clock(), True
+            self._put(_phased(self._plain or self.view, "paused"), self._state, time.time())
+        elif phase in {"reading", "paused"}:
             self.source.set_paused(phase == "reading")
 
     def _ask(self, query: Query) -> None:
         if query != self.query:
             self.query = query
             self.source.ask(query)
+
+
+def _phased(view: View, phase: Phase) -> View:
+    return replace(view, progress=replace(view.progress, phase=phase))

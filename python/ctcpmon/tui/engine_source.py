@@ -22,6 +22,7 @@ from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
 from ctcpmon.tui.packets import PacketCutter, Packets, fail, has_pipe
 from ctcpmon.tui.presenting import input_name
+from ctcpmon.tui.runlog import RunLog
 from ctcpmon.tui.trend import TrendLog
 from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
 from ctcpmon.tui.viewmaking import ViewMaker
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ctcpmon.capture_filter import Program
-    from ctcpmon.diagnosis import Incident
+    from ctcpmon.diagnosis import Incident, IncidentBook
     from ctcpmon.engine import Batch, Replay
     from ctcpmon.saving import SliceSaver
 
@@ -45,6 +46,8 @@ _PACED_FRAMES = 16
 _REST_S = 0.25
 _PIPE_KEEP_MIB = 32
 """Of packets of tunnel sessions, as ``live`` keeps: a pipe is read only once."""
+_LATER_S = (0.5, 5.0)
+"""After the end of the input: longer than a list of sessions, of flows, is thought fresh."""
 
 
 class EngineSource:
@@ -83,6 +86,8 @@ class EngineSource:
         self._saver = saver
         self._is_followed, self._idle_s = is_followed, idle_s
         self._is_paused = False
+        self._stretches_to: int | None = None
+        """Incidents there shall be when a stretch ends; 0: it is a step. None: there is no stretch."""
         self._query = Query()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -128,6 +133,7 @@ class EngineSource:
     def set_paused(self, paused: bool) -> None:  # noqa: FBT001
         """See ``ViewSource``."""
         self._is_paused = paused
+        self._stretches_to = None
         if self._replay is not None and self._live is None:
             self._replay.set_paused(paused)
         self._wake.set()
@@ -151,6 +157,35 @@ class EngineSource:
             # Not for interfaces: their view may be frozen, and they are looked after all the time.
             self._wake.set()
         return answer
+
+    def step(self) -> None:
+        """See ``ViewSource``."""
+        self._stretch(0)
+
+    def to_next_incident(self) -> None:
+        """See ``ViewSource``."""
+        self._stretch(len(self._view.incidents) + 1)
+
+    def _stretch(self, incidents: int) -> None:
+        if self._replay is None or self._live is not None or self._view.progress.phase == "done":
+            return
+        self._is_paused, self._stretches_to = False, incidents
+        if incidents:
+            self._replay.until_finding()
+        else:
+            self._replay.step(1.0)
+        self._wake.set()
+
+    def _end_stretch(self, replay: Replay, book: IncidentBook) -> None:
+        """Holds where a stretch has ended; a finding that made no new incident does not end one."""
+        wanted = self._stretches_to
+        if wanted is None or not replay.is_paused:
+            return
+        if len(book.incidents()) < wanted:
+            replay.until_finding()
+            return
+        self._is_paused, self._stretches_to = True, None
+        self._wake.set()
 
     def _run(self) -> None:
         try:
@@ -194,13 +229,14 @@ class EngineSource:
     def _follow(self, replay: Replay) -> None:
         book = new_book(self._settings)
         ended, log, trend = EndedSessions(), FindingLog(), TrendLog()
-        pace = Pace()
+        pace, run_log = Pace(), RunLog(engine.DETECTORS)
         maker = ViewMaker(
             replay,
             book=book,
             ended=ended,
             log=log,
             trend=trend,
+            run_log=run_log,
             names=self._names,
             settings=self._settings,
         )
@@ -209,21 +245,15 @@ class EngineSource:
         cutting: Future[Packets] | None = None
         published = 0.0
         is_done = False
+        again: list[float] = []
         while not self._closing.is_set():
             if is_done:
                 self._wake.wait(_REST_S)
             else:
                 batch: Batch = replay.poll(_POLL_MS, _MAX_ITEMS)
-                changed: list[Incident] = []
-                for finding in batch.findings:
-                    changed += book.add(finding)
-                    log.add(finding)
-                    trend.add(finding)
-                for session in batch.sessions:
-                    changed += book.end(session)
-                    ended.add(session)
-                if self._saver is not None:
-                    self._saver.saw(changed)
+                self._take(batch, book, ended, log, trend, run_log)
+                if not batch.more:
+                    self._end_stretch(replay, book)
                 if batch.done:
                     is_done = True
                     book.finish()
@@ -233,10 +263,14 @@ class EngineSource:
                 cutting = wanted[1]
                 cutter.cut(wanted[0], maker.case(wanted[0]), replay.stats().last_ns or 0, cutting)
             now = time.monotonic()
-            is_asked = self._wake.is_set()
+            is_asked = self._wake.is_set() or bool(again and now >= again[0])
             is_frozen = self._is_paused and self._live is not None
             is_due = not is_done and not is_frozen and now - published >= self._period_s
             if is_asked or is_due or published == 0.0:
+                if not again or not now >= again[0]:
+                    # Lists are a little older than the rest; at the end they catch up.
+                    again = [now + late for late in _LATER_S] if is_done else []
+                again = [time for time in again if time > now]
                 self._wake.clear()
                 published = now
                 stats = replay.stats()
@@ -246,6 +280,29 @@ class EngineSource:
                 view = maker.make(self._query, stats, progress)
                 if view != self._view:
                     self._view = view
+
+    def _take(
+        self,
+        batch: Batch,
+        book: IncidentBook,
+        ended: EndedSessions,
+        log: FindingLog,
+        trend: TrendLog,
+        run_log: RunLog,
+    ) -> None:
+        """Keeps what a poll brought."""
+        changed: list[Incident] = []
+        for finding in batch.findings:
+            changed += book.add(finding)
+            log.add(finding)
+            trend.add(finding)
+            run_log.finding(finding)
+        for session in batch.sessions:
+            changed += book.end(session)
+            ended.add(session)
+            run_log.ended(session)
+        if self._saver is not None:
+            self._saver.saw(changed)
 
     def _first_view(self) -> View:
         names = tuple(self._names.values())

@@ -16,6 +16,7 @@ from ctcpmon.tui.view import (
     FlowRow,
     IncidentRow,
     Listing,
+    LogLine,
     Port,
     Progress,
     Query,
@@ -31,6 +32,8 @@ from ctcpmon.tui.view import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ctcpmon.tui.view import Level
 
 __all__ = ["SCENES", "FakeSource", "aftermath", "busy", "listening", "live", "no_tunnel", "quiet"]
 
@@ -93,6 +96,17 @@ class FakeSource:
             answer.set_result(self.cut)
         return answer
 
+    def step(self) -> None:
+        """See ``ViewSource``."""
+        self.told.append("step")
+        last_ns = (self.base.last_ns or 0) + _SECOND_NS
+        self.put(replace(self.base, last_ns=last_ns, progress=replace(self.base.progress, phase="paused")))
+
+    def to_next_incident(self) -> None:
+        """See ``ViewSource``."""
+        self.told.append("next incident")
+        self._progress(replace(self.base.progress, phase="paused"))
+
     def put(self, base: View) -> None:
         """Another moment of the run."""
         self.base = base
@@ -105,6 +119,7 @@ class FakeSource:
         rows = self.base.incidents
         at = next((at for at, row in enumerate(rows) if row.key == query.incident), 0)
         view = replace(self.base, query=query, detail=_detail(query.session))
+        view = replace(view, log=self.base.log[-query.log :] if query.log else ())
         if query.reach.name == "flows":
             view = self._flows(view, query.reach)
         else:
@@ -173,6 +188,7 @@ def busy() -> View:
         evidence=_evidence(rows[0], 1, 3),
         fixes=_fixes(rows[0]),
         sessions=sessions,
+        log=tuple(_log_line(number) for number in range(1, 41)),
     )
 
 
@@ -395,6 +411,12 @@ def _session(number: int) -> SessionRow:
         packets=4_120 + number,
         retransmissions=number % 3,
     )
+
+
+def _log_line(number: int) -> LogLine:
+    level: Level = ("critical", "warning", "info", "ok")[number % 4]
+    text = f"stalled: Stateful drop after loss, 10.1.4.{number}:1061 -> 198.51.100.9:10000"
+    return LogLine(number, _T0_NS + number * _SECOND_NS, level, text)
 
 
 def _flow(number: int) -> FlowRow:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "detail",
+    "ends_of",
     "evidence",
     "fixes",
     "flow_rows",
@@ -158,6 +159,12 @@ def fixes(incident: Incident, site: Site | None = None) -> tuple[FixView, ...]:
     return tuple(views)
 
 
+def ends_of(session: Session) -> tuple[str, str]:
+    """Client and headend."""
+    client = _end(session.client_ip, session.client_port)
+    return client, _end(session.headend_ip, session.headend_port)
+
+
 def session_row(session: Session) -> SessionRow:
     """One session for the list."""
     both = (session.to_headend, session.to_client)
@@ -209,9 +216,7 @@ def detail(
     site: Site | None,
 ) -> Detail:
     """Everything about one session: facts, time line, ledger, reasoning."""
-    path = (
-        f"{_end(session.client_ip, session.client_port)} -> {_end(session.headend_ip, session.headend_port)}"
-    )
+    path = " -> ".join(ends_of(session))
     lines = [*_facts(session), ""]
     lines += timeline([(f"finding {one.seq}", one) for one in findings])
     last = max(findings, key=lambda one: (one.verdict == "stalled", one.seq), default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ctcpmon.looks import Looks
 from ctcpmon.tui.fake_source import SCENES, FakeSource
 from ctcpmon.tui.replay_app import ReplayApp
 
@@ -16,7 +17,7 @@ def main() -> None:
     scene = SCENES.get(words[0] if words else "busy")
     if scene is None:
         sys.exit(f"scenes: {', '.join(SCENES)}")
-    ReplayApp(FakeSource(scene()), is_ascii="--ascii" in sys.argv).run()
+    ReplayApp(FakeSource(scene()), looks=Looks(is_ascii="--ascii" in sys.argv)).run()
 
 
 if __name__ == "__main__":

@@ -67,6 +67,14 @@ class RedactedSource:
         """See ``ViewSource``."""
         self._source.set_speed(speed)
 
+    def step(self) -> None:
+        """See ``ViewSource``."""
+        self._source.step()
+
+    def to_next_incident(self) -> None:
+        """See ``ViewSource``."""
+        self._source.to_next_incident()
+
     def packets(self, session: str) -> Future[Packets]:
         """See ``ViewSource``."""
         asked = self._source.packets(session)

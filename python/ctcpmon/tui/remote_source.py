@@ -82,6 +82,8 @@ class RemoteSource:
         self._closing = threading.Event()
         self._failure: BaseException | None = None
         self._wanted: _Wanted | None = None
+        self.history = ""
+        """File in which the run keeps its history."""
         self._connection: socket.socket | None = None
         self._frames = Frames(ANSWER_MOST)
         self._view = self._newest = _first_view(path)
@@ -143,6 +145,12 @@ class RemoteSource:
             fail(wanted.answer, "the connection to serve has ended")
         self._wake.set()
         return wanted.answer
+
+    def step(self) -> None:
+        """See ``set_speed``."""
+
+    def to_next_incident(self) -> None:
+        """See ``set_speed``."""
 
     def _run(self) -> None:
         try:
@@ -223,6 +231,7 @@ class RemoteSource:
             message = f"no ctcpmon serve at {clean(self._path, 200)}: {clean(reason, 100)}"
             raise AttachError(message) from error
         self._need_match(hello)
+        self.history = clean(hello.history, 4_000)
         connection.settimeout(_ANSWER_S)
 
     def _need_match(self, hello: Hello) -> None:

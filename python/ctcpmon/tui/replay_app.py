@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
-import os
 import signal
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +16,10 @@ import msgspec
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from ctcpmon.keys import key_name
+from ctcpmon.looks import PLAIN, Looks
 from ctcpmon.text import clean
+from ctcpmon.tui.app import look_period_s
 from ctcpmon.tui.clipboard import OSC52_MAX_BYTES, load_tmux_buffer, save_text
 from ctcpmon.tui.desk import Desk
 from ctcpmon.tui.exporting import as_csv, as_json, save_new
@@ -31,10 +33,13 @@ from ctcpmon.tui.screens.fixes import FixesScreen
 from ctcpmon.tui.screens.flows import FlowsScreen
 from ctcpmon.tui.screens.graph import GraphScreen
 from ctcpmon.tui.screens.help import HelpScreen
+from ctcpmon.tui.screens.history import HistoryScreen
+from ctcpmon.tui.screens.log import LogScreen
 from ctcpmon.tui.screens.main import MainScreen
 from ctcpmon.tui.screens.packets import PacketsScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
 from ctcpmon.tui.screens.tap import TapScreen
+from ctcpmon.tui.screens.wall import WallScreen
 from ctcpmon.tui.view import FlowRow
 from ctcpmon.tui.widgets import LongTable, RowList  # noqa: TC001  Textual reads the handlers' annotations
 
@@ -50,9 +55,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ReplayApp"]
 
-_PERIOD_S = 0.2
-_REMOTE_PERIOD_S = 0.5
-"""Over SSH and inside tmux every repaint costs the user's line."""
 _QUICK_S = (0.02, 0.06, 0.12)
 _NOTICE_S = 15.0
 _MUTES = {"1": (3_600, "1 h"), "2": (8 * 3_600, "8 h"), "3": (7 * 86_400, "7 d"), "0": (0, "no longer")}
@@ -63,6 +65,8 @@ _SCREENS: dict[str, type[ViewScreen]] = {
     "flows": FlowsScreen,
     "fixes": FixesScreen,
     "tap": TapScreen,
+    "log": LogScreen,
+    "history": HistoryScreen,
     "help": HelpScreen,
 }
 
@@ -85,27 +89,33 @@ class ReplayApp(App[str]):
         (36, "-tall"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "go('main')", show=False),
-        Binding("2,s", "go('sessions')", show=False),
-        Binding("3", "go('flows')", show=False),
-        Binding("4", "go('tap')", show=False),
-        Binding("f", "go('fixes')", show=False),
-        Binding("t", "graph", show=False),
-        Binding("R", "report", show=False),
-        Binding("question_mark", "go('help')", show=False),
+        Binding("1", "go('main')", show=False, id="incidents"),
+        Binding("2,s", "go('sessions')", show=False, id="sessions"),
+        Binding("3", "go('flows')", show=False, id="flows"),
+        Binding("4", "go('tap')", show=False, id="tap"),
+        Binding("f", "go('fixes')", show=False, id="fixes"),
+        Binding("t", "graph", show=False, id="graph"),
+        Binding("p", "packets", show=False, id="packets"),
+        Binding("R", "report", show=False, id="report"),
+        Binding("a", "ack", show=False, id="ack"),
+        Binding("m", "mute", show=False, id="mute"),
+        Binding("N", "note", show=False, id="note"),
+        Binding("e", "export", show=False, id="export"),
+        Binding("l", "go('log')", show=False, id="log"),
+        Binding("h", "go('history')", show=False, id="history"),
+        Binding("question_mark", "go('help')", show=False, id="help"),
         Binding("escape", "leave", show=False),
-        Binding("q", "leave_or_quit", show=False),
-        Binding("p", "packets", show=False),
-        Binding("y", "copy", show=False),
-        Binding("a", "ack", show=False),
-        Binding("m", "mute", show=False),
-        Binding("N", "note", show=False),
-        Binding("e", "export", show=False),
-        Binding("space", "pause", show=False),
-        Binding("comma", "speed(-1)", show=False),
-        Binding("semicolon", "speed(1)", show=False),
-        Binding("left_square_bracket", "incident(-1)", show=False),
-        Binding("right_square_bracket", "incident(1)", show=False),
+        Binding("q", "leave_or_quit", show=False, id="quit"),
+        Binding("y", "copy", show=False, id="copy"),
+        Binding("space", "pause", show=False, id="pause"),
+        Binding("comma", "speed(-1)", show=False, id="slower"),
+        Binding("semicolon", "speed(1)", show=False, id="faster"),
+        Binding("full_stop", "step", show=False, id="step"),
+        Binding("n", "next_incident", show=False, id="next_incident"),
+        Binding("less_than_sign", "travel(-1)", show=False, id="back"),
+        Binding("greater_than_sign", "travel(1)", show=False, id="forth"),
+        Binding("left_square_bracket", "incident(-1)", show=False, id="previous_row"),
+        Binding("right_square_bracket", "incident(1)", show=False, id="next_row"),
         Binding("ctrl+z", "suspend_process", show=False),
         Binding("ctrl+c,ctrl+q", "interrupt", show=False, priority=True),
     ]
@@ -117,27 +127,40 @@ class ReplayApp(App[str]):
         self,
         source: ViewSource,
         *,
-        is_ascii: bool = False,
+        looks: Looks = PLAIN,
+        period_s: float | None = None,
         marks: MarkBook | None = None,
         news: deque[str] | None = None,
     ) -> None:
-        """``news``: lines of another thread, each shown for a while."""
+        """``period_s`` is the time between two pictures; by itself it depends on how far the terminal is.
+
+        ``news``: lines of another thread, each shown for a while.
+        """
         super().__init__()
         self._news = news
         self.theme = "ansi-dark"
-        self.desk = Desk(source, is_ascii=is_ascii, marks=MarkBook() if marks is None else marks)
+        self._is_wallboard = looks.is_wallboard
+        self._period_s = period_s or look_period_s()
+        self.desk = Desk(
+            source,
+            is_ascii=looks.is_ascii,
+            keys=looks.keys,
+            history=looks.history or getattr(source, "history", None) or None,
+            marks=MarkBook() if marks is None else marks,
+        )
+        if looks.keys:
+            self.set_keymap({action: key_name(key) for action, key in looks.keys.items()})
         self.saved: list[str] = []
         """Names of the files that the user had written."""
         self._notice_number = 0
 
     def get_default_screen(self) -> Screen[None]:
         """The first screen."""
-        return MainScreen(self.desk)
+        return WallScreen(self.desk) if self._is_wallboard else MainScreen(self.desk)
 
     def on_mount(self) -> None:
         """Starts the clock, takes over the signals, and keeps the start-up objects out of later scans."""
-        is_remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("TMUX"))
-        self.set_interval(_REMOTE_PERIOD_S if is_remote else _PERIOD_S, self.tick)
+        self.set_interval(self._period_s, self.tick)
         self._catch_signals()
         gc.collect()
         gc.freeze()
@@ -205,14 +228,38 @@ class ReplayApp(App[str]):
         self.exit("interrupt")
 
     def action_pause(self) -> None:
-        """Holds or resumes the reading."""
+        """Holds or resumes the reading; of a live run the view."""
         self.desk.toggle_pause()
+        self._repaint()
         self._look_soon()
 
     def action_speed(self, step: int) -> None:
         """Slower or faster."""
         self.desk.change_speed(step)
         self._look_soon()
+
+    def action_step(self) -> None:
+        """One second of packet time."""
+        if self.desk.view.is_live:
+            self.say("a live run cannot be stepped; Space freezes the view, < goes back")
+        self.desk.step()
+        self._look_soon()
+
+    def action_next_incident(self) -> None:
+        """On to the next incident; of a live run to the next one in the list."""
+        if self.desk.view.is_live:
+            self.action_incident(1)
+        self.desk.to_next_incident()
+        self._look_soon()
+
+    def action_travel(self, by: int) -> None:
+        """Back and forth through views of a live run."""
+        if not self.desk.view.is_live:
+            self.say("only a live run has a past here; of a capture, read it again")
+        elif self.desk.travel(by):
+            self._repaint()
+        else:
+            self.say("nothing older is kept" if by < 0 else "this is now")
 
     def action_incident(self, step: int) -> None:
         """Previous or next incident, from any screen."""

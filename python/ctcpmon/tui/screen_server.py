@@ -21,6 +21,7 @@ from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
 from ctcpmon.tui.pace import Pace
 from ctcpmon.tui.packet_jobs import PacketJobs
+from ctcpmon.tui.runlog import RunLog
 from ctcpmon.tui.trend import TrendLog
 from ctcpmon.tui.viewmaking import ViewMaker
 from ctcpmon.tui.wire import (
@@ -89,6 +90,7 @@ class ScreenServer:
         self._thread = threading.Thread(target=self._run, name="ctcpmon-screens", daemon=True)
         self._maker: ViewMaker | None = None
         self._jobs: PacketJobs | None = None
+        self._history = ""
         self._next_at = self._paced_at = 0.0
 
     def start(self) -> None:
@@ -123,17 +125,23 @@ class ScreenServer:
         names: Sequence[str],
         settings: Settings,
         is_live: bool,
+        history: str = "",
     ) -> None:
-        """Says what there is to look at: interfaces of a live run, or files."""
+        """Says what there is to look at, interfaces of a live run or files, and where the history is kept."""
         self._replay = replay
+        from ctcpmon import engine
+
         self._ended, self._log, self._pace = EndedSessions(), FindingLog(), Pace()
         self._trend = TrendLog()
+        self._run_log = RunLog(engine.DETECTORS)
+        self._history = os.path.abspath(history) if history else ""  # noqa: PTH100
         self._maker = ViewMaker(
             replay,
             book=book,
             ended=self._ended,
             log=self._log,
             trend=self._trend,
+            run_log=self._run_log,
             names={name: clean(name) for name in names},
             settings=settings,
         )
@@ -145,8 +153,10 @@ class ScreenServer:
             if item.finding is not None:
                 self._log.add(item.finding)
                 self._trend.add(item.finding)
+                self._run_log.finding(item.finding)
             if item.session is not None:
                 self._ended.add(item.session)
+                self._run_log.ended(item.session)
 
     def answer(self, now: float, *, is_done: bool) -> None:
         """Makes the views that were asked for, if it is time. Called by the thread of the run."""
@@ -225,6 +235,7 @@ class ScreenServer:
             program="ctcpmon",
             version=engine.__version__,
             views=views_digest(),
+            history=self._history,
             refused=f"{_MOST_SCREENS} screens are attached already" if is_full else "",
         )
         try:

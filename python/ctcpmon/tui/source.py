@@ -41,6 +41,12 @@ class ViewSource(Protocol):
         One at a time: asking for others gives up the first. It ends in ``Packets`` or ``PacketsError``.
         """
 
+    def step(self) -> None:
+        """Of captures: reads one second of packet time, then holds."""
+
+    def to_next_incident(self) -> None:
+        """Of captures: reads until there is one incident more, then holds."""
+
 
 class RunSource(ViewSource, Protocol):
     """A source that its user starts and ends."""

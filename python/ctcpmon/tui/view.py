@@ -19,6 +19,7 @@ __all__ = [
     "IncidentRow",
     "Level",
     "Listing",
+    "LogLine",
     "Phase",
     "Port",
     "Progress",
@@ -35,7 +36,7 @@ __all__ = [
 
 Level = Literal["critical", "warning", "info", "ok"]
 LongList = Literal["sessions", "flows"]
-Phase = Literal["opening", "reading", "paused", "done", "failed"]
+Phase = Literal["opening", "reading", "paused", "past", "done", "failed"]
 Trust = Literal["ok", "warn", "bad", "unknown"]
 
 
@@ -73,6 +74,17 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLine:
+    """Something that happened."""
+
+    number: int
+    """From 1, in the order in which it was noted."""
+    at_ns: int
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What the user looks at. The source answers it with its next view."""
 
@@ -81,6 +93,8 @@ class Query:
     session: str | None = None
     """Key of the session whose detail is open."""
     reach: Reach = Reach()
+    log: int = 0
+    """Lines of the log that are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +375,8 @@ class View:
     flows: tuple[FlowRow, ...] = ()
     """The same when flows were asked for."""
     listing: Listing = Listing()
+    log: tuple[LogLine, ...] = ()
+    """The newest lines, oldest first; as many as were asked for."""
     detail: Detail | None = None
     counters: tuple[Counter, ...] = ()
     ports: tuple[Port, ...] = ()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ctcpmon.diagnosis import Incident, IncidentBook
     from ctcpmon.engine import FlowWindow, Replay, Session, SessionWindow, Stats
     from ctcpmon.tui.ended import EndedSessions, FindingLog
+    from ctcpmon.tui.runlog import RunLog
     from ctcpmon.tui.trend import TrendLog
     from ctcpmon.tui.view import FlowRow, Progress, Query, Reach, SessionRow
 
@@ -40,6 +41,7 @@ class ViewMaker:
         ended: EndedSessions,
         log: FindingLog,
         trend: TrendLog,
+        run_log: RunLog,
         names: Mapping[str, str],
         settings: Settings,
     ) -> None:
@@ -48,6 +50,7 @@ class ViewMaker:
         self._ended = ended
         self._log = log
         self._trend = trend
+        self._run_log = run_log
         self._names = names
         self._settings = settings
         self._docs = {one.name: clean(one.doc, 160) for one in engine.COUNTERS}
@@ -61,6 +64,7 @@ class ViewMaker:
         if chosen is None and incidents:
             chosen = incidents[0]
         self._trend.look(stats)
+        self._run_log.incidents(stats.last_ns, incidents)
         tally = self._tally(stats, is_over=progress.phase == "done")
         names = tuple(self._names.values())
         listing, sessions, flows = self._listing(query.reach)
@@ -91,6 +95,7 @@ class ViewMaker:
             sessions=sessions,
             flows=flows,
             listing=listing,
+            log=self._run_log.last(min(query.log, _MOST_ROWS)),
             detail=self._detail(query.session, incidents),
             counters=tuple(
                 Counter(clean(name, 40), value, self._docs.get(name, ""))

@@ -67,6 +67,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the form of views; the two must have the same."""
     refused: str = ""
     """Why there is no place for this screen."""
+    history: str = ""
+    """File of the history; a screen on the same machine may look into it."""
 
 
 class PacketsAsk(msgspec.Struct, frozen=True, array_like=True):

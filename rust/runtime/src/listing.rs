@@ -20,14 +20,18 @@ use crate::observers::Observers;
 const RANKINGS: usize = 4;
 /// A ranking is made anew after this, and after a multiple of what it cost.
 const FRESH: Duration = Duration::from_millis(200);
-const FRESH_COSTS: u32 = 25;
+const FRESH_COSTS: u32 = 40;
 /// How long an answer waits for a pass that may be quick.
 const QUICK: Duration = Duration::from_millis(25);
-/// Longest step of a pass: while frames come, and while none do.
-const STEP: Duration = Duration::from_millis(1);
-const IDLE_STEP: Duration = Duration::from_millis(4);
-/// Of the time of a busy engine, steps take one part in so many.
+/// Longest step of a pass. A reader that is ahead has some milliseconds of frames in hand.
+const STEP: Duration = Duration::from_micros(500);
+/// Of the time of a busy engine steps take one part in so many, and of one that has had no
+/// frame for a while: a reader that is behind for a moment needs the processor.
 const SHARE: u32 = 50;
+const IDLE_SHARE: u32 = 2;
+const IDLE_AFTER: Duration = Duration::from_millis(20);
+/// Rows that are put in order at first: most screens never look further.
+const HEAD: usize = 8_192;
 /// Places looked at between two looks at the clock: some 0.1 ms.
 const PLACES: u32 = 512;
 /// Engine of a rank whose session is not in an engine any more.
@@ -106,7 +110,10 @@ pub(crate) enum Question {
 #[derive(Default)]
 pub(crate) struct Passes {
     running: std::collections::VecDeque<Running>,
-    next_step: Option<Instant>,
+    /// When the last step began, and what it took.
+    last_step: Option<(Instant, Duration)>,
+    /// When frames were measured last.
+    busy_at: Option<Instant>,
 }
 
 impl Passes {
@@ -130,22 +137,30 @@ impl Passes {
             return;
         };
         let began = Instant::now();
-        if !is_idle && self.next_step.is_some_and(|at| began < at) {
+        if !is_idle {
+            self.busy_at = Some(began);
+        }
+        let is_idle = self
+            .busy_at
+            .is_none_or(|at| began.saturating_duration_since(at) >= IDLE_AFTER);
+        let share = if is_idle { IDLE_SHARE } else { SHARE };
+        if let Some((at, took)) = self.last_step
+            && began.saturating_duration_since(at) < took * share
+        {
             return;
         }
-        let most = if is_idle { IDLE_STEP } else { STEP };
         let is_done = loop {
             if advance(observers, &mut running.pass) {
                 break true;
             }
-            if began.elapsed() >= most {
+            if began.elapsed() >= STEP {
                 break false;
             }
         };
         let took = began.elapsed();
         running.cost += took;
         running.looked.store(running.pass.total, Ordering::Relaxed);
-        self.next_step = Some(began + took * SHARE);
+        self.last_step = Some((began, took));
         if is_done && let Some(done) = self.running.pop_front() {
             let _ = done.answer.send((done.pass, done.cost));
         }
@@ -179,15 +194,19 @@ fn rows(observers: &Observers, kind: Kind, ranks: &[Rank]) -> Vec<Row> {
     found.collect()
 }
 
-/// A list in its order.
+/// A list.
 struct Ranking {
     spec: Spec,
+    /// In order up to `sorted`; what is behind comes later in the list, in no order.
     ranks: Vec<Rank>,
+    sorted: usize,
     total: usize,
     made: Option<Instant>,
     cost: Duration,
     used: Instant,
     pending: Option<Pending>,
+    /// Made after the end of the run.
+    is_final: bool,
 }
 
 impl Ranking {
@@ -195,11 +214,13 @@ impl Ranking {
         Self {
             spec: spec.clone(),
             ranks: Vec::new(),
+            sorted: 0,
             total: 0,
             made: None,
             cost: Duration::ZERO,
             used: Instant::now(),
             pending: None,
+            is_final: false,
         }
     }
 
@@ -211,10 +232,36 @@ impl Ranking {
     fn take(&mut self, (pass, cost): Done) {
         let began = Instant::now();
         self.ranks = pass.ranks;
-        self.ranks.sort_unstable();
+        self.sorted = 0;
+        self.sort_to(HEAD);
         self.total = pass.total;
         self.made = Some(began);
         self.cost = cost + began.elapsed();
+    }
+
+    /// Puts the first `most` rows in order.
+    fn sort_to(&mut self, most: usize) {
+        if most <= self.sorted || self.sorted == self.ranks.len() {
+            return;
+        }
+        if most <= HEAD && most < self.ranks.len() {
+            self.ranks.select_nth_unstable(most);
+            self.ranks[..most].sort_unstable();
+            self.sorted = most;
+        } else {
+            self.ranks.sort_unstable();
+            self.sorted = self.ranks.len();
+        }
+    }
+
+    /// Position of the row `id`.
+    fn position(&self, id: u64) -> Option<usize> {
+        let at = self.ranks.iter().position(|rank| rank.id == id)?;
+        if at < self.sorted {
+            return Some(at);
+        }
+        let rank = self.ranks[at];
+        Some(self.ranks.iter().filter(|other| **other < rank).count())
     }
 
     /// Makes the list anew where the input has ended: nobody else needs the table.
@@ -223,6 +270,7 @@ impl Ranking {
         let mut pass = Pass::new(self.spec.clone());
         while !advance(observers, &mut pass) {}
         self.pending = None;
+        self.is_final = true;
         self.take((pass, began.elapsed()));
     }
 
@@ -293,7 +341,8 @@ impl Lists {
         ranking.used = Instant::now();
         let left = after.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(observers) = &*left {
-            if ranking.is_old() {
+            // Nothing changes any more, so once is enough.
+            if !ranking.is_final {
                 ranking.make(observers);
             }
             return listed(ranking, reach, ended, |ranks| {
@@ -312,9 +361,10 @@ impl Lists {
             // The count is of now, the order is not.
             window.total = window.matching.max(places);
         }
-        if ranking.made.is_none() {
-            let looked = ranking.pending.as_ref();
-            let looked = looked.map_or(0, |(_, looked)| looked.load(Ordering::Relaxed));
+        if ranking.made.is_none()
+            && let Some((_, looked)) = &ranking.pending
+        {
+            let looked = looked.load(Ordering::Relaxed);
             window.progress = Some((looked as f64 / places.max(1) as f64).min(1.0));
         }
         window
@@ -322,23 +372,25 @@ impl Lists {
 }
 
 fn listed(
-    ranking: &Ranking,
+    ranking: &mut Ranking,
     reach: &Reach,
     ended: &[Ended<'_>],
     read: impl Fn(&[Rank]) -> Vec<Row>,
 ) -> Listed {
+    let height = reach.height.min(MOST_ROWS);
     let merged;
-    let ranks = if ended.is_empty() {
-        &ranking.ranks
+    let (ranks, anchor_at) = if ended.is_empty() {
+        let anchor_at = reach.anchor.and_then(|id| ranking.position(id));
+        let first = anchor_at.map_or(reach.offset, |at| at.saturating_sub(reach.line));
+        ranking.sort_to(first.saturating_add(height).min(ranking.ranks.len()));
+        (&ranking.ranks, anchor_at)
     } else {
+        ranking.sort_to(ranking.ranks.len());
         merged = merge(ranking, ended);
-        &merged
+        let at = |id| merged.iter().position(|rank| rank.id == id);
+        (&merged, reach.anchor.and_then(at))
     };
     let matching = ranks.len();
-    let anchor_at = reach
-        .anchor
-        .and_then(|id| ranks.iter().position(|rank| rank.id == id));
-    let height = reach.height.min(MOST_ROWS);
     let wanted = anchor_at.map_or(reach.offset, |at| at.saturating_sub(reach.line));
     let offset = wanted.min(matching.saturating_sub(height));
     let window = &ranks[offset..(offset + height).min(matching)];
@@ -383,4 +435,80 @@ fn merge(ranking: &Ranking, ended: &[Ended<'_>]) -> Vec<Rank> {
     // Two runs, the first of them long and in order already.
     ranks.sort();
     ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ctcpmon_core::listing::{Column, Filter};
+
+    const ROWS: u64 = 30_000;
+
+    fn ranking() -> Ranking {
+        let spec = Spec {
+            kind: Kind::Flows,
+            order: Column::Bytes,
+            is_reversed: false,
+            filter: Filter::default(),
+        };
+        let mut ranking = Ranking::new(&spec);
+        let mut pass = Pass::new(spec);
+        // Every key once, in an order that is none; the id tells the position.
+        pass.ranks = (0..ROWS)
+            .map(|n| n * 7_919 % ROWS)
+            .map(|key| Rank::new(key, key, 0))
+            .collect();
+        ranking.take((pass, Duration::ZERO));
+        ranking
+    }
+
+    fn window(ranking: &mut Ranking, reach: Reach) -> (usize, Option<usize>, Vec<u64>) {
+        let listed = listed(ranking, &reach, &[], |ranks| vec![Row::Gone; ranks.len()]);
+        let ids = listed.rows.iter().map(|(id, _)| *id).collect();
+        (listed.offset, listed.anchor_at, ids)
+    }
+
+    #[test]
+    fn a_window_is_that_of_the_whole_list_wherever_it_lies() {
+        for offset in [0, 17, 8_100, 8_192, 15_000, 29_990, 1 << 40] {
+            let reach = Reach {
+                offset,
+                height: 20,
+                ..Reach::default()
+            };
+            let (at, _, ids) = window(&mut ranking(), reach);
+            let first = offset.min(ROWS as usize - 20) as u64;
+            assert_eq!(at as u64, first);
+            assert_eq!(ids, (first..first + 20).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_row_is_found_wherever_it_is_and_stands_in_its_line() {
+        for id in [0, 3, 8_000, 8_191, 8_192, 20_000, ROWS - 1] {
+            let reach = Reach {
+                height: 20,
+                anchor: Some(id),
+                line: 5,
+                ..Reach::default()
+            };
+            let (offset, at, ids) = window(&mut ranking(), reach);
+            assert_eq!(at, Some(id as usize));
+            assert!(ids.contains(&id));
+            let wanted = (id as usize).saturating_sub(5).min(ROWS as usize - 20);
+            assert_eq!(offset, wanted);
+        }
+        let gone = Reach {
+            offset: 40,
+            height: 20,
+            anchor: Some(ROWS + 1),
+            line: 5,
+        };
+        let (offset, at, _) = window(&mut ranking(), gone);
+        assert_eq!(
+            (offset, at),
+            (40, None),
+            "one that is not there holds nothing up"
+        );
+    }
 }

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from ctcpmon.tui.painting.brush import Frame, Line, Role, Span
     from ctcpmon.tui.view import Progress, View
 
-__all__ = ["counters", "header", "hints", "progress"]
+__all__ = ["age", "counters", "header", "hints", "progress"]
 
 _PHASES: dict[str, Span] = {
     "opening": ("WAITING", "bold"),
     "reading": ("READING", "bold"),
     "paused": ("PAUSED", "warning"),
+    "past": ("PAST - NOT NOW", "critical"),
     "done": ("DONE", "bold"),
     "failed": ("STOPPED EARLY", "critical"),
 }
@@ -27,6 +28,7 @@ _LIVE_PHASES: dict[str, Span] = {
     "opening": ("OPENING", "bold"),
     "reading": ("LISTENING", "bold"),
     "paused": ("FROZEN", "warning"),
+    "past": ("PAST - NOT NOW", "critical"),
     "done": ("ENDED", "bold"),
     "failed": ("STOPPED", "critical"),
 }
@@ -42,7 +44,9 @@ def header(view: View, frame: Frame) -> list[Line]:
     tap: Line = ((view.tap.text, _TRUST[view.tap.trust]),)
     clock: Line = (
         ((f"at {words.moment(view.last_ns)}Z", ""),)
-        if view.last_ns is not None and view.progress.phase in {"reading", "paused"} and frame.width >= 72
+        if view.last_ns is not None
+        and view.progress.phase in {"reading", "paused", "past"}
+        and frame.width >= 72
         else ()
     )
     right = (*clock, ("  ", ""), *tap) if clock else tap
@@ -102,6 +106,14 @@ def progress(view: View, frame: Frame) -> list[Line]:
     return [(("█" * full, "good"), ("░" * (cells - full), "dim"), (text, ""))]
 
 
+def age(view: View, seconds: float) -> list[Line]:
+    """Of a view that is not of now: how old it is, and that the run goes on."""
+    told = f"{words.left(seconds)} ago, {words.moment(view.last_ns)}Z"
+    if view.progress.phase == "past":
+        return [((f"PAST, {told}", "critical"), ("   the engine goes on   < > step  Space now", ""))]
+    return [((f"FROZEN, {told}", "warning"), ("   the engine goes on   < back  Space now", ""))]
+
+
 def _listening(view: View, rate: str, frame: Frame) -> list[Line]:
     """What becomes of the frames of each interface, as far as there is room; those that lose first."""
     line: list[Span] = [(rate, ""), ("   ", "")]
@@ -120,11 +132,13 @@ def _listening(view: View, rate: str, frame: Frame) -> list[Line]:
     return [tuple(line)]
 
 
-def hints(keys: Sequence[tuple[str, str]], frame: Frame, view: View | None = None) -> list[Line]:
+def hints(
+    keys: Sequence[tuple[str, str]], frame: Frame, view: View | None = None, *, help_key: str = "?"
+) -> list[Line]:
     """The keys of a screen, first ones first; help is always there. A live run has no speed to set."""
     if view is not None and view.is_live:
         keys = [(key, "freeze" if text == "pause" else text) for key, text in keys if text != "speed"]
-    last: Line = (("?", "key"), (" help", ""))
+    last: Line = ((help_key, "key"), (" help", ""))
     line: list[Span] = []
     room = frame.width - line_width(last)
     for key, text in keys:
@@ -144,7 +158,7 @@ def _phase(now: Progress) -> Span:
 
 
 def _live_phase(view: View) -> Span:
-    if any(port.is_down for port in view.ports):
+    if view.progress.phase != "past" and any(port.is_down for port in view.ports):
         return "INTERFACE DOWN", "critical"
     return _LIVE_PHASES[view.progress.phase]
 

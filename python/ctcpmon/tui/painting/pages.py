@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ctcpmon.stamps import clock
 from ctcpmon.tui.painting import words
 from ctcpmon.tui.painting.fold import fold, prose
 
@@ -11,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ctcpmon.tui.painting.brush import Frame, Line, Role
-    from ctcpmon.tui.view import Detail, FixView, View
+    from ctcpmon.tui.view import Detail, FixView, LogLine, View
 
-__all__ = ["counters", "detail", "fix", "fix_row", "help_page"]
+__all__ = ["counters", "detail", "fix", "fix_row", "help_page", "log_row"]
 
 _PROSE_HEADINGS = {"Treats", "Why it works", "Risk"}
 """Sections of a fix whose text may be filled anew."""
@@ -60,6 +61,21 @@ def detail(one: Detail, frame: Frame) -> list[Line]:
         pieces = prose(text, frame.width - 1, first=indent, rest=indent + "  ") if text.strip() else [""]
         lines += [((piece, "bold" if is_heading else ""),) for piece in pieces]
     return lines
+
+
+def log_row(item: LogLine, cells: int, *, is_chosen: bool) -> tuple[Line, ...]:  # noqa: ARG001
+    """One line of the log."""
+    sign, look = words.sign_of(item.level)
+    text = f"  {item.text}"
+    body: Role = "chosen" if is_chosen else ""
+    return (
+        (
+            ("> " if is_chosen else "  ", "chosen"),
+            (f"{clock(item.at_ns)[:12]}  ", body),
+            (sign, look),
+            (text, body),
+        ),
+    )
 
 
 def counters(view: View, frame: Frame) -> list[Line]:

@@ -18,6 +18,7 @@ __all__ = [
     "moment",
     "role_of",
     "severity",
+    "sign_of",
     "size",
     "span",
     "speed",
@@ -52,6 +53,11 @@ def severity(row: IncidentRow) -> Span:
 def state(name: str) -> Span:
     """State of a session with its sign."""
     return _STATES.get(name, (f"- {name}", "dim"))
+
+
+def sign_of(level: Level) -> Span:
+    """Word and sign of a level."""
+    return _SEVERITIES[level]
 
 
 def role_of(level: Level) -> Role:

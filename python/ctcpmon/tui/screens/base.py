@@ -74,7 +74,7 @@ class ViewScreen(Screen[None]):
         yield self.panel(bars.counters, "counters", "bar in-room")
         yield from self.body()
         yield self.panel(self._message, "message", "bar")
-        yield self.panel(lambda view, frame: bars.hints(self.HINTS, frame, view), "hints", "bar")
+        yield self.panel(self._hints, "hints", "bar")
         yield self.panel(_too_small, "too-small")
 
     def body(self) -> ComposeResult:
@@ -137,9 +137,15 @@ class ViewScreen(Screen[None]):
         if self.is_mounted:
             self.show(self.desk.view)
 
+    def _hints(self, view: View, frame: Frame) -> list[Line]:
+        keys = [(self.desk.shown_key(key), text) for key, text in self.HINTS]
+        return bars.hints(keys, frame, view, help_key=self.desk.shown_key("?"))
+
     def _message(self, view: View, frame: Frame) -> list[Line]:
         if self.desk.notice:
             return [((self.desk.notice, "bold"),)]
+        if self.desk.is_past:
+            return bars.age(view, self.desk.age_s)
         return bars.progress(view, frame)
 
 

@@ -31,7 +31,7 @@ class ColumnsScreen(ViewScreen):
         ("j k", "choose"),
         ("Esc", "back"),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("c", "app.leave", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("c", "app.leave", show=False, id="columns")]
     DEFAULT_CSS = """
     ColumnsScreen #columns { height: 1fr; }
     """

@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["TEXT_KEYS", "DetailScreen"]
 
 TEXT_KEYS: list[BindingType] = [
-    Binding("j,down", "scroll_text('down')", show=False, priority=True),
-    Binding("k,up", "scroll_text('up')", show=False, priority=True),
+    Binding("j", "scroll_text('down')", show=False, priority=True, id="down"),
+    Binding("k", "scroll_text('up')", show=False, priority=True, id="up"),
+    Binding("down", "scroll_text('down')", show=False, priority=True),
+    Binding("up", "scroll_text('up')", show=False, priority=True),
     Binding("pagedown", "scroll_text('page_down')", show=False, priority=True),
     Binding("pageup", "scroll_text('page_up')", show=False, priority=True),
-    Binding("g,home", "scroll_text('home')", show=False, priority=True),
-    Binding("G,end", "scroll_text('end')", show=False, priority=True),
+    Binding("g", "scroll_text('home')", show=False, priority=True, id="first"),
+    Binding("G", "scroll_text('end')", show=False, priority=True, id="last"),
+    Binding("home", "scroll_text('home')", show=False, priority=True),
+    Binding("end", "scroll_text('end')", show=False, priority=True),
 ]
 """Keys of a screen that is one page of text, the part ``text``."""
 
@@ -99,5 +103,7 @@ class DetailScreen(TextScreen):
     def page(self, view: View, frame: Frame) -> list[Line]:
         """Its time line, ledger and reasoning."""
         if view.detail is None:
-            return [(("  asking for this session", "dim"),)]
+            is_past = view.progress.phase == "past"
+            told = "not kept: this session was not open then" if is_past else "asking for this session"
+            return [((f"  {told}", "dim"),)]
         return pages.detail(view.detail, frame)

@@ -39,7 +39,10 @@ _KEYS = (
     ("4", "tap, input remarks and counters: can this be trusted"),
     ("j k arrows", "down, up; g G first, last; PgDn PgUp by a screen"),
     ("[ ]", "previous, next incident"),
-    ("Space", "hold and resume the reading"),
+    ("l  h", "log of this run; past incidents from the history of serve"),
+    ("Space", "hold and resume the reading; of a live run the view only: the engine goes on"),
+    (". n", "of a capture: one second of packet time further; on to the next incident"),
+    ("< >", "of a live run: back and forth through what was shown"),
     (", ;", "slower, faster (max is as fast as possible)"),
     ("Esc q", "back; on the first screen q quits"),
     ("Ctrl-Z Ctrl-C", "suspend to the shell; leave at once"),
@@ -85,4 +88,7 @@ class HelpScreen(TextScreen):
 
     def page(self, view: View, frame: Frame) -> list[Line]:  # noqa: ARG002
         """The page."""
-        return pages.help_page((*_KEYS, ("in the graph", ""), *_GRAPH_KEYS), _COLUMNS, _FILTER, frame)
+        keys = (*_KEYS, ("in the graph", ""), *_GRAPH_KEYS)
+        return pages.help_page(
+            [(self.desk.shown_key(key), text) for key, text in keys], _COLUMNS, _FILTER, frame
+        )

@@ -81,14 +81,8 @@ class ListScreen(FilterScreen):
 
     def show_body(self, view: View) -> None:
         """Shows the rows, if they are of this list in its present order."""
-        reach, asked = view.query.reach, self.desk.query.reach
-        if (reach.name, reach.order, reach.is_reversed, reach.filter) == (
-            asked.name,
-            asked.order,
-            asked.is_reversed,
-            asked.filter,
-        ):
-            listing = view.listing
+        if self._answers(view):
+            listing, reach = view.listing, view.query.reach
             self.table.show(
                 self.rows(view),
                 first=listing.offset,
@@ -96,7 +90,20 @@ class ListScreen(FilterScreen):
                 anchor=reach.anchor,
                 anchor_at=listing.anchor_at,
             )
+        elif view.progress.phase == "past":
+            # Rows of now under a heading of then would be a lie.
+            self.table.show((), first=0, matching=0)
         self.part("list-title").show(view)
+
+    def _answers(self, view: View) -> bool:
+        """True for a view of this list as it is wanted now."""
+        reach, asked = view.query.reach, self.desk.query.reach
+        return (reach.name, reach.order, reach.is_reversed, reach.filter) == (
+            asked.name,
+            asked.order,
+            asked.is_reversed,
+            asked.filter,
+        )
 
     def on_long_table_wanted(self) -> None:
         """The table needs other rows."""
@@ -145,6 +152,9 @@ class ListScreen(FilterScreen):
 
     def _title(self, view: View, frame: Frame) -> list[Line]:
         listing, choice = view.listing, self.choice
+        if view.progress.phase == "past" and not self._answers(view):
+            told = "  not kept: this list was not on the screen then"
+            return [frame.rule(((self.LISTED.upper(), "title"), (told, "warning")))]
         if view.query.reach.name != self.LISTED:
             return [frame.rule(((self.LISTED.upper(), "title"), ("  counting", "")))]
         total = self.total(view)

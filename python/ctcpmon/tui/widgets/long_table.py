@@ -49,10 +49,14 @@ class LongTable(LineView, Generic[Row], can_focus=True):
     """Posts ``Moved``, ``Opened``, ``Wanted`` (another window) and ``Sorted`` (a click on a title)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", show=False),
-        Binding("k,up", "move(-1)", show=False),
-        Binding("g,home", "jump(0)", show=False),
-        Binding("G,end", "jump(-1)", show=False),
+        Binding("j", "move(1)", show=False, id="down"),
+        Binding("k", "move(-1)", show=False, id="up"),
+        Binding("g", "jump(0)", show=False, id="first"),
+        Binding("G", "jump(-1)", show=False, id="last"),
+        Binding("down", "move(1)", show=False),
+        Binding("up", "move(-1)", show=False),
+        Binding("home", "jump(0)", show=False),
+        Binding("end", "jump(-1)", show=False),
         Binding("pagedown", "page(1)", show=False),
         Binding("pageup", "page(-1)", show=False),
         Binding("enter", "open", show=False),

@@ -37,10 +37,14 @@ class RowList(LineView, Generic[Row], can_focus=True):
     """Rows of ``lines_per_row`` lines. Posts ``Moved`` and ``Opened``."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", show=False),
-        Binding("k,up", "move(-1)", show=False),
-        Binding("g,home", "jump(0)", show=False),
-        Binding("G,end", "jump(-1)", show=False),
+        Binding("j", "move(1)", show=False, id="down"),
+        Binding("k", "move(-1)", show=False, id="up"),
+        Binding("g", "jump(0)", show=False, id="first"),
+        Binding("G", "jump(-1)", show=False, id="last"),
+        Binding("down", "move(1)", show=False),
+        Binding("up", "move(-1)", show=False),
+        Binding("home", "jump(0)", show=False),
+        Binding("end", "jump(-1)", show=False),
         Binding("pagedown", "page(1)", show=False),
         Binding("pageup", "page(-1)", show=False),
         Binding("enter", "open", show=False),

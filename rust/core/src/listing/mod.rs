@@ -124,6 +124,18 @@ pub struct Rank {
     pub id: u64,
 }
 
+impl Rank {
+    /// The rank of the row `id` in place `at`; lower keys come first.
+    pub fn new(key: u64, id: u64, at: u32) -> Self {
+        Self {
+            key,
+            engine: 0,
+            at,
+            id,
+        }
+    }
+}
+
 /// A look at a whole table, under way.
 #[derive(Clone, Debug)]
 pub struct Pass {

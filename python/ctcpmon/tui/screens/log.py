@@ -1,0 +1,71 @@
+"""What happened in this run, as it came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from ctcpmon.tui.painting import pages
+from ctcpmon.tui.screens.base import ViewScreen
+from ctcpmon.tui.view import LogLine
+from ctcpmon.tui.widgets import RowList
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+    from ctcpmon.tui.painting.brush import Frame, Line
+    from ctcpmon.tui.view import View
+
+__all__ = ["LogScreen"]
+
+_LINES = 500
+
+
+class LogScreen(ViewScreen):
+    """The newest line first, so that the one to read needs no key."""
+
+    HINTS: ClassVar[Sequence[tuple[str, str]]] = (
+        ("j k PgDn PgUp", "scroll"),
+        ("1", "incidents"),
+        ("h", "history"),
+        ("Space", "pause"),
+        ("Esc", "back"),
+    )
+    DEFAULT_CSS = """
+    LogScreen #log { height: 1fr; }
+    """
+
+    def body(self) -> ComposeResult:
+        """Title and lines."""
+        yield self.panel(_title, "title", "bar")
+        yield RowList[LogLine](
+            pages.log_row, lambda line: str(line.number), id="log", is_ascii=self.desk.is_ascii
+        )
+
+    def on_mount(self) -> None:
+        """The list has the keys."""
+        super().on_mount()
+        self.query_one("#log", RowList).focus()
+
+    def on_screen_resume(self) -> None:
+        """Asks for lines: no other screen needs them."""
+        super().on_screen_resume()
+        self.desk.read_log(_LINES)
+        self.look_soon()
+
+    def on_screen_suspend(self) -> None:
+        """They are not needed any more."""
+        self.desk.read_log(0)
+
+    def show_body(self, view: View) -> None:
+        """Shows the lines."""
+        self.part("title").show(view)
+        if view.query.log:
+            self.query_one("#log", RowList).show(view.log[::-1])
+
+
+def _title(view: View, frame: Frame) -> list[Line]:
+    total = view.log[-1].number if view.log else 0
+    shown = f"  the last {len(view.log):,}, newest first" if total > len(view.log) else "  newest first"
+    return [frame.rule(((f"LOG {total:,}", "title"), (shown, "")))]
