@@ -16,6 +16,7 @@ RULES = {
     "click": (
         "cli.py",
         "live_commands.py",
+        "looks.py",
         "packet_commands.py",
         "plot_commands.py",
         "report_commands.py",

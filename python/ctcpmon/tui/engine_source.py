@@ -251,7 +251,7 @@ class EngineSource:
                 self._wake.wait(_REST_S)
             else:
                 batch: Batch = replay.poll(_POLL_MS, _MAX_ITEMS)
-                self._take(batch, book, ended, log, trend, run_log)
+                self._take(batch, book=book, ended=ended, log=log, trend=trend, run_log=run_log)
                 if not batch.more:
                     self._end_stretch(replay, book)
                 if batch.done:
@@ -284,6 +284,7 @@ class EngineSource:
     def _take(
         self,
         batch: Batch,
+        *,
         book: IncidentBook,
         ended: EndedSessions,
         log: FindingLog,
