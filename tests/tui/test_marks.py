@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from ctcpmon.looks import Looks
 from ctcpmon.tui import marks as marks_module
 from ctcpmon.tui import replay_app
 from ctcpmon.tui.exporting import as_csv, as_json
@@ -51,7 +52,7 @@ def use(
 ) -> None:
     async def run() -> None:
         source = FakeSource(view or placed())
-        app = ReplayApp(source, marks=MarkBook(path), is_ascii=is_ascii)
+        app = ReplayApp(source, marks=MarkBook(path), looks=Looks(is_ascii=is_ascii))
         async with app.run_test(size=size) as pilot:
             one = Bench(app, source, pilot)
             await one.settle()

@@ -19,6 +19,7 @@ from ctcpmon.dissect.lines import TreeRow, bytes_per_line, tree_rows
 from ctcpmon.dissect.slices import read_slice
 from ctcpmon.errors import CtcpmonError
 from ctcpmon.text import clean
+from ctcpmon.tui.packets import PacketsError
 from ctcpmon.tui.painting import packets as painting
 from ctcpmon.tui.painting.fold import prose
 from ctcpmon.tui.screens.base import ViewScreen
@@ -39,6 +40,7 @@ __all__ = ["PacketsScreen"]
 
 _UNFOLDED = frozenset({"tcp", "tcpencap", "esp", "ah", "isakmp"})
 """Layers that are open from the start: those that this fault is about."""
+_REDACTED = "no packets on a redacted screen: they hold the real addresses; t draws their graph"
 _REST_S = 0.15
 """Who scrolls does not want each packet dissected."""
 
@@ -194,7 +196,11 @@ class PacketsScreen(ViewScreen):
 
     async def _load(self) -> None:
         try:
-            self._packets = await asyncio.wrap_future(self.desk.source.packets(self.packets_of))
+            packets = await asyncio.wrap_future(self.desk.source.packets(self.packets_of))
+            if any(packets.aliases):
+                # Of a redacted screen: the addresses are in every packet.
+                raise PacketsError(_REDACTED)
+            self._packets = packets
             cut = await asyncio.to_thread(read_slice, self._packets.pcapng)
         except CtcpmonError as error:
             self._state = clean(str(error), 300)
