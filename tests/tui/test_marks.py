@@ -328,6 +328,26 @@ def test_nothing_to_export_is_told() -> None:
     use(work, view=no_tunnel())
 
 
+@pytest.mark.parametrize("screen", ["s", "4", "question_mark", "enter", "p"])
+def test_nothing_is_marked_that_is_not_in_view(screen: str) -> None:
+    async def work(one: Bench) -> None:
+        await one.press(screen, "a", "m", "N")
+        await done(one)
+        assert len(one.app.desk.marks) == 0
+        assert "no incident is selected here" in one.text()
+
+    use(work)
+
+
+def test_the_incident_of_the_fixes_can_be_marked() -> None:
+    async def work(one: Bench) -> None:
+        await one.press("f", "a")
+        await done(one)
+        assert one.app.desk.marks.of("place 0") is not None
+
+    use(work)
+
+
 def test_no_cell_is_a_formula() -> None:
     rows = [row_of(note=text) for text in ("=1+1", "+x", "-x", "@x", "\tx", "\rx", 'a"b', HOSTILE)]
     read = list(csv.DictReader(io.StringIO(as_csv(rows).decode())))
