@@ -22,6 +22,7 @@ from ctcpmon.tui.marks import ACK_HOLDS_S, Mark, MarkBook, state_file, who
 from ctcpmon.tui.replay_app import ReplayApp
 
 from tests.tui.screen_text import Bench
+from tests.tui.test_looks import compare
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -346,6 +347,27 @@ def test_the_incident_of_the_fixes_can_be_marked() -> None:
         assert one.app.desk.marks.of("place 0") is not None
 
     use(work)
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40), (200, 50)])
+def test_looks(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_app.time, "time", lambda: NOW)
+    monkeypatch.setattr(replay_app, "who", lambda: "ann")
+
+    async def work(one: Bench) -> None:
+        await one.press("a", "N", *"asked carrier", "enter")
+        await done(one)
+        await one.press("j", "m", "2")
+        await done(one)
+        await one.press("g")
+        one.app.desk.notice = ""
+        await one.settle()
+        await one.press("m")
+        compare(f"marks-{size[0]}x{size[1]}", one.text() + "\n")
+        await one.press("escape", "N")
+        compare(f"note-{size[0]}x{size[1]}", one.text() + "\n")
+
+    use(work, size=size)
 
 
 def test_no_cell_is_a_formula() -> None:
