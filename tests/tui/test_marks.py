@@ -23,6 +23,7 @@ from ctcpmon.tui.marks import ACK_HOLDS_S, Mark, MarkBook, state_file, who
 from ctcpmon.tui.replay_app import ReplayApp
 
 from tests.tui.screen_text import Bench
+from tests.tui.test_looks import compare
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -327,6 +328,47 @@ def test_nothing_to_export_is_told() -> None:
         assert one.screen == "MainScreen"
 
     use(work, view=no_tunnel())
+
+
+@pytest.mark.parametrize("screen", ["s", "4", "question_mark", "enter", "p"])
+def test_nothing_is_marked_that_is_not_in_view(screen: str) -> None:
+    async def work(one: Bench) -> None:
+        await one.press(screen, "a", "m", "N")
+        await done(one)
+        assert len(one.app.desk.marks) == 0
+        assert "no incident is selected here" in one.text()
+
+    use(work)
+
+
+def test_the_incident_of_the_fixes_can_be_marked() -> None:
+    async def work(one: Bench) -> None:
+        await one.press("f", "a")
+        await done(one)
+        assert one.app.desk.marks.of("place 0") is not None
+
+    use(work)
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40), (200, 50)])
+def test_looks(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_app.time, "time", lambda: NOW)
+    monkeypatch.setattr(replay_app, "who", lambda: "ann")
+
+    async def work(one: Bench) -> None:
+        await one.press("a", "N", *"asked carrier", "enter")
+        await done(one)
+        await one.press("j", "m", "2")
+        await done(one)
+        await one.press("g")
+        one.app.desk.notice = ""
+        await one.settle()
+        await one.press("m")
+        compare(f"marks-{size[0]}x{size[1]}", one.text() + "\n")
+        await one.press("escape", "N")
+        compare(f"note-{size[0]}x{size[1]}", one.text() + "\n")
+
+    use(work, size=size)
 
 
 def test_no_cell_is_a_formula() -> None:

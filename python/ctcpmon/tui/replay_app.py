@@ -373,7 +373,7 @@ class ReplayApp(App[str]):
         key = screen.incident_in_hand() if isinstance(screen, ViewScreen) else None
         row = next((row for row in self.desk.view.incidents if row.key == key), None)
         if row is None and isinstance(screen, ViewScreen):
-            self.say("no incident is selected here")
+            self.say("no incident is selected here; 1 shows them")
         return row
 
     def _mark(self, row: IncidentRow, said: str, **changes: str | int) -> None:

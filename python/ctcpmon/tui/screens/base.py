@@ -109,8 +109,8 @@ class ViewScreen(Screen[None]):
         return self.desk.view.fixes[0] if self.desk.view.fixes else None
 
     def incident_in_hand(self) -> str | None:
-        """Key of the incident that the user looks at."""
-        return self.desk.view.evidence.incident if self.desk.view.evidence else None
+        """Key of the incident that the user looks at; None on a screen that shows none."""
+        return None
 
     def session_in_hand(self) -> str | None:
         """Key of the session that the user looks at: the one that speaks for the selected incident."""

@@ -68,6 +68,10 @@ class FixesScreen(ViewScreen):
         for name in ("title", "text-title", "text"):
             self.part(name).show(view)
 
+    def incident_in_hand(self) -> str | None:
+        """The one whose fixes these are."""
+        return self.desk.view.evidence.incident if self.desk.view.evidence else None
+
     def copyable(self) -> FixView | None:
         """The chosen fix."""
         key = self.query_one("#fixes", RowList).key
