@@ -12,7 +12,7 @@ RULES = {
     "textual": ("tui/",),
     "rich": ("tui/",),
     "pyshark": ("dissect.py",),
-    "click": ("cli.py", "live_commands.py", "serve_commands.py", "slice_commands.py"),
+    "click": ("cli.py", "live_commands.py", "looks_options.py", "serve_commands.py", "slice_commands.py"),
     "ctcpmon._ctcpmon": ("engine.py",),
     # A connection is made by the outputs of ``serve`` and for its screens, and nowhere else.
     "socket": (
