@@ -17,7 +17,7 @@ import click
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
-from ctcpmon.looks import Looks, looks_options
+from ctcpmon.looks_options import looks_options
 from ctcpmon.packet_commands import packets_command
 from ctcpmon.plot_commands import plot
 from ctcpmon.report_commands import report
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ctcpmon.engine import DetectorInfo
     from ctcpmon.events import TapSide
     from ctcpmon.fixes import Recipe, RenderedFix
+    from ctcpmon.looks import Looks
     from ctcpmon.lookup import Found
 
 __all__ = ["cli", "main"]

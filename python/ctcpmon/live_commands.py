@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ctcpmon.exits import ExitCode
-from ctcpmon.looks import Looks, looks_options
+from ctcpmon.looks_options import looks_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ctcpmon.capturing import LiveRequest
     from ctcpmon.config import Settings
     from ctcpmon.engine import Interface
+    from ctcpmon.looks import Looks
 
 __all__ = ["doctor", "ifaces", "live"]
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctcpmon.looks import Looks, looks_options
+from ctcpmon.looks_options import looks_options
 
 if TYPE_CHECKING:
     from ctcpmon.config import Settings
+    from ctcpmon.looks import Looks
     from ctcpmon.output_settings import Outputs
     from ctcpmon.serving import ServeRequest
 

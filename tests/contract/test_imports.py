@@ -16,7 +16,7 @@ RULES = {
     "click": (
         "cli.py",
         "live_commands.py",
-        "looks.py",
+        "looks_options.py",
         "packet_commands.py",
         "plot_commands.py",
         "report_commands.py",

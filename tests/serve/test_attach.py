@@ -18,6 +18,7 @@ from uuid import uuid4
 import pytest
 from ctcpmon.errors import AttachError
 from ctcpmon.tui.remote_source import RemoteSource
+from ctcpmon.tui.screens.history import past_incidents
 from ctcpmon.tui.view import Progress, Query, Reach, Refused, Situation, Tally, Tap, View
 from ctcpmon.tui.wire import (
     ASK_MOST,
@@ -120,6 +121,27 @@ def test_long_lists_are_answered_over_the_socket(running: Path) -> None:
         assert source.failure is None
     finally:
         source.close()
+
+
+def test_a_screen_finds_the_history_and_the_flows_of_a_run_that_stays(tmp_path: Path) -> None:
+    path, history = tmp_path / "s", tmp_path / "h.db"
+    process = start("--replay", DEMO, "--stay", "--listen", path, "--history", history, listen=True)
+    source = None
+    try:
+        wait_for(path.exists, "the socket")
+        source = connected(path)
+        assert source.history == str(history)
+        wait_for(lambda: source.view().progress.phase == "done", "the end of the capture")
+        source.ask(Query(reach=Reach(name="flows", order="packets", height=5), log=20))
+        wait_for(lambda: bool(source.view().flows) and bool(source.view().log), "flows and log")
+        assert any("incident opened" in line.text for line in source.view().log)
+        lines = past_incidents(source.history)
+        assert len(lines) == len(source.view().incidents)
+        assert any("10.1.4." in line for line in lines)
+    finally:
+        if source is not None:
+            source.close()
+        stop(process)
 
 
 def test_a_screen_comes_back_when_serve_does(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ class _Ctcp(msgspec.Struct, gc=False):
     session: str = ""
     incident: str = ""
     change: str = ""
+    close_reason: str = ""
     verdict: str = ""
     confidence: float | None = None
     where: str = ""

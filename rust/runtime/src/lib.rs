@@ -10,6 +10,7 @@
 
 mod config;
 mod control;
+mod driver;
 mod filter;
 mod follow;
 mod follow_files;

@@ -1,44 +1,34 @@
-//! One replay: the thread that owns the engine, and the door to it.
+//! One replay: the door to the thread that owns the engine.
 //!
-//! The engine's thread never drops an event: when the queue is full it waits, and
-//! while it waits it still answers requests. Nobody locks the engine to look at it;
-//! a snapshot is a request that is answered between two frames.
+//! Nobody locks the engine to look at it; a snapshot is a request that is answered
+//! between two frames. The thread itself is in `driver`.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 use ctcpmon_capture::FrameBatch;
 use ctcpmon_core::detect::Verdict;
-use ctcpmon_core::engine::{Event, Order};
+use ctcpmon_core::engine::Order;
 use ctcpmon_core::listing::{Kind, Spec};
 use ctcpmon_core::session::Session;
-use ctcpmon_core::time::Timestamp;
 
-use crate::config::{Polled, ReplayConfig, Source};
+use crate::config::{Polled, ReplayConfig};
 use crate::control::Stretch;
-use crate::follow::Following;
+use crate::driver::run;
 use crate::kept::Kept;
-use crate::listing::{Ended, Listed, Lists, Passes, Question, Reach};
+use crate::listing::{Ended, Listed, Lists, Question, Reach};
 use crate::observers::{News, Observers};
-use crate::pace::Pace;
-use crate::reader::{Batch, LastWords, Read, Reader};
 use crate::report::Report;
 use crate::slice::{SliceConfig, SliceError, Sliced, slice_kept};
 
-/// How often the report is made anew; a screen reads it at 5 Hz.
-const REPORT_EVERY: Duration = Duration::from_millis(100);
-/// Longest wait of the reader before it looks for requests again.
-const SLICE: Duration = Duration::from_millis(20);
-/// The same while somebody waits for a list.
-const SHORT_SLICE: Duration = Duration::from_micros(500);
 /// How long a request waits for its answer before it gives up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-enum Request {
+pub(crate) enum Request {
     Snapshot {
         limit: usize,
         offset: usize,
@@ -53,14 +43,14 @@ enum Request {
 
 #[derive(Default)]
 pub(crate) struct State {
-    pending: VecDeque<News>,
-    requests: VecDeque<Request>,
-    report: Arc<Report>,
+    pub(crate) pending: VecDeque<News>,
+    pub(crate) requests: VecDeque<Request>,
+    pub(crate) report: Arc<Report>,
     /// What was kept of the frames when the run ended.
-    kept: Option<Kept>,
-    opened: Option<Result<(), String>>,
-    error: Option<String>,
-    finished: bool,
+    pub(crate) kept: Option<Kept>,
+    pub(crate) opened: Option<Result<(), String>>,
+    pub(crate) error: Option<String>,
+    pub(crate) finished: bool,
     pub(crate) stop: bool,
     pub(crate) paused: bool,
     /// Goes on so far, then holds again.
@@ -72,11 +62,11 @@ pub(crate) struct State {
 pub(crate) struct Shared {
     state: Mutex<State>,
     /// Signalled for readers of events.
-    news: Condvar,
+    pub(crate) news: Condvar,
     /// Signalled for the reader thread.
     pub(crate) room: Condvar,
     /// What the run left behind, where that is kept.
-    after: Mutex<Option<Observers>>,
+    pub(crate) after: Mutex<Option<Observers>>,
 }
 
 impl Shared {
@@ -278,349 +268,5 @@ impl Drop for Replay {
         {
             let _ = thread.join();
         }
-    }
-}
-
-fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
-    let observers = Observers::new(config.engine, config.has_two_taps, config.keep_bytes);
-    let preparer = observers.preparer();
-    let rejected = config.filter.is_some().then_some(0);
-    let mut reader = match config.source {
-        Source::Files(inputs) => {
-            Reader::start(&inputs, config.batch_frames, preparer, config.filter)
-                .map_err(|e| e.to_string())?
-        }
-        Source::Following(what) => {
-            Reader::start_follow(&what, config.batch_frames, preparer, config.filter)
-                .map_err(|e| e.to_string())?
-        }
-        #[cfg(target_os = "linux")]
-        Source::Live(live) => Reader::start_live(live, preparer.as_ref())?,
-    };
-    let mut driver = Driver {
-        shared,
-        observers,
-        pace: Pace::default(),
-        published: Instant::now(),
-        is_published: false,
-        passes: Passes::default(),
-        max_pending: config.max_pending.max(1),
-        bytes_read: 0,
-        bytes_total: reader.bytes_total,
-        rejected,
-        following: reader.following.clone(),
-        #[cfg(target_os = "linux")]
-        live: reader.live().cloned(),
-    };
-    {
-        let mut state = shared.lock();
-        state.opened = Some(Ok(()));
-        shared.news.notify_all();
-    }
-    driver.publish(None);
-    let last = loop {
-        // Asked for before the look that finds nothing: what was handed over is measured.
-        let silent_until = driver.silent_until();
-        driver.note_downs();
-        match reader.next(driver.slice()) {
-            Ok(Read::Batch(mut batch, bytes_read)) => {
-                driver.bytes_read = bytes_read;
-                if let Some(rejected) = &mut driver.rejected {
-                    *rejected += batch.rejected;
-                }
-                let goes_on = driver.take(&mut batch);
-                reader.give_back(batch);
-                if !goes_on && !driver.ends_intake() {
-                    break None;
-                }
-            }
-            Ok(Read::End(last)) => break Some(last),
-            Err(RecvTimeoutError::Timeout) => {
-                if shared.lock().stop && !driver.ends_intake() {
-                    break None;
-                }
-                driver.pass_time(silent_until);
-                driver.publish_when_due();
-                driver.answer_requests(true);
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err("internal error in the reader".into());
-            }
-        }
-    };
-    driver.finish(last.as_deref());
-    if config.keeps_flows {
-        *shared.after.lock().unwrap_or_else(PoisonError::into_inner) = Some(driver.observers);
-    }
-    last.map_or(Ok(()), |last| last.error.map_or(Ok(()), Err))
-}
-
-/// The engine's side of a replay.
-struct Driver<'a> {
-    shared: &'a Shared,
-    observers: Observers,
-    pace: Pace,
-    published: Instant,
-    /// Everything measured so far is in the report.
-    is_published: bool,
-    /// Lists that somebody waits for.
-    passes: Passes,
-    max_pending: usize,
-    bytes_read: u64,
-    bytes_total: Option<u64>,
-    /// Frames that the filter refused; none without one.
-    rejected: Option<u64>,
-    following: Option<Arc<Following>>,
-    #[cfg(target_os = "linux")]
-    live: Option<std::sync::Arc<crate::live::Live>>,
-}
-
-impl Driver<'_> {
-    /// Of a live or followed source: tells it to end; what it holds still comes, and then the
-    /// end. False for files, which end at once.
-    fn ends_intake(&self) -> bool {
-        #[cfg(target_os = "linux")]
-        if let Some(live) = &self.live {
-            live.stop();
-            return true;
-        }
-        self.following.as_ref().map(|f| f.stop()).is_some()
-    }
-
-    fn is_live(&self) -> bool {
-        #[cfg(target_os = "linux")]
-        return self.live.is_some();
-        #[cfg(not(target_os = "linux"))]
-        false
-    }
-
-    fn silent_until(&self) -> Option<Timestamp> {
-        if let Some(following) = &self.following {
-            // What is held up here is no silence.
-            let state = self.shared.lock();
-            let keeps_up = !state.paused && state.speed <= 0.0;
-            return following.silent_until().filter(|_| keeps_up);
-        }
-        #[cfg(target_os = "linux")]
-        return self.live.as_ref().and_then(|live| live.silent_until());
-        #[cfg(not(target_os = "linux"))]
-        None
-    }
-
-    /// Tells the engine which interfaces are down. That one is up again comes with its frames.
-    fn note_downs(&mut self) {
-        #[cfg(target_os = "linux")]
-        if let Some(live) = &self.live {
-            self.observers.tap_down(live.down());
-        }
-    }
-
-    fn pass_time(&mut self, until: Option<Timestamp>) {
-        if let Some(until) = until {
-            self.observers.pass_time(until);
-            self.is_published = false;
-            if self.observers.has_news() {
-                self.hand_over();
-            }
-        }
-    }
-
-    /// Feeds one batch at the pace asked for; false when the replay was stopped.
-    fn take(&mut self, batch: &mut Batch) -> bool {
-        self.is_published = false;
-        let mut next = 0;
-        while next < batch.frames.frames.len() {
-            let (stop, paused, stretch, speed) = {
-                let state = self.shared.lock();
-                (state.stop, state.paused, state.stretch, state.speed)
-            };
-            if stop && !self.is_live() && self.following.is_none() {
-                return false;
-            }
-            if paused && !self.is_live() {
-                self.pace.reset();
-                self.idle(SLICE);
-                continue;
-            }
-            if let Some(stretch) = stretch {
-                self.pace.reset();
-                let frame = batch.frames.frame(&batch.frames.frames[next]);
-                let begun = stretch.begun(frame.ts);
-                if begun.ends_before(frame.ts) {
-                    self.hold();
-                    continue;
-                }
-                self.shared.lock().go_on(begun);
-                self.observers.push_frame(&frame);
-                next += 1;
-                if self.observers.has_news() && self.hand_over() && begun.ends_with_a_finding() {
-                    self.hold();
-                }
-                continue;
-            }
-            if speed <= 0.0 {
-                self.pace.reset();
-                if next == 0 {
-                    self.observers.push(batch);
-                } else {
-                    let frames = &batch.frames;
-                    frames.frames[next..]
-                        .iter()
-                        .for_each(|f| self.observers.push_frame(&frames.frame(f)));
-                }
-                next = batch.frames.frames.len();
-            } else {
-                let frame = batch.frames.frame(&batch.frames.frames[next]);
-                if let Some(wait) = self.pace.wait(frame.ts, speed) {
-                    self.idle(wait);
-                    continue;
-                }
-                self.observers.push_frame(&frame);
-                next += 1;
-            }
-            if self.observers.has_news() {
-                self.hand_over();
-            }
-        }
-        self.publish_when_due();
-        self.answer_requests(false);
-        !self.shared.lock().stop
-    }
-
-    /// Holds the reading, with everything read so far on show.
-    fn hold(&mut self) {
-        self.shared.lock().hold();
-        self.publish(None);
-    }
-
-    /// Waits for `time`, or until somebody asks for something.
-    fn idle(&mut self, time: Duration) {
-        let time = time.min(self.slice());
-        {
-            let state = self.shared.lock();
-            if state.requests.is_empty() {
-                drop(self.shared.room.wait_timeout(state, time));
-            }
-        }
-        self.publish_when_due();
-        self.answer_requests(true);
-    }
-
-    fn publish_when_due(&mut self) {
-        let is_new = !self.is_published || self.following.as_ref().is_some_and(|f| f.has_news());
-        if is_new && self.published.elapsed() >= REPORT_EVERY {
-            self.publish(None);
-        }
-    }
-
-    /// Makes the report anew and shows it.
-    fn publish(&mut self, last: Option<&LastWords>) {
-        let report = self.report(last);
-        self.show(report);
-    }
-
-    fn report(&self, last: Option<&LastWords>) -> Report {
-        let mut report = Report::of(&self.observers, self.bytes_read, self.bytes_total, last);
-        if let (Some(following), None) = (&self.following, last) {
-            report.notes = following.notes();
-        }
-        if let Some(rejected) = self.rejected {
-            report.add_filter(rejected, last);
-        }
-        if let Some(kept) = self.observers.kept() {
-            report.add_kept(kept.counters());
-        }
-        #[cfg(target_os = "linux")]
-        if let Some(live) = &self.live {
-            report.add_ports(live.ports(), live.clock_steps());
-        }
-        report
-    }
-
-    fn show(&mut self, report: Report) {
-        self.published = Instant::now();
-        self.is_published = true;
-        self.shared.lock().report = Arc::new(report);
-        self.shared.news.notify_all();
-    }
-
-    /// Moves events into the queue, waiting for room; answers requests meanwhile. True when
-    /// there was a finding among them.
-    fn hand_over(&mut self) -> bool {
-        let (shared, max_pending) = (self.shared, self.max_pending);
-        let mut events: VecDeque<News> = self.observers.drain_news().into();
-        let is_finding = |one: &News| matches!(one, News::Engine(Event::Finding(_)));
-        let has_finding = events.iter().any(is_finding);
-        while !events.is_empty() {
-            let mut state = shared.lock();
-            if state.stop && state.pending.len() >= max_pending {
-                // Stopped and nobody reads: `finish` still queues the ended sessions.
-                state.pending.extend(events.drain(..));
-                break;
-            }
-            let room = max_pending.saturating_sub(state.pending.len());
-            let take = room.min(events.len());
-            state.pending.extend(events.drain(..take));
-            shared.news.notify_all();
-            if !events.is_empty() {
-                drop(shared.room.wait_timeout(state, SLICE));
-                self.answer_requests(true);
-            }
-        }
-        has_finding
-    }
-
-    /// How long to wait for frames before requests are looked at.
-    fn slice(&self) -> Duration {
-        if self.passes.is_empty() {
-            SLICE
-        } else {
-            SHORT_SLICE
-        }
-    }
-
-    fn answer_requests(&mut self, is_idle: bool) {
-        let (shared, observers) = (self.shared, &self.observers);
-        self.passes.step(observers, is_idle);
-        loop {
-            let request = {
-                let mut state = shared.lock();
-                state.requests.pop_front()
-            };
-            // An answer that nobody waits for any more is dropped.
-            match request {
-                None => return,
-                Some(Request::Snapshot {
-                    limit,
-                    offset,
-                    state,
-                    order,
-                    answer,
-                }) => {
-                    let _ = answer.send(observers.snapshot(limit, offset, state, order));
-                }
-                Some(Request::Session(id, answer)) => {
-                    let _ = answer.send(observers.session(id).cloned().into_iter().collect());
-                }
-                Some(Request::Frames(sessions, answer)) => {
-                    let kept = observers.kept();
-                    let _ = answer.send(kept.map(|k| k.frames_of(&sessions)).unwrap_or_default());
-                }
-                Some(Request::List(question)) => self.passes.answer(question, observers),
-            }
-        }
-    }
-
-    /// Ends the engine and hands over what it still says.
-    fn finish(&mut self, last: Option<&LastWords>) {
-        // The report of an ended run tells what was there at the end.
-        let before = self.report(last);
-        self.observers.finish();
-        self.hand_over();
-        let mut report = self.report(last);
-        report.sessions = before.sessions;
-        report.by_state = before.by_state;
-        self.show(report);
-        self.shared.lock().kept = self.observers.take_kept();
     }
 }

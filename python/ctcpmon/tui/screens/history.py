@@ -29,9 +29,11 @@ def past_incidents(path: str) -> list[str]:
 
     found: dict[str, str] = {}
     for line in read(path, HistoryQuery(kind="incident", last=_LAST)):
-        key = glance(line).data.ctcp.incident or ""
-        found.pop(key, None)
-        found[key] = row(line)
+        seen = glance(line).data.ctcp
+        found.pop(seen.incident, None)
+        # One that was moved lives on in a worse one.
+        if seen.close_reason != "moved":
+            found[seen.incident] = row(line)
     return list(found.values())[::-1]
 
 

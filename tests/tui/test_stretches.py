@@ -1,0 +1,94 @@
+"""A held capture goes on exactly as far as it is told, and lists are answered while it stands."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ctcpmon
+from ctcpmon import engine
+from ctcpmon.tui.engine_source import EngineSource
+from ctcpmon.tui.view import Query, Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ctcpmon.tui.view import View
+
+DEMO = Path(ctcpmon.__file__).with_name("data") / "demo.pcap"
+SECOND_NS = 1_000_000_000
+
+
+def wait_for(source: EngineSource, what: Callable[[View], bool]) -> View:
+    until = time.monotonic() + 20
+    while not what(source.view()):
+        assert time.monotonic() < until, source.view()
+        time.sleep(0.01)
+    return source.view()
+
+
+def test_steps_and_the_way_to_the_next_incident() -> None:
+    source = EngineSource([str(DEMO)], period_s=0.05)
+    source.set_paused(True)
+    source.start()
+    try:
+        wait_for(source, lambda view: view.progress.phase == "paused")
+        spans, packets = [], [0]
+        for _ in range(3):
+            source.step()
+            view = wait_for(
+                source, lambda view: view.progress.phase == "paused" and view.packets > packets[-1]
+            )
+            assert view.first_ns is not None
+            assert view.last_ns is not None
+            spans.append((view.last_ns - view.first_ns) / SECOND_NS)
+            packets.append(view.packets)
+        assert 0 <= spans[0] < 1
+        assert all(0 < later - before <= 2 for before, later in itertools.pairwise(spans))
+        source.to_next_incident()
+        view = wait_for(source, lambda view: bool(view.incidents) and view.progress.phase == "paused")
+        assert len(view.incidents) == 1
+        assert view.packets < 1_013
+        source.ask(Query(reach=Reach(name="flows", height=10)))
+        view = wait_for(source, lambda view: bool(view.flows))
+        assert sum(sum(row.packets) for row in view.flows) == view.tcp_packets
+        source.set_paused(False)
+        assert wait_for(source, lambda view: view.progress.phase == "done").packets == 1_013
+        source.step()
+        assert source.view().progress.phase == "done"
+    finally:
+        source.close()
+
+
+def test_lists_of_a_run_that_has_ended() -> None:
+    with engine.open_replay([str(DEMO)], keeps_flows=True) as replay:
+        ended = []
+        while not (batch := replay.poll(1_000)).done:
+            ended += batch.sessions
+        ended += batch.sessions
+        sessions = replay.list_sessions(ended, order="worst", height=3)
+        assert (sessions.total, sessions.matching, len(sessions.ids)) == (len(ended), len(ended), 3)
+        states = [one.state for one in sessions.sessions if one is not None]
+        assert states == ["stalled"] * 3
+        flows = replay.list_flows(order="packets", height=100)
+        assert flows.total == flows.matching == len(flows.ids)
+        packets = [sum(pair) for pair in flows.packets]
+        assert packets == sorted(packets, reverse=True)
+        assert sum(packets) == replay.stats().tcp_packets
+        # The tunnel in a flow is found under the id that its session had.
+        known = {(one.id, one.generation) for one in ended}
+        assert {pair for pair in flows.sessions if pair} <= known
+        last = replay.list_flows(order="packets", is_reversed=True, height=1)
+        assert last.ids == flows.ids[-1:] or sum(last.packets[0]) == packets[-1]
+        anchored = replay.list_flows(order="packets", height=2, anchor=flows.ids[4], line=1)
+        assert (anchored.anchor_at, anchored.offset, anchored.ids[1]) == (4, 3, flows.ids[4])
+
+
+def test_without_leave_nothing_is_kept_of_the_flows() -> None:
+    with engine.open_replay([str(DEMO)]) as replay:
+        while not replay.poll(1_000).done:
+            pass
+        assert replay.list_flows().progress is None
+        assert replay.list_flows().ids == []
