@@ -307,17 +307,8 @@ def _filters(expression: str) -> dict[int, Program]:
     return programs_for(expression)
 
 
-def _screen(
-    files: tuple[str, ...],
-    *,
-    speed: float,
-    looks: Looks,
-    settings: Settings,
-    filters: dict[int, Program] | None,
-    redact: bool,
-    **followed: Any,
-) -> int | None:
-    """Runs the screen; None when its part is not installed."""
+def _screen(files: tuple[str, ...], **shown: Any) -> int | None:
+    """Runs the screen with the options of ``run_replay``; None when its part is not installed."""
     from ctcpmon import engine  # noqa: F401
 
     try:
@@ -327,8 +318,7 @@ def _screen(
     except ImportError as error:
         _say(f"no screen ({error}); showing a table. To install it: pip install 'textual>=8.2,<9'")
         return None
-    shown = {"settings": settings, "filters": filters, "redact": redact, **followed}
-    return int(run_replay(list(files), speed=speed, looks=looks, **shown))
+    return int(run_replay(list(files), **shown))
 
 
 @cli.command()

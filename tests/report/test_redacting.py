@@ -90,7 +90,18 @@ def test_no_screen_shows_a_real_address() -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             one = Bench(app, FakeSource(busy()), pilot)
             await one.settle()
-            for keys in ((), ("j",), ("s",), ("f",), ("4",), ("3",), ("l",), ("1", "p"), ("1", "enter"), ("1", "t")):
+            for keys in (
+                (),
+                ("j",),
+                ("s",),
+                ("f",),
+                ("4",),
+                ("3",),
+                ("l",),
+                ("1", "p"),
+                ("1", "enter"),
+                ("1", "t"),
+            ):
                 await one.press(*keys)
                 await one.app.workers.wait_for_complete()
                 await one.settle()

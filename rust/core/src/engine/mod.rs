@@ -4,6 +4,7 @@
 //! packet time, before the first frame at or after that time, whatever the size of
 //! the batches. Nothing handed out depends on the keyed hash of the flow table.
 
+mod end_reason;
 mod identities;
 mod judging;
 mod listing;
@@ -12,6 +13,7 @@ mod room;
 mod slots;
 mod timing;
 
+pub use self::end_reason::EndReason;
 use self::identities::{Identities, Identity};
 pub use self::members::Member;
 use self::members::Members;
@@ -63,34 +65,6 @@ impl Default for Config {
         Self {
             max_flow_bytes: 256 << 20,
             max_sessions: 100_000,
-        }
-    }
-}
-
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// FIN.
-    Fin,
-    /// RST.
-    Rst,
-    /// No packet for a long time.
-    Idle,
-    /// A new connection took its ends.
-    Reused,
-    /// The input ended.
-    EndOfInput,
-}
-
-impl EndReason {
-    /// Stable name in outputs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fin => "fin",
-            Self::Rst => "rst",
-            Self::Idle => "idle",
-            Self::Reused => "reused",
-            Self::EndOfInput => "end_of_input",
         }
     }
 }
