@@ -81,8 +81,9 @@ def test_syslog_over_tcp_counts_octets_and_waits_for_its_receiver(tmp_path: Path
     config.write_text(f'[outputs.syslog]\naddress = "127.0.0.1:{port}"\ntransport = "tcp"\n')
     process = start("--replay", DEMO, "--stay", "-c", config, "--file", tmp_path / "a")
     wait_for(lambda: (tmp_path / "a").exists() and len(events(tmp_path / "a")) == 27, "all events")
+    time.sleep(1)  # It reads the file, and is refused meanwhile.
     with socket.create_server(("127.0.0.1", port)) as late:
-        late.settimeout(10)
+        late.settimeout(20)
         connection, _ = late.accept()
         connection.settimeout(5)
         time.sleep(0.5)
