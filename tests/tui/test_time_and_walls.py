@@ -102,6 +102,7 @@ def test_time_travel_is_marked_bounded_and_leads_back_to_now() -> None:
             one.source.put(at(live(), 5 * step, 1_000_000 + step))
             await one.settle()
         now = 1_030.0
+        await one.settle()
         await one.press("less_than_sign", "less_than_sign")
         assert "PAST - NOT NOW" in one.text()
         assert "1,000,004" in one.text()

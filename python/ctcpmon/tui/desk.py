@@ -68,7 +68,8 @@ class Past:
     def step(self, by: int) -> View | None:
         """The kept view before (-1) or behind (1) the one shown; None when there is none."""
         times = [time for time, _ in self.kept]
-        at = times[-1] + 1 if self.at is None and times else self.at or 0.0
+        # The newest one that was kept is what is shown now, or nearly so.
+        at = times[-1] if self.at is None and times else self.at or 0.0
         found = [t for t in times if (t < at if by < 0 else t > at)]
         if not found:
             return None
