@@ -101,16 +101,18 @@ class Desk:
     view: View = field(init=False)
 
     def __post_init__(self) -> None:
-        self._newest: View | None = None
         self._plain: View | None = None
         """What is shown, without what people said of it."""
         self._state = (-1, -1)
+        """Version of the marks, and when they were looked at."""
         self._period = -1
         self._age_shown = 0
         plain = {key: action for action, key in DEFAULT_KEYS.items()}
         plain |= {"Space": "pause", "s": "sessions"}
         self._shown = {key: self.keys[action] for key, action in plain.items() if action in self.keys}
-        self.refresh()
+        self.marks.refresh()
+        self._newest = self.source.view()
+        self._put(self._newest, self._state, time.time())
 
     def shown_key(self, key: str) -> str:
         """What to press for an action that has ``key`` by itself; several with blanks between them."""
@@ -130,8 +132,8 @@ class Desk:
         state = (self.marks.version, period if len(self.marks) else 0)
         if self.past.at is not None and not self._takes(newest):
             return self._put(self._plain or newest, state, now) or self._has_aged()
-        if newest is self._newest and self._plain is not None:
-            return self._put(self._plain, state, now)
+        if newest is self._newest:
+            return self._put(self._plain or newest, state, now)
         self._newest = newest
         if self.past.is_frozen:
             self.past.at = self.clock()
