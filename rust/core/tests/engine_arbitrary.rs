@@ -19,11 +19,13 @@ use proptest::strategy::ValueTree;
 const ROOMY: Config = Config {
     max_flow_bytes: 1 << 20,
     max_sessions: 100,
+    lists_flows: true,
 };
 /// Two sessions and about eight flows.
 const TIGHT: Config = Config {
     max_flow_bytes: 4 << 10,
     max_sessions: 2,
+    lists_flows: false,
 };
 
 /// What a segment carries.

@@ -175,6 +175,7 @@ impl Replay {
             engine: Config {
                 max_flow_bytes: max_flow_mib.saturating_mul(1 << 20),
                 max_sessions,
+                lists_flows: keeps_flows,
             },
             has_two_taps: sides.is_some(),
             keep_bytes: keep_mib.saturating_mul(1 << 20),
@@ -230,6 +231,7 @@ impl Replay {
             engine: Config {
                 max_flow_bytes: max_flow_mib.saturating_mul(1 << 20),
                 max_sessions,
+                lists_flows: true,
             },
             has_two_taps: false,
             keep_bytes: keep_mib.saturating_mul(1 << 20),

@@ -8,7 +8,7 @@ use ctcpmon_testkit::cases::CASES;
 use ctcpmon_testkit::load::{Load, Mix, Plan};
 use ctcpmon_testkit::packet::{ACK, Record, SYN, Segment, frame};
 
-/// Room for 438 flows.
+/// Room for 444 flows.
 const TABLE_BYTES: usize = 81 << 10;
 /// One stranger a millisecond: the table is full after half a second, of flows far
 /// younger than any that pressure lets go.

@@ -8,8 +8,12 @@ use ctcpmon_core::{Config, Engine};
 use ctcpmon_testkit::load::{Load, Mix, Plan};
 
 fn engine(mix: Mix, flows: u32, sessions: u32, more: usize) -> Engine {
+    engine_with(&Config::default(), mix, flows, sessions, more)
+}
+
+fn engine_with(config: &Config, mix: Mix, flows: u32, sessions: u32, more: usize) -> Engine {
     let plan = Plan::new(mix, flows, sessions);
-    let mut engine = Engine::new(Config::default());
+    let mut engine = Engine::new(*config);
     let mut batch = FrameBatch::default();
     let mut load = Load::new(&plan);
     load.fill(&mut batch, plan.opening_packets() as usize + more);
@@ -75,6 +79,25 @@ fn totals_of_the_rows_are_those_of_the_run() {
     assert_eq!(sum(|r| r.dup_acks.into()), counters.dup_acks);
     assert_eq!(sum(|r| r.zero_windows.into()), counters.zero_windows);
     assert_eq!(sum(|r| r.missing.into()), counters.tap_missed_segments);
+}
+
+#[test]
+fn a_run_that_lists_nothing_keeps_no_totals_and_counts_the_same() {
+    let config = Config {
+        lists_flows: false,
+        ..Config::default()
+    };
+    let lean = engine_with(&config, Mix::HolesInOrdinary, 2_000, 0, 60_000);
+    let full = engine(Mix::HolesInOrdinary, 2_000, 0, 60_000);
+    assert_eq!(lean.stats().named(), full.stats().named());
+    assert!(lean.stats().counters.tap_missed_segments > 0);
+    let pass = listed(&lean, spec(Kind::Flows, Column::Packets), 1_000);
+    assert_eq!(pass.ranks.len(), full.flows());
+    let rows = pass.ranks.iter().filter_map(|rank| lean.ranked_flow(rank));
+    assert!(
+        rows.into_iter()
+            .all(|row| row.missing == 0 && row.packets.iter().sum::<u64>() > 0)
+    );
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct Config {
     pub max_flow_bytes: usize,
     /// Tunnel sessions tracked at once; fewer where their memory is not there.
     pub max_sessions: usize,
+    /// Keeps totals of each flow for lists (`window`): 14 bytes more a flow.
+    pub lists_flows: bool,
 }
 
 impl Default for Config {
@@ -65,6 +67,7 @@ impl Default for Config {
         Self {
             max_flow_bytes: 256 << 20,
             max_sessions: 100_000,
+            lists_flows: true,
         }
     }
 }
@@ -146,7 +149,7 @@ impl Engine {
     /// An engine with nothing seen.
     pub fn new(config: Config) -> Self {
         Self {
-            table: FlowTable::new(config.max_flow_bytes / 4 * 3),
+            table: FlowTable::new(config.max_flow_bytes / 4 * 3, config.lists_flows),
             config,
             clock: PacketClock::default(),
             next_tick: None,

@@ -142,14 +142,15 @@ pub struct Details {
     pub generation: u16,
     /// Pattern of a fake-TCP maker that the flow keeps so far.
     pub pattern: Pattern,
-    pub(super) tally: Tally,
 }
 
-const _: () = assert!(size_of::<Details>() == 56);
+const _: () = assert!(size_of::<Details>() == 40);
 
-/// Where the details of a flow lie: most segments need not even know.
+/// Where the details of a flow lie, and its totals, where some are kept: most segments need
+/// not even know.
 pub(super) struct Aside<'a> {
     pub(super) slab: &'a mut DetailSlab,
+    pub(super) tallies: Option<&'a mut TallySlab>,
     pub(super) at: u32,
 }
 
@@ -158,21 +159,47 @@ impl Aside<'_> {
     fn get(&mut self) -> &mut Details {
         self.slab.get_mut(self.at)
     }
+
+    fn tally(&mut self) -> Option<&mut Tally> {
+        self.tallies.as_mut().map(|slab| slab.get_mut(self.at))
+    }
+
+    /// The highest byte of a side has passed sequence number 0.
+    #[cold]
+    fn wrap(&mut self, side: usize) {
+        if let Some(tally) = self.tally() {
+            tally.wrap(side);
+        }
+    }
+
+    /// A counter of packets is full; what it goes on from.
+    #[cold]
+    fn carry(&mut self, side: usize) -> u16 {
+        self.tally().map_or(u16::MAX, |tally| tally.carry(side))
+    }
 }
 
 /// The details of all flows.
 pub(super) type DetailSlab = Slab<Details, { per_chunk(size_of::<Details>()) }>;
+
+/// The totals of all flows, where they are kept.
+pub(super) type TallySlab = Slab<Tally, { per_chunk(size_of::<Tally>()) }>;
 
 /// A flow as it is when it becomes a tunnel session.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow<'a> {
     record: &'a FlowRecord,
     details: &'a Details,
+    tally: Tally,
 }
 
 impl<'a> Flow<'a> {
-    pub(super) fn new(record: &'a FlowRecord, details: &'a Details) -> Self {
-        Self { record, details }
+    pub(super) fn new(record: &'a FlowRecord, details: &'a Details, tally: Tally) -> Self {
+        Self {
+            record,
+            details,
+            tally,
+        }
     }
 
     /// First packet.
@@ -194,7 +221,7 @@ impl<'a> Flow<'a> {
     /// Packets of a side.
     pub fn packets(&self, side: usize) -> u64 {
         let counted = self.record.packets[side];
-        self.details.tally.packets(side, counted)
+        self.tally.packets(side, counted)
     }
 
     /// Bytes of the stream of a side by its sequence numbers: each once, however often sent.
@@ -206,31 +233,28 @@ impl<'a> Flow<'a> {
         if bits & bit::HAS_SEQ == 0 || bits & bit::HAS_BASE == 0 {
             return 0;
         }
-        let sent = self
-            .details
-            .tally
-            .bytes(side, start, self.record.next[side]);
+        let sent = self.tally.bytes(side, start, self.record.next[side]);
         sent.saturating_sub(u64::from(bits & bit::FIN != 0))
     }
 
     /// Segments that repeated or filled, saturated at `u16::MAX`, as all of these.
     pub fn retransmissions(&self) -> u16 {
-        self.details.tally.retransmissions
+        self.tally.retransmissions
     }
 
     /// Duplicate ACKs.
     pub fn dup_acks(&self) -> u16 {
-        self.details.tally.dup_acks
+        self.tally.dup_acks
     }
 
     /// Segments with window 0.
     pub fn zero_windows(&self) -> u16 {
-        self.details.tally.zero_windows
+        self.tally.zero_windows
     }
 
     /// Segments that the tap missed; none of a tunnel.
     pub fn missed(&self) -> u16 {
-        self.details.tally.missed
+        self.tally.missed
     }
 
     /// Tunnel sessions that were opened on these ends.
@@ -382,13 +406,20 @@ impl FlowRecord {
         let dir = dir & 1;
         let (flags, len) = (s.flags, s.seg_len());
         if flags.any(TcpFlags::SYN) {
-            delta.set(Delta::REUSE, self.on_syn(details.get(), dir, s));
+            let is_reuse = self.on_syn(details.get(), dir, s);
+            delta.set(Delta::REUSE, is_reuse);
+            if is_reuse
+                && self.session == NO_SESSION
+                && let Some(tally) = details.tally()
+            {
+                *tally = Tally::default();
+            }
         }
         self.last_units = self.last_units.max(units(s.ts));
         let peer_next = self.next[1 - dir];
         self.packets[dir] = match self.packets[dir].checked_add(1) {
             Some(more) => more,
-            None => details.get().tally.carry(dir),
+            None => details.carry(dir),
         };
         if self.bits[dir] & bit::HAS_BASE == 0 && !flags.any(TcpFlags::RST) {
             // Without its SYN a stream is taken to have begun one below (as tshark does).
@@ -481,7 +512,7 @@ impl FlowRecord {
             self.next[dir] = end;
             let start = details.get().base[dir].wrapping_add(1);
             if end < start && distance(end, start) > 0 {
-                details.get().tally.wrap(dir);
+                details.wrap(dir);
             }
             return false;
         }
@@ -510,7 +541,7 @@ impl FlowRecord {
     #[inline]
     fn move_to(&mut self, details: &mut Aside<'_>, dir: usize, end: u32) {
         if end < self.next[dir] {
-            details.get().tally.wrap(dir);
+            details.wrap(dir);
         }
         self.next[dir] = end;
     }
@@ -526,15 +557,15 @@ impl FlowRecord {
         if beyond <= 0 && self.bits[dir] & bit::HOLE == 0 {
             return 0;
         }
-        self.missed(details.get(), dir, ack, beyond)
+        self.missed(details, dir, ack, beyond)
     }
 
     #[inline(never)]
-    fn missed(&mut self, details: &mut Details, dir: usize, ack: u32, beyond: i32) -> u32 {
+    fn missed(&mut self, details: &mut Aside<'_>, dir: usize, ack: u32, beyond: i32) -> u32 {
         let per_segment = u32::from(self.largest[dir]).max(536);
         let mut missed = 0;
         if self.bits[dir] & bit::HOLE != 0 {
-            let (from, to) = details.hole[dir];
+            let (from, to) = details.get().hole[dir];
             if distance(ack, to) >= 0 {
                 missed += to.wrapping_sub(from).div_ceil(per_segment);
                 self.bits[dir] &= !bit::HOLE;
@@ -543,7 +574,7 @@ impl FlowRecord {
         if beyond > 0 && beyond < 1 << 24 {
             missed += (beyond as u32).div_ceil(per_segment);
             if ack < self.next[dir] {
-                details.tally.wrap(dir);
+                details.wrap(dir);
             }
             self.next[dir] = ack;
         }

@@ -8,8 +8,9 @@ use super::addresses::Addresses;
 use super::index::Index;
 use super::key::FlowKey;
 use super::prepared::{NO_GUESS, Prepared, Preparer};
-use super::record::{Aside, Delta, DetailSlab, Details, Flow, FlowRecord, NO_SESSION};
+use super::record::{Aside, Delta, DetailSlab, Details, Flow, FlowRecord, NO_SESSION, TallySlab};
 use super::slab::{Slab, per_chunk};
+use super::tally::Tally;
 use crate::decode::decode;
 use crate::frame::Frame;
 use crate::prefetch::prefetch;
@@ -52,10 +53,9 @@ pub enum Entry {
 }
 
 /// A flow's own bytes.
-const FLOW_BYTES: usize = size_of::<FlowRecord>() + size_of::<Details>();
-
-fn flows_in(bytes: usize) -> usize {
-    (bytes / (FLOW_BYTES + INDEX_BYTES)).clamp(1, u32::MAX as usize - 1)
+const fn flow_bytes(keeps_totals: bool) -> usize {
+    let totals = if keeps_totals { size_of::<Tally>() } else { 0 };
+    size_of::<FlowRecord>() + size_of::<Details>() + totals
 }
 
 /// All flows.
@@ -65,6 +65,8 @@ pub struct FlowTable {
     records: Slab<FlowRecord, { per_chunk(size_of::<FlowRecord>()) }>,
     /// By the same number, away from what most segments need.
     details: DetailSlab,
+    /// By the same number, where flows are listed.
+    tallies: Option<TallySlab>,
     /// By the same number, of IPv6 conversations.
     addresses: Addresses,
     free: Vec<u32>,
@@ -84,17 +86,19 @@ pub struct FlowTable {
 }
 
 impl FlowTable {
-    /// A table that holds at most `max_bytes` of records and index.
-    pub fn new(max_bytes: usize) -> Self {
-        Self {
+    /// A table that holds at most `max_bytes` of records and index. With `keeps_totals` a flow
+    /// has totals for lists.
+    pub fn new(max_bytes: usize, keeps_totals: bool) -> Self {
+        let mut table = Self {
             index: Index::new(),
             preparer: Preparer::default(),
             records: Slab::default(),
             details: Slab::default(),
+            tallies: keeps_totals.then(Slab::default),
             addresses: Addresses::default(),
             free: Vec::new(),
             max_bytes,
-            max_records: flows_in(max_bytes),
+            max_records: 1,
             hand: 0,
             half_open: 0,
             half_open_hand: 0,
@@ -102,18 +106,26 @@ impl FlowTable {
             sweep: 0,
             evicted: 0,
             expired: 0,
-        }
+        };
+        table.bound(max_bytes);
+        table
+    }
+
+    fn flow_bytes(&self) -> usize {
+        flow_bytes(self.tallies.is_some())
     }
 
     /// Changes the bound. Flows beyond a smaller one stay until they go by themselves.
     pub fn bound(&mut self, max_bytes: usize) {
         self.max_bytes = max_bytes;
-        self.max_records = flows_in(max_bytes.saturating_sub(self.addresses.bytes()));
+        let flows =
+            max_bytes.saturating_sub(self.addresses.bytes()) / (self.flow_bytes() + INDEX_BYTES);
+        self.max_records = flows.clamp(1, u32::MAX as usize - 1);
     }
 
     /// Memory of records and index, bytes.
     pub fn bytes(&self) -> usize {
-        self.records.len() * FLOW_BYTES + self.index.bytes() + self.addresses.bytes()
+        self.records.len() * self.flow_bytes() + self.index.bytes() + self.addresses.bytes()
     }
 
     /// Records that are there, free ones included.
@@ -174,7 +186,12 @@ impl FlowTable {
 
     /// The flow at `at`.
     pub fn flow(&self, at: u32) -> Flow<'_> {
-        Flow::new(self.records.get(at), self.details.get(at))
+        let tally = self.tallies.as_ref().map(|slab| *slab.get(at));
+        Flow::new(
+            self.records.get(at),
+            self.details.get(at),
+            tally.unwrap_or_default(),
+        )
     }
 
     /// What prepares frames for this table.
@@ -246,12 +263,14 @@ impl FlowTable {
         let was_half_open = record.is_half_open();
         let mut details = Aside {
             slab: &mut self.details,
+            tallies: self.tallies.as_mut(),
             at,
         };
         let delta = record.on_segment(&mut details, dir, head);
-        if !delta.is_nothing() {
-            let is_tunnel = record.session != NO_SESSION;
-            self.details.get_mut(at).tally.add(delta, is_tunnel);
+        if !delta.is_nothing()
+            && let Some(tallies) = &mut self.tallies
+        {
+            tallies.get_mut(at).add(delta, record.session != NO_SESSION);
         }
         // One that is not stays so, unless a SYN begins anew.
         let may_change = was_half_open || head.flags.any(TcpFlags::SYN);
@@ -271,6 +290,9 @@ impl FlowTable {
         let (record, details) = (self.records.get_mut(at), self.details.get_mut(at));
         self.half_open += usize::from(!record.is_half_open());
         record.renew(details, now);
+        if let Some(tallies) = &mut self.tallies {
+            *tallies.get_mut(at) = Tally::default();
+        }
         record.set_opener(opener);
     }
 
@@ -325,9 +347,15 @@ impl FlowTable {
         let at = if let Some(at) = self.free.pop() {
             *self.records.get_mut(at) = record;
             *self.details.get_mut(at) = details;
+            if let Some(tallies) = &mut self.tallies {
+                *tallies.get_mut(at) = Tally::default();
+            }
             at
         } else {
             self.details.push(details);
+            if let Some(tallies) = &mut self.tallies {
+                tallies.push(Tally::default());
+            }
             self.records.push(record)
         };
         if !self.index.insert(key.hash, at) {

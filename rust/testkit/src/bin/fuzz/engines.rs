@@ -126,11 +126,13 @@ pub(crate) fn run(input: &[u8]) -> Result<u64, String> {
         Config {
             max_flow_bytes: 4 << 10,
             max_sessions: 2,
+            lists_flows: true,
         }
     } else {
         Config {
             max_flow_bytes: 8 << 20,
             max_sessions: 1_000,
+            lists_flows: false,
         }
     };
     let mut whole = Engine::new(config);
