@@ -29,7 +29,7 @@ fn keys(table: &FlowTable, batch: &FrameBatch) -> Vec<Prepared> {
 
 /// A table with this many flows, and keys of those in random order.
 fn filled(flows: u32) -> (FlowTable, Vec<Prepared>) {
-    let mut table = FlowTable::new(2 << 30);
+    let mut table = FlowTable::new(2 << 30, false);
     let mut load = Load::new(&Plan::new(Mix::Uniform, flows, 0));
     let mut batch = FrameBatch::default();
     let mut left = flows as usize;
@@ -89,7 +89,7 @@ fn bench(c: &mut Criterion) {
     group.bench_function("insert into an empty one", |b| {
         b.iter_batched(
             || {
-                let table = FlowTable::new(1 << 30);
+                let table = FlowTable::new(1 << 30, false);
                 let new = keys(&table, &batch);
                 (table, new)
             },
