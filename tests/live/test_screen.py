@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -71,7 +72,7 @@ def test_the_screen_saves_slices_too(wire: Wire, pane: Pane) -> None:
     assert b'"verdict":"stalled"' in out
 
 
-def test_the_graph_of_a_session_that_is_watched(wire: Wire, pane: Pane) -> None:
+def test_graph_and_packets_of_a_session_that_is_watched(wire: Wire, pane: Pane) -> None:
     if not DEMO.is_file():
         pytest.skip("LIVE GRAPH NOT TESTED: no demo capture")
     frames = [data for _, data in packets(DEMO) if b"\x0a\x01\x04\x11" in data[26:34]]
@@ -85,6 +86,17 @@ def test_the_graph_of_a_session_that_is_watched(wire: Wire, pane: Pane) -> None:
     pane.key("t")
     shown = pane.wait("DATA OF THE")
     assert "10.1.4.17:1077 -> 198.51.100.9:10000" in shown
+    pane.key("Escape")
+    pane.wait("Enter detail")
+    # The run is confined by now, and whoever dissects with it.
+    pane.key("p")
+    pane.wait("PACKETS")
+    if shutil.which("tshark") and importlib.util.find_spec("pyshark"):
+        until = time.monotonic() + 15
+        # The second where nobody, as whom the run goes on, cannot get to this Python.
+        while not re.search("Transmission Control Protocol|account may not start", pane.screen()):
+            assert time.monotonic() < until, pane.screen()
+            time.sleep(0.1)
     pane.key("Escape")
     pane.wait("Enter detail")
     pane.key("C-c")

@@ -93,6 +93,9 @@ def dissect(
         return found
     try:
         found.problem = _run(cut.window(wanted), wanted, found.packets, is_cancelled, limits or Limits())
+    except PermissionError:
+        # Of a live run: root goes on as nobody, who may not get to a Python in root's home.
+        found.problem = f"no fields: this account may not start {clean(sys.executable, 60)}"
     except OSError as error:
         found.problem = f"tshark could not be started: {clean(error.strerror or str(error), 100)}"
     return found
