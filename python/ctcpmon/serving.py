@@ -169,14 +169,12 @@ class _Serving:
         self._measured = 0.0
         self._is_done = False
         if screens is not None:
-            history = request.outputs.history
             screens.watch(
                 replay,
                 self._pipeline.book,
                 names=request.names,
                 settings=request.settings,
                 is_live=request.live is not None,
-                history=history.path if history is not None else "",
             )
 
     def run(self, interrupts: Interrupts, hangups: _Hangups) -> ExitCode:
@@ -375,7 +373,9 @@ def _screens(request: ServeRequest, account: Account | None) -> ScreenServer | N
     from ctcpmon.tui.screen_server import ScreenServer
 
     with _told("socket", request.socket):
-        return ScreenServer(request.socket, owner=account)
+        history = request.outputs.history
+        # Said in the first words to a screen, so it is known before one can come.
+        return ScreenServer(request.socket, owner=account, history="" if history is None else history.path)
 
 
 class _told:  # noqa: N801 reads as a word of the with statement

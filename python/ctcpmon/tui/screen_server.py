@@ -75,8 +75,8 @@ class _Screen:
 class ScreenServer:
     """Bound while there are rights to bind; lets screens in once started."""
 
-    def __init__(self, path: str, *, owner: tuple[int, int] | None = None) -> None:
-        """Raises ``OSError``."""
+    def __init__(self, path: str, *, owner: tuple[int, int] | None = None, history: str = "") -> None:
+        """``history`` is the file in which the run keeps its history. Raises ``OSError``."""
         self.path = path
         self._listener = _bound(path, owner)
         self._identity = os.stat(path).st_ino  # noqa: PTH116
@@ -90,7 +90,7 @@ class ScreenServer:
         self._thread = threading.Thread(target=self._run, name="ctcpmon-screens", daemon=True)
         self._maker: ViewMaker | None = None
         self._jobs: PacketJobs | None = None
-        self._history = ""
+        self._history = os.path.abspath(history) if history else ""  # noqa: PTH100
         self._next_at = self._paced_at = 0.0
 
     def start(self) -> None:
@@ -125,16 +125,14 @@ class ScreenServer:
         names: Sequence[str],
         settings: Settings,
         is_live: bool,
-        history: str = "",
     ) -> None:
-        """Says what there is to look at, interfaces of a live run or files, and where the history is kept."""
+        """Says what there is to look at: interfaces of a live run, or files."""
         self._replay = replay
         from ctcpmon import engine
 
         self._ended, self._log, self._pace = EndedSessions(), FindingLog(), Pace()
         self._trend = TrendLog()
         self._run_log = RunLog(engine.DETECTORS)
-        self._history = os.path.abspath(history) if history else ""  # noqa: PTH100
         self._maker = ViewMaker(
             replay,
             book=book,
