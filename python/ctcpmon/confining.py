@@ -10,6 +10,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from ctcpmon.output_settings import address_of
+from ctcpmon.state_file import state_file
 from ctcpmon.text import clean
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ def of_screen(save_dir: str | None = None) -> Needs:
 
 def _of_marks() -> list[str]:
     """The state folder, or the one in which it will be made."""
-    from ctcpmon.tui.marks import state_file
-
     path = state_file()
     return [] if path is None else [str(next(one for one in path.parents if one.is_dir()))]
 

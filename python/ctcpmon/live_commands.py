@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ctcpmon.capture_options import capture_options
 from ctcpmon.exits import ExitCode
 from ctcpmon.looks_options import looks_options
 
@@ -24,20 +25,7 @@ __all__ = ["doctor", "ifaces", "live"]
 
 @click.command()
 @click.argument("interfaces", nargs=-1, required=True, metavar="IFACE...")
-@click.option(
-    "-f", "--filter", "expression", metavar="EXPR", help="Only packets that match, in tcpdump's language."
-)
-@click.option(
-    "--ring-mib", type=click.IntRange(2, 65_536), default=64, help="Memory of the rings of the kernel, MiB."
-)
-@click.option(
-    "--rings", type=click.IntRange(1, 64), default=1, help="Rings and threads for each interface (fanout)."
-)
-@click.option("--no-promiscuous", is_flag=True, help="Only frames to this machine.")
-@click.option("--offload-off", is_flag=True, help="Switch GRO and LRO off until the end (CAP_NET_ADMIN).")
-@click.option(
-    "--user", metavar="NAME", help="As root: go on as this user (default: who called sudo, nobody)."
-)
+@capture_options
 @click.option(
     "--keep-mib",
     type=click.IntRange(0, 4_095),
@@ -52,13 +40,6 @@ __all__ = ["doctor", "ifaces", "live"]
 )
 @click.option("--duration", type=click.FloatRange(0.1), metavar="SECONDS", help="End after this time.")
 @click.option(
-    "--stats-every",
-    type=click.FloatRange(0.1, 86_400),
-    default=10.0,
-    metavar="SECONDS",
-    help="Time between two events of counters.",
-)
-@click.option(
     "-o",
     "--output",
     type=click.Choice(["jsonl", "table"]),
@@ -66,23 +47,15 @@ __all__ = ["doctor", "ifaces", "live"]
     help="Format; default: the screen on a terminal, else jsonl.",
 )
 @click.option(
-    "--max-flow-mib",
-    type=click.IntRange(1, 1_048_576),
-    default=None,
-    help="Memory for flows and sessions, MiB; beyond it strangers are refused and counted.",
-)
-@click.option(
     "--fail-on",
     type=click.Choice(["warn", "crit"]),
     default=None,
     help="Exit with 1 when an incident reached this level.",
 )
-@click.option("--show-groups", is_flag=True, help="Put VPN group names into session events.")
 @click.option("-v", "--verbose", is_flag=True, help="Counters on stderr at the end.")
 @looks_options
 @click.option("--no-tui", is_flag=True, help="Plain table on a terminal.")
 @click.option("--redact", is_flag=True, help="Show addresses of documentation instead of the real ones.")
-@click.option("-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML).")
 def live(interfaces: tuple[str, ...], **options: Any) -> None:
     """Watch interfaces, for example the SPAN port eth2.
 

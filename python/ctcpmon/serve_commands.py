@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ctcpmon.capture_options import capture_options
 from ctcpmon.looks_options import looks_options
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["COMMANDS", "default_socket"]
 
 @click.command()
 @click.argument("interfaces", nargs=-1, metavar="[IFACE]...")
+@capture_options
 @click.option(
     "--replay",
     "files",
@@ -33,35 +35,11 @@ __all__ = ["COMMANDS", "default_socket"]
     "--speed", type=click.FloatRange(0), default=0.0, help="Pace of --replay; 0: as fast as possible."
 )
 @click.option("--stay", is_flag=True, help="With --replay: go on for screens and scrapers at its end.")
-@click.option(
-    "-f", "--filter", "expression", metavar="EXPR", help="Only packets that match, in tcpdump's language."
-)
 @click.option("--file", "path", metavar="PATH", help="JSON Lines to a file; see [outputs.file].")
 @click.option("--history", metavar="PATH", help="Events to SQLite; see [outputs.history].")
 @click.option("--metrics", metavar="ADDR:PORT", help="Prometheus endpoint; see [outputs.metrics].")
 @click.option("--listen", "socket", metavar="PATH", help="Socket for attach (default: see ctcpmon attach).")
 @click.option("--no-listen", is_flag=True, help="No socket for attach.")
-@click.option(
-    "--ring-mib", type=click.IntRange(2, 65_536), default=64, help="Memory of the rings of the kernel, MiB."
-)
-@click.option("--rings", type=click.IntRange(1, 64), default=1, help="Rings and threads for each interface.")
-@click.option("--no-promiscuous", is_flag=True, help="Only frames to this machine.")
-@click.option("--offload-off", is_flag=True, help="Switch GRO and LRO off until the end (CAP_NET_ADMIN).")
-@click.option(
-    "--user", metavar="NAME", help="As root: go on as this user (default: who called sudo, nobody)."
-)
-@click.option(
-    "--stats-every",
-    type=click.FloatRange(0.1, 86_400),
-    default=10.0,
-    metavar="SECONDS",
-    help="Time between two events of counters.",
-)
-@click.option(
-    "--max-flow-mib", type=click.IntRange(1, 1_048_576), default=None, help="Memory for flows, MiB."
-)
-@click.option("--show-groups", is_flag=True, help="Put VPN group names into session events.")
-@click.option("-c", "--config", type=click.Path(), default=None, help="Configuration file (TOML).")
 def serve(interfaces: tuple[str, ...], **options: Any) -> None:
     """Watch interfaces without a screen: events go to the outputs of the configuration.
 

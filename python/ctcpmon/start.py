@@ -71,9 +71,7 @@ class Plain:
                 self.output = value
             case "fail_on" if value in {"warn", "crit"}:
                 self.fail_on = "warn" if value == "warn" else "crit"
-            case "max_flow_mib" if (
-                value.isascii() and value.isdecimal() and len(value) <= 7 and 1 <= int(value) <= _MOST_MIB
-            ):
+            case "max_flow_mib" if _is_mib(value):
                 self.max_flow_mib = int(value)
             case _:
                 return False

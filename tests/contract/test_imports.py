@@ -14,6 +14,7 @@ RULES = {
     "pyshark": ("dissect/worker.py",),
     "lxml": ("dissect/worker.py",),
     "click": (
+        "capture_options.py",
         "cli.py",
         "live_commands.py",
         "looks_options.py",

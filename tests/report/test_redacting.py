@@ -117,6 +117,22 @@ def test_no_screen_shows_a_real_address() -> None:
         source.close()
 
 
+def test_marks_are_kept_for_the_same_place_on_a_redacted_screen() -> None:
+    """Under aliases, which begin anew with each run, they would hold for somebody else later."""
+    plain = EngineSource([str(DEMO)], names={str(DEMO): "demo.pcap"})
+    hidden = RedactedSource(plain)
+    plain.start()
+    try:
+        wait_for(lambda: plain.view().progress.phase == "done", "the end")
+        places = [row.place for row in plain.view().incidents]
+        assert places
+        assert len(set(places)) == len(places)
+        assert [row.place for row in hidden.view().incidents] == places
+        assert not REAL.search(" ".join(places))
+    finally:
+        plain.close()
+
+
 def test_packets_are_marked_and_passed_on() -> None:
     inner = FakeSource(busy())
     source = RedactedSource(inner)  # type: ignore[arg-type]

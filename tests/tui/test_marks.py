@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from ctcpmon.looks import Looks
+from ctcpmon.state_file import state_file
 from ctcpmon.tui import marks as marks_module
 from ctcpmon.tui import replay_app
 from ctcpmon.tui.exporting import as_csv, as_json
 from ctcpmon.tui.fake_source import FakeSource, busy, no_tunnel
 from ctcpmon.tui.marking import marked
-from ctcpmon.tui.marks import ACK_HOLDS_S, Mark, MarkBook, state_file, who
+from ctcpmon.tui.marks import ACK_HOLDS_S, Mark, MarkBook, who
 from ctcpmon.tui.replay_app import ReplayApp
 
 from tests.tui.screen_text import Bench

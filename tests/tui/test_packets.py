@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ctcpmon.dissect.dissection import Dissection
+from ctcpmon.looks import Looks
 from ctcpmon.tui.fake_source import busy
 from ctcpmon.tui.screens import packets as packets_screen
 from ctcpmon.tui.widgets import IndexList
@@ -55,6 +56,22 @@ async def there(one: Bench) -> None:
         await asyncio.sleep(0.05)
         await one.app.workers.wait_for_complete()
         await one.settle()
+
+
+def test_other_keys_work_in_its_lists_too() -> None:
+    async def run() -> None:
+        async with bench(busy(), looks=Looks(keys={"down": "x", "first": "z"})) as one:
+            one.source.cut = packets()
+            await one.press("p")
+            await there(one)
+            await one.press("z")
+            first = one.text()
+            await one.press("x")
+            assert one.text() != first
+            await one.press("z")
+            assert one.text() == first
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("size", SIZES)

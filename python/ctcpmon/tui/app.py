@@ -17,6 +17,7 @@ from ctcpmon.config import Settings
 from ctcpmon.exits import ExitCode
 from ctcpmon.looks import PLAIN, Looks
 from ctcpmon.narration import say
+from ctcpmon.state_file import state_file
 
 if TYPE_CHECKING:
     from collections import deque
@@ -154,7 +155,7 @@ def _run(
 ) -> int:
     for name, value in TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from ctcpmon.tui.marks import MarkBook, state_file
+    from ctcpmon.tui.marks import MarkBook
     from ctcpmon.tui.replay_app import ReplayApp
     from ctcpmon.tui.terminal import NoKeyboardError, terminal
 

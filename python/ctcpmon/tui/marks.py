@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ctcpmon.tui.view import IncidentRow, Level
 
-__all__ = ["ACK_HOLDS_S", "NOTE_CELLS", "Mark", "MarkBook", "state_file", "who"]
+__all__ = ["ACK_HOLDS_S", "NOTE_CELLS", "Mark", "MarkBook", "who"]
 
 ACK_HOLDS_S = 12 * 3600
 """At the same place after a restart (guess: a shift)."""
@@ -132,17 +132,6 @@ class MarkBook:
         kept.sort(key=lambda one: one.newest)
         self._marks = {one.place: one for one in kept[-_MOST:]}
         self.version += 1
-
-
-def state_file(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where marks are kept: the state folder of XDG. None without a home."""
-    base = environment.get("XDG_STATE_HOME", "")
-    if not base.startswith("/"):
-        home = environment.get("HOME", "")
-        if not home.startswith("/"):
-            return None
-        base = f"{home}/.local/state"
-    return Path(base) / "ctcpmon" / "marks.json"
 
 
 def who(environment: Mapping[str, str] = os.environ) -> str:

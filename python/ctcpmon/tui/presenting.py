@@ -6,6 +6,7 @@ Pure: no thread, no clock, no textual. Words come from ``ctcpmon.diagnosis`` and
 
 from __future__ import annotations
 
+from hashlib import sha256
 from itertools import starmap
 from typing import TYPE_CHECKING
 
@@ -265,8 +266,10 @@ def _facts(session: Session) -> list[str]:
 
 
 def _identity(incident: Incident) -> str:
-    nets = "*" if incident.client_nets > 1 else clean(incident.client_net, 50)
-    return f"{clean(incident.headend, 56)} {clean(incident.cause.family, 40)} {nets}"
+    # A digest: it is kept in a file and goes into exports, of redacted screens too.
+    nets = "*" if incident.client_nets > 1 else incident.client_net
+    text = f"{incident.headend} {incident.cause.family} {nets}"
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _clients(incident: Incident) -> str:

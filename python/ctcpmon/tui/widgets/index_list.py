@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
-from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 
 from ctcpmon.tui.widgets.line_view import LineView
+from ctcpmon.tui.widgets.list_keys import LIST_KEYS
 
 if TYPE_CHECKING:
     from textual import events
+    from textual.binding import BindingType
 
     from ctcpmon.tui.painting.brush import Line
 
@@ -50,15 +51,7 @@ class _Lazy(Sequence["Line"]):
 class IndexList(LineView, can_focus=True):
     """Lines 0 to ``count`` - 1 with a cursor. Posts ``Moved`` and ``Opened``."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", show=False),
-        Binding("k,up", "move(-1)", show=False),
-        Binding("g,home", "jump(0)", show=False),
-        Binding("G,end", "jump(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("enter", "open", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = LIST_KEYS
 
     class Moved(Message):
         """The cursor is on another line."""

@@ -10,16 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from ctcpmon.tui.painting import columns as painting
 from ctcpmon.tui.widgets.line_view import LineView
+from ctcpmon.tui.widgets.list_keys import LIST_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from textual import events
+    from textual.binding import BindingType
 
     from ctcpmon.tui.painting.brush import Line
     from ctcpmon.tui.painting.columns import Column
@@ -48,19 +49,7 @@ class Window:
 class LongTable(LineView, Generic[Row], can_focus=True):
     """Posts ``Moved``, ``Opened``, ``Wanted`` (another window) and ``Sorted`` (a click on a title)."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "move(1)", show=False, id="down"),
-        Binding("k", "move(-1)", show=False, id="up"),
-        Binding("g", "jump(0)", show=False, id="first"),
-        Binding("G", "jump(-1)", show=False, id="last"),
-        Binding("down", "move(1)", show=False),
-        Binding("up", "move(-1)", show=False),
-        Binding("home", "jump(0)", show=False),
-        Binding("end", "jump(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("enter", "open", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = LIST_KEYS
 
     DEFAULT_CSS = """
     LongTable { overflow-y: hidden; }

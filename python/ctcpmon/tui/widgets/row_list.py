@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from ctcpmon.tui.widgets.line_view import LineView
+from ctcpmon.tui.widgets.list_keys import LIST_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from textual import events
+    from textual.binding import BindingType
 
     from ctcpmon.tui.painting.brush import Line
 
@@ -36,19 +37,7 @@ class RowPainter(Protocol[Row_contra]):
 class RowList(LineView, Generic[Row], can_focus=True):
     """Rows of ``lines_per_row`` lines. Posts ``Moved`` and ``Opened``."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "move(1)", show=False, id="down"),
-        Binding("k", "move(-1)", show=False, id="up"),
-        Binding("g", "jump(0)", show=False, id="first"),
-        Binding("G", "jump(-1)", show=False, id="last"),
-        Binding("down", "move(1)", show=False),
-        Binding("up", "move(-1)", show=False),
-        Binding("home", "jump(0)", show=False),
-        Binding("end", "jump(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("enter", "open", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = LIST_KEYS
 
     class Moved(Message):
         """The selection is on another row."""
