@@ -49,7 +49,8 @@ class _Cli(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
             raise
         # BaseException: a panic of the engine does not derive from Exception.
@@ -589,5 +590,10 @@ def _say(text: str) -> None:
 
 def main() -> NoReturn:
     """Runs the command of ``sys.argv``; ``start`` is the way in."""
-    cli(prog_name="ctcpmon")
+    from ctcpmon.failures import settled
+
+    try:
+        cli(prog_name="ctcpmon")
+    except SystemExit as end:
+        raise SystemExit(settled(end.code if isinstance(end.code, int) else 0)) from None
     raise SystemExit(ExitCode.OK)

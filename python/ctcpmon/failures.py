@@ -23,7 +23,11 @@ from ctcpmon.errors import (
 from ctcpmon.exits import ExitCode
 from ctcpmon.narration import say
 
-__all__ = ["told"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+__all__ = ["settled", "told"]
 
 _ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
     (EngineMissingError, ExitCode.PART_MISSING),
@@ -41,7 +45,7 @@ def told(error: BaseException) -> ExitCode:
     """Says what there is to say about ``error`` and gives the exit code."""
     match error:
         case OutputClosedError() | BrokenPipeError():
-            _drop_stdout()
+            _drop(sys.stdout)
             return ExitCode.OK
         case KeyboardInterrupt():
             return ExitCode.INTERRUPTED
@@ -66,11 +70,26 @@ def _report_bug(error: BaseException) -> None:
             say(line)
 
 
-def _drop_stdout() -> None:
-    """Points stdout to nowhere, so that the flush at exit cannot fail on the closed pipe."""
+def settled(code: int) -> int:
+    """Writes what is left and gives the exit code: Python's own is 120 when a terminal or reader has gone."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except BrokenPipeError:
+            _drop(stream)
+        except OSError:
+            _drop(stream)
+            if stream is sys.stdout:
+                code = code or ExitCode.OUTPUT
+    return int(code)
+
+
+def _drop(stream: TextIO) -> None:
+    """Points a stream to nowhere, so that the flush at exit cannot fail on what is closed."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
     except (OSError, ValueError):
         return

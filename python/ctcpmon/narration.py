@@ -31,6 +31,8 @@ _MAX_CELLS = 400
 
 def say(text: str) -> None:
     """One line to stderr. ``text`` may hold foreign text: it is made safe here."""
+    if sys.stderr is None:
+        return
     try:
         sys.stderr.write(f"ctcpmon: {clean(text, _MAX_CELLS)}\n")
         sys.stderr.flush()

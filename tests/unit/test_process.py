@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ctcpmon.failures import settled
 
 ROOT = Path(__file__).parents[2]
 WITH_FAKE = """
@@ -80,6 +82,40 @@ def test_text_commands_survive_a_closed_pipe() -> None:
     process.stderr.close()
     assert process.wait(20) == 0
     assert errors == b""
+
+
+@pytest.mark.parametrize("way", ["2>&-", "2>/dev/full"])
+def test_without_a_place_for_words_the_code_still_tells(way: str) -> None:
+    call = f'"{sys.executable}" -m ctcpmon slice x /nonexistent -w /nonexistent/x {way}'
+    done = subprocess.run(["sh", "-c", call], capture_output=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout) == (4, b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "expected"),
+    [
+        (OSError(5, "Input/output error"), 130, 130),
+        (OSError(5, "Input/output error"), 0, 74),
+        (BrokenPipeError(), 0, 0),
+    ],
+)
+def test_a_reader_that_is_gone_at_the_end_leaves_no_code_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, code: int, expected: int
+) -> None:
+    class Gone(io.TextIOWrapper):
+        def flush(self) -> None:
+            if os.path.realpath(f"/proc/self/fd/{self.fileno()}") != os.devnull:
+                raise error
+
+    with (tmp_path / "out").open("wb") as raw:
+        gone = Gone(raw)
+        monkeypatch.setattr(sys, "stdout", gone)
+        try:
+            assert settled(code) == expected
+            # What Python itself writes at its end has a place.
+            gone.flush()
+        finally:
+            monkeypatch.undo()
 
 
 def test_ctrl_c_ends_with_130_and_whole_lines() -> None:
