@@ -244,7 +244,8 @@ def test_the_other_end_of_the_terminal_goes_away(start: Any) -> None:
     one = start()
     os.close(one.slave)
     os.close(one.master)
-    assert one.ended() in {130, 70, 0, -signal.SIGHUP}
+    # Whichever comes first: the signal, or what can no longer be written (documented codes, not Python's 120).
+    assert one.ended() in {130, 74, 70, 0, -signal.SIGHUP}
 
 
 def test_the_terminal_goes_away_while_tshark_works(start: Any, tmp_path: Path) -> None:
