@@ -100,7 +100,7 @@ def open_rings(request: LiveRequest) -> AbstractContextManager[Replay]:
     )
 
 
-def run(request: LiveRequest, sink: Sink) -> ExitCode:
+def run(request: LiveRequest, sink: Sink) -> int:
     """Captures until a signal, the end of the time asked for, or an interface that cannot go on.
 
     Whatever was received is judged and written before this returns. Raises ``CaptureRefusedError``,
@@ -145,7 +145,7 @@ def _drive(
     *,
     narrator: Narrator,
     interrupts: Interrupts,
-) -> ExitCode:
+) -> int:
     saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay)
     worst = SEVERITY_RANK["info"]
     clock = ClockWatch()

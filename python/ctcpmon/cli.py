@@ -40,7 +40,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FULL_FIXES = 4
 """Fixes printed in full for one incident: guess, about the four fixes of the Cisco note."""
-_EXIT_HELP = "Exit codes:\n\n\b\n" + "\n".join(f"{code.value:>4}  {text}" for code, text in MEANINGS.items())
+_EXIT_HELP = "Exit codes:\n\n\b\n" + "\n".join(f"{code:>4}  {text}" for code, text in MEANINGS.items())
 
 
 class _Cli(click.Group):

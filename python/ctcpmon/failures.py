@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["settled", "told"]
 
-_ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
+_ERROR_CODES: tuple[tuple[type[CtcpmonError], int], ...] = (
     (EngineMissingError, ExitCode.PART_MISSING),
     (PartMissingError, ExitCode.PART_MISSING),
     (CaptureRefusedError, ExitCode.CAPTURE),
@@ -41,7 +41,7 @@ _ERROR_CODES: tuple[tuple[type[CtcpmonError], ExitCode], ...] = (
 )
 
 
-def told(error: BaseException) -> ExitCode:
+def told(error: BaseException) -> int:
     """Says what there is to say about ``error`` and gives the exit code."""
     match error:
         case OutputClosedError() | BrokenPipeError():

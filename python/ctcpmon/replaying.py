@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
@@ -30,7 +28,6 @@ FAIL_RANKS: dict[FailOn, int] = {
     "warn": SEVERITY_RANK["warning"],
     "crit": SEVERITY_RANK["critical"],
 }
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_MS = 100
 _NOTHING_IN_COMMON = (
     "no session in common: no ESP packet (SPI and sequence number) was seen at both taps; "
@@ -68,7 +65,7 @@ def why_not_followed(what: Sequence[object], speed: float, *, is_followed: bool)
     return "--follow goes at the pace of the writer; leave out --speed" if speed else ""
 
 
-def run(request: ReplayRequest, sink: Sink) -> ExitCode:
+def run(request: ReplayRequest, sink: Sink) -> int:
     """Replays to the end, or to Ctrl-C: then what was found so far is written in whole lines.
 
     What is followed has no end of its own: Ctrl-C and SIGTERM are the ordinary one.
@@ -90,9 +87,17 @@ def run(request: ReplayRequest, sink: Sink) -> ExitCode:
         is_followed=request.is_followed,
         idle_s=request.idle_s,
     )
-    signals = ENDING_SIGNALS if request.is_followed else ENDING_SIGNALS[:1]
-    with opened as replay, Interrupts(signals) as interrupts:
+    with opened as replay, _interrupts(request) as interrupts:
         return follow(request, replay, sink, interrupts)
+
+
+def _interrupts(request: ReplayRequest) -> Interrupts:
+    """What is followed ends in order whoever ends it."""
+    if not request.is_followed:
+        return Interrupts()
+    from signal import SIGHUP, SIGINT, SIGTERM
+
+    return Interrupts((SIGINT, SIGTERM, SIGHUP))
 
 
 def follow(
@@ -101,7 +106,7 @@ def follow(
     sink: Sink,
     interrupts: Interrupts,
     started: float | None = None,
-) -> ExitCode:
+) -> int:
     """The same for a replay that runs already, since ``started`` (``time.monotonic()``).
 
     ``interrupts`` is entered.
@@ -115,7 +120,7 @@ def follow(
 
 def _drive(
     request: ReplayRequest, replay: Replay, sink: Sink, narrator: Narrator, interrupts: Interrupts
-) -> ExitCode:
+) -> int:
     from ctcpmon import engine
 
     pipeline = Pipeline(
@@ -158,7 +163,7 @@ def _need_reader() -> None:
         raise OutputClosedError
 
 
-def _code(request: ReplayRequest, stats: Stats, worst: int, *, is_interrupted: bool) -> ExitCode:
+def _code(request: ReplayRequest, stats: Stats, worst: int, *, is_interrupted: bool) -> int:
     if is_interrupted and not request.is_followed:
         return ExitCode.INTERRUPTED
     if request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]:

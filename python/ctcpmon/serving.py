@@ -99,7 +99,7 @@ class _Hangups:
         self._is_asked = True
 
 
-def run(request: ServeRequest) -> ExitCode:
+def run(request: ServeRequest) -> int:
     """Runs until a signal, or to the end of the capture file. Every event is with its outputs by then.
 
     Raises ``SettingsError`` for an output that cannot be opened, else as ``capturing`` and ``replaying``.
@@ -177,7 +177,7 @@ class _Serving:
                 is_live=request.live is not None,
             )
 
-    def run(self, interrupts: Interrupts, hangups: _Hangups) -> ExitCode:
+    def run(self, interrupts: Interrupts, hangups: _Hangups) -> int:
         """To the end."""
         self._fan.watch(lambda: interrupts.is_requested)
         self._drive(interrupts, hangups)

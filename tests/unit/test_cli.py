@@ -27,10 +27,12 @@ def call(*arguments: str) -> Result:
 
 
 def test_every_exit_code_has_a_meaning_and_is_in_the_help() -> None:
-    assert set(MEANINGS) == set(ExitCode)
+    codes = {value for name, value in vars(ExitCode).items() if name.isupper()}
+    assert len(codes) > 5
+    assert set(MEANINGS) == codes
     text = call("--help").output
-    for code in ExitCode:
-        assert f"{code.value:>4}  " in text
+    for code in codes:
+        assert f"{code:>4}  " in text
 
 
 @pytest.mark.parametrize("word", ["--version", "-V"])
@@ -58,7 +60,7 @@ def test_replay_writes_json_lines_only_when_not_on_a_terminal(scenario: Scenario
         ("none", "warn", ExitCode.OK),
     ],
 )
-def test_fail_on(scenario: Scenario, items: str, level: str, expected: ExitCode) -> None:
+def test_fail_on(scenario: Scenario, items: str, level: str, expected: int) -> None:
     risk = finding(1, session(), "ctcp.unfilled_hole", "at_risk")
     scenario.items = {"textbook": textbook(), "risk": [risk], "none": []}[items]
     assert call("replay", "a.pcap", "--fail-on", level).exit_code == expected

@@ -183,7 +183,7 @@ def _run(
     return int(ExitCode.BUG if failed else code)
 
 
-def _code(reason: str | None, view: View, source: RunSource) -> ExitCode:
+def _code(reason: str | None, view: View, source: RunSource) -> int:
     from ctcpmon.errors import CtcpmonError
 
     if source.failure is not None and not isinstance(source.failure, CtcpmonError):

@@ -228,6 +228,12 @@ impl Engine {
                     self.table.prefetch_index(p);
                 }
             }
+            // Written by another processor lately: slow to come, and the first step reads them.
+            if !prepares && step + 1 < groups {
+                for p in &prepared[range(step + 1)] {
+                    prefetch(p);
+                }
+            }
             if (1..=groups).contains(&step) {
                 for p in &mut prepared[range(step - 1)] {
                     self.table.guess(p);
