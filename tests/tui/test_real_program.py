@@ -105,6 +105,10 @@ def test_a_stalled_capture_is_told_on_the_first_screen(pane: Pane, tmp_path: Pat
     # One frame reaches the terminal in several writes: each text is waited for.
     for text in ("> CRIT !", "203.0.113.10:10000", "EVIDENCE", "DO FIRST", "5 stalled"):
         pane.wait(text)
+    pane.key("Enter")
+    pane.wait("Time line (UTC)")
+    pane.key("Escape")
+    pane.wait("DO FIRST")
     pane.key("s")
     pane.wait("o O order")
     pane.wait("1 of 12")

@@ -12,6 +12,7 @@ from ctcpmon.tui.painting.brush import Frame
 from ctcpmon.tui.screens.filtering import FilterScreen
 from ctcpmon.tui.view import IncidentRow, SessionRow
 from ctcpmon.tui.widgets import RowList
+from ctcpmon.tui.widgets.filter_bar import FilterBar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +112,7 @@ class MainScreen(FilterScreen):
 
     def show_body(self, view: View) -> None:
         """Shows incidents, or why there are none."""
+        was_quiet = self.has_class("-quiet")
         self.set_class(not view.incidents, "-quiet")
         is_answer = view.query.reach == self.desk.query.reach
         if is_answer:
@@ -124,6 +126,9 @@ class MainScreen(FilterScreen):
         listed = self.query_one("#incidents", RowList)
         self._fit(listed, view)
         listed.show(self._chosen(view))
+        if was_quiet and view.incidents:
+            # Every run begins so, and what is hidden loses the keys to whatever comes first.
+            self.call_after_refresh(self._take_keys_back)
         for name in ("sessions-title", "sessions-heading"):
             self.part(name).show(view)
         if is_answer:
@@ -136,6 +141,10 @@ class MainScreen(FilterScreen):
     def focus_list(self) -> None:
         """Gives the keys back."""
         self.query_one("#incidents", RowList).focus()
+
+    def _take_keys_back(self) -> None:
+        if not isinstance(self.focused, FilterBar):
+            self.focus_list()
 
     def _chosen(self, view: View) -> tuple[IncidentRow, ...]:
         if not self.filter:
