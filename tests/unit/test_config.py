@@ -56,3 +56,8 @@ def test_a_missing_or_binary_file(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="not UTF-8"):
         load_settings(tmp_path / "b.toml")
+
+
+def test_what_has_no_end_is_not_read_to_it() -> None:
+    with pytest.raises(SettingsError, match="longer than 1,000,000 bytes"):
+        load_settings("/dev/zero")
