@@ -190,7 +190,8 @@ def load_settings(path: str | Path | None) -> Settings:
         if len(raw) > _MOST_BYTES:
             message = f"{clean(str(path))}: longer than {_MOST_BYTES:,} bytes, which no configuration is"
             raise SettingsError(message)
-        text = raw.decode()
+        # Editors of other systems begin a file with a mark.
+        text = raw.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         message = f"{clean(str(path))}: {reason}"

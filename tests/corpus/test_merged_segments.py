@@ -90,8 +90,9 @@ def merged(capture: shapes.Capture, most: int) -> tuple[shapes.Capture, int]:
 def stalled(path: Path) -> set[str]:
     """Who stalled.
 
-    Not of what: whole seconds are merged here, which takes away what tells one device from another. Not warnings: where a short snap length has cut the trailers off, the second packet of a merged segment is not
-    found, which looks like one that is missing.
+    Not of what: whole seconds are merged here, which takes away what tells one device from another. Not warnings:
+    where a short snap length has cut the trailers off, the second packet of a merged segment is not found, which
+    looks like one that is missing.
     """
     with Monitor.replay(path) as monitor:
         found = [event.data for event in monitor.events() if isinstance(event, FindingEvent)]
