@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
 
 import click
 
+from ctcpmon.command_group import CommandGroup
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
@@ -41,24 +42,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _FULL_FIXES = 4
 """Fixes printed in full for one incident: guess, about the four fixes of the Cisco note."""
 _EXIT_HELP = "Exit codes:\n\n\b\n" + "\n".join(f"{code:>4}  {text}" for code, text in MEANINGS.items())
-
-
-class _Cli(click.Group):
-    """Maps what goes wrong to one line on stderr and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            result = super().invoke(ctx)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
-            raise
-        # BaseException: a panic of the engine does not derive from Exception.
-        except BaseException as error:  # noqa: BLE001
-            from ctcpmon.failures import told
-
-            ctx.exit(told(error))
-        return result
 
 
 def _settings_option(command: Command) -> Command:
@@ -163,7 +146,7 @@ def _taps(
     return tuple(taps)
 
 
-@click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_HELP)
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_HELP)
 @click.version_option(None, "-V", "--version", package_name="ctcpmon", message="%(version)s")
 def cli() -> None:
     """Find stalled Cisco cTCP (IPsec over TCP) sessions and say what to do.
@@ -596,4 +579,7 @@ def main() -> NoReturn:
         cli(prog_name="ctcpmon")
     except SystemExit as end:
         raise SystemExit(settled(end.code if isinstance(end.code, int) else 0)) from None
+    except OSError:
+        # click found something wrong and could not say it.
+        raise SystemExit(settled(ExitCode.USAGE)) from None
     raise SystemExit(ExitCode.OK)

@@ -34,6 +34,8 @@ Chain = Annotated[str, Meta(pattern=r"^(ip|ip6|inet) [A-Za-z0-9_-]{1,32} [A-Za-z
 
 
 _DEFAULT = defaults.Limits()
+_MOST_BYTES = 1_000_000
+"""Of a configuration file, a guess far above any: what is named by mistake may have no end."""
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -183,7 +185,13 @@ def load_settings(path: str | Path | None) -> Settings:
     from ctcpmon.strict_toml import StrictTomlError, parse
 
     try:
-        text = Path(path).read_text("utf-8")
+        with Path(path).open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        if len(raw) > _MOST_BYTES:
+            message = f"{clean(str(path))}: longer than {_MOST_BYTES:,} bytes, which no configuration is"
+            raise SettingsError(message)
+        # Editors of other systems begin a file with a mark.
+        text = raw.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         message = f"{clean(str(path))}: {reason}"

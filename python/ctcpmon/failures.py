@@ -54,7 +54,8 @@ def told(error: BaseException) -> int:
             codes = (code for kind, code in _ERROR_CODES if isinstance(error, kind))
             return next(codes, ExitCode.BUG)
         case OSError():
-            say(f"output: {error.strerror or error}")
+            what = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+            say(f"output: {what}{error.strerror or error}")
             return ExitCode.OUTPUT
         case _:
             _report_bug(error)

@@ -79,7 +79,7 @@ class Plain:
 
     def _writes_lines(self) -> bool:
         """A terminal gets the screen unless lines are asked for."""
-        return sys.stdout is not None and (self.output is not None or not sys.stdout.isatty())
+        return self.output is not None or not sys.stdout.isatty()
 
     def request(self) -> ReplayRequest:
         """The same as ``cli`` makes of it."""
@@ -103,6 +103,8 @@ def _is_mib(value: str) -> bool:
 
 def main() -> NoReturn:
     """Entry point of the ``ctcpmon`` command."""
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        _hold_closed_streams()
     plain = Plain.of(sys.argv[1:])
     if plain is None:
         from ctcpmon.cli import main as full
@@ -121,6 +123,23 @@ def main() -> NoReturn:
 
         code = int(told(error))
     _leave(code)
+
+
+def _hold_closed_streams() -> None:
+    """Puts the null device where a standard stream is closed, open the wrong way round.
+
+    Otherwise the next file that is opened gets the number, and the words meant for the stream. Writing to a
+    closed stdout fails as it should; words for a closed stderr go nowhere.
+    """
+    streams = ("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)
+    for number, (name, mode, flags) in enumerate(streams):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, flags)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            stream = os.fdopen(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
+            setattr(sys, name, stream)
 
 
 def _run(plain: Plain) -> int:

@@ -20,6 +20,13 @@ T = TypeVar("T", bound=msgspec.Struct)
 _UNKNOWN = re.compile(r"unknown field `(?P<key>.*?)`(?: - at `(?P<path>.*)`)?", re.DOTALL)
 
 
+_TYPES = {
+    "str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "object": "a table",
+    "array": "a list", "null": "nothing",
+}  # fmt: skip
+"""What msgspec calls the types, and what who writes the file calls them."""
+
+
 class StrictTomlError(ValueError):
     """The text is no TOML, or does not fit the type. The message is one line."""
 
@@ -28,6 +35,8 @@ def parse(text: str, into: type[T], where: str) -> T:
     """Parses ``text`` into ``into``; ``where`` (a file name) opens every message."""
     try:
         return msgspec.convert(tomllib.loads(text), into, strict=True)
+    except RecursionError:
+        message = f"{clean(where)}: lists or tables lie too deep inside each other"
     except tomllib.TOMLDecodeError as error:
         message = f"{clean(where)}: {clean(str(error), 200)}"
     except msgspec.ValidationError as error:
@@ -38,7 +47,7 @@ def parse(text: str, into: type[T], where: str) -> T:
 def _explain(problem: str, into: type[msgspec.Struct]) -> str:
     match = _UNKNOWN.search(problem)
     if match is None:
-        return clean(problem, 300)
+        return clean(_in_words_of_toml(problem), 300)
     key = match["key"]
     path = (match["path"] or "").removeprefix("$").removeprefix(".")
     tables = _tables(into)
@@ -46,6 +55,18 @@ def _explain(problem: str, into: type[msgspec.Struct]) -> str:
     hint = _hint(key, here, {name: keys for name, keys in tables.items() if keys is not here})
     place = f" in {path}" if path else ""
     return f"unknown key '{clean(key)}'{clean(place)}{hint}"
+
+
+def _in_words_of_toml(problem: str) -> str:
+    """``Expected `int`, got `str` - at `$.limits.max_flow_mib``` with the key first and the types of TOML."""
+    problem, _, path = problem.rpartition(" - at `$")
+    if not problem:
+        return path
+    for ours, theirs in _TYPES.items():
+        problem = problem.replace(f"`{ours}`", theirs)
+    problem = problem.replace("Expected", "expected", 1).replace(r"\\Z'", "$'")
+    key = path.rstrip("`").removeprefix(".")
+    return f"{key}: {problem}" if key else problem
 
 
 def _hint(key: str, here: frozenset[str], elsewhere: dict[str, frozenset[str]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -24,7 +25,11 @@ def whole_file(path: str, *, may_replace: bool = False) -> Iterator[str]:
     """
     _check(path, may_replace=may_replace)
     target = Path(path)
-    handle, made = tempfile.mkstemp(prefix=f".{target.name[:60]}.", suffix=".part", dir=target.parent)
+    try:
+        handle, made = tempfile.mkstemp(prefix=f".{target.name[:60]}.", suffix=".part", dir=target.parent)
+    except OSError as error:
+        # Under the name that the user knows.
+        raise OSError(error.errno, error.strerror, path) from None
     os.close(handle)
     try:
         yield made
@@ -32,10 +37,21 @@ def whole_file(path: str, *, may_replace: bool = False) -> Iterator[str]:
             _check(path, may_replace=True)
             Path(made).replace(target)
         else:
-            # A link never replaces, whoever was faster.
-            target.hardlink_to(made)
+            _move_into_place(made, target)
     finally:
         Path(made).unlink(missing_ok=True)
+
+
+def _move_into_place(made: str, target: Path) -> None:
+    """Never replaces what is there, whoever was faster."""
+    try:
+        target.hardlink_to(made)
+    except OSError as error:
+        # FAT of a USB stick and some network file systems know no links.
+        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}:
+            raise
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        Path(made).replace(target)
 
 
 def _check(path: str, *, may_replace: bool) -> None:

@@ -16,6 +16,7 @@ RULES = {
     "click": (
         "capture_options.py",
         "cli.py",
+        "command_group.py",
         "live_commands.py",
         "looks_options.py",
         "packet_commands.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,3 +49,26 @@ def test_only_a_regular_file_is_replaced(tmp_path: Path, *, may_replace: bool) -
         ):
             pytest.fail("it was opened")
     assert (tmp_path / "real").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("reason", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_links_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    def refused(_link: Path, _target: str) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    write(tmp_path / "a", lambda: None)
+    assert (tmp_path / "a").read_text("utf-8") == "ours"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        write(tmp_path / "b", lambda: (tmp_path / "b").write_text("theirs", "utf-8"))
+    assert (tmp_path / "b").read_text("utf-8") == "theirs"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_folder_that_is_not_there_is_told_under_the_name_that_was_given(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        write(tmp_path / "none" / "a", lambda: None)
+    assert caught.value.filename == str(tmp_path / "none" / "a")

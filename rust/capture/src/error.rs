@@ -4,7 +4,7 @@ use std::io;
 
 /// Why an input could not be opened or read on.
 ///
-/// Paths are shown with control characters replaced, so that a file name cannot
+/// Paths are shown by [`crate::shown_path`], so that a file name cannot
 /// speak to a terminal.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {

@@ -1,7 +1,8 @@
 //! What the user names: files and standard input, each with its tap.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 /// One capture to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,17 +52,26 @@ impl Input {
     pub(crate) fn shown(&self) -> String {
         match &self.source {
             Source::Stdin => "standard input".to_owned(),
-            Source::Path(path) => path
-                .to_string_lossy()
-                .chars()
-                .map(|c| {
-                    if c.is_control() {
-                        char::REPLACEMENT_CHARACTER
-                    } else {
-                        c
-                    }
-                })
-                .collect(),
+            Source::Path(path) => shown_path(path),
         }
     }
+}
+
+/// The name of a file for messages: control characters and bytes that are not UTF-8 as `\xNN`,
+/// so that it cannot speak to a terminal, and two names never look the same.
+pub fn shown_path(path: &Path) -> String {
+    let mut shown = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() {
+                let _ = write!(shown, "\\x{:02x}", u32::from(c));
+            } else {
+                shown.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(shown, "\\x{byte:02x}");
+        }
+    }
+    shown
 }

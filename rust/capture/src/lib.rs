@@ -65,7 +65,7 @@ mod zstandard;
 
 pub use ctcpmon_core::frame::FrameBatch;
 pub use error::CaptureError;
-pub use input::{Input, Source};
+pub use input::{Input, Source, shown_path};
 pub use labels::{Label, Labels, NO_LABEL};
 pub use lane::{LOOK_AHEAD, ODD_STEP_NANOS};
 pub use notes::{Note, NoteKind};

@@ -1,5 +1,6 @@
 //! The running replay as a Python object.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ctcpmon_capture::Input;
@@ -95,7 +96,7 @@ fn filter(programs: Vec<(u16, Vec<Words>)>) -> PyResult<Filter> {
 }
 
 /// The side of every path; both sides must be there.
-fn sides(paths: &[String], taps: &[String]) -> PyResult<Vec<Side>> {
+fn sides(paths: &[PathBuf], taps: &[String]) -> PyResult<Vec<Side>> {
     let sides = taps
         .iter()
         .map(|name| {
@@ -124,7 +125,7 @@ impl Replay {
                         is_followed=false, idle_s=None, keeps_flows=false))]
     fn new(
         py: Python<'_>,
-        paths: Vec<String>,
+        paths: Vec<PathBuf>,
         max_flow_mib: usize,
         max_sessions: usize,
         batch_frames: usize,
@@ -151,13 +152,13 @@ impl Replay {
             .enumerate()
             .map(|(i, p)| {
                 let tap = sides.as_ref().map_or(0, |sides| tap_of(sides[i]));
-                Input::from_arg(p.as_ref(), tap)
+                Input::from_arg(p.as_os_str(), tap)
             })
             .collect();
         let source = match paths.as_slice() {
             _ if !is_followed => Source::Files(inputs),
             [path] if sides.is_none() => Source::Following(FollowConfig {
-                path: path.into(),
+                path: path.clone(),
                 idle: idle_s
                     .map(Duration::try_from_secs_f64)
                     .transpose()

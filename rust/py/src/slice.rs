@@ -1,8 +1,10 @@
 //! Slices: the packets of some sessions as an annotated pcapng.
 
-use std::fs::OpenOptions;
-use std::io::{BufWriter, Write, stdout};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write, stdout};
 use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ctcpmon_core::segment::{Addr, Endpoint};
@@ -120,14 +122,20 @@ pub(crate) fn refused(error: SliceError) -> PyErr {
     }
 }
 
+/// As a file: what the standard library gives takes a closed one for written.
+fn standard_output() -> io::Result<Box<dyn Write + Send>> {
+    let owned = stdout().as_fd().try_clone_to_owned()?;
+    Ok(Box::new(File::from(owned)))
+}
+
 /// Reads captures once and writes what is wanted of them to the file `out`, which must be
 /// there; `None` is standard output.
 #[pyfunction]
 #[pyo3(signature = (paths, out, wanted, marks, *, about, application))]
 pub(crate) fn slice_captures(
     py: Python<'_>,
-    paths: Vec<String>,
-    out: Option<String>,
+    paths: Vec<PathBuf>,
+    out: Option<PathBuf>,
     wanted: Vec<Session>,
     marks: Vec<Remark>,
     about: Vec<String>,
@@ -137,7 +145,7 @@ pub(crate) fn slice_captures(
     let mut slicer = py.detach(|| {
         let to: Box<dyn Write + Send> = match &out {
             Some(path) => Box::new(OpenOptions::new().write(true).truncate(true).open(path)?),
-            None => Box::new(stdout()),
+            None => standard_output()?,
         };
         Slicer::start(&paths, BufWriter::new(to), config).map_err(refused)
     })?;
@@ -155,7 +163,7 @@ pub(crate) fn slice_captures(
 #[pyo3(signature = (paths, wanted, marks, *, about, application, most, goes_on))]
 pub(crate) fn slice_bytes<'py>(
     py: Python<'py>,
-    paths: Vec<String>,
+    paths: Vec<PathBuf>,
     wanted: Vec<Session>,
     marks: Vec<Remark>,
     about: Vec<String>,

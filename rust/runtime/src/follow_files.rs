@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use ctcpmon_capture::CaptureError;
+use ctcpmon_capture::{CaptureError, shown_path};
 
 /// Bytes by which a name that is used again is told from a file that was read: a header and the
 /// first packets (guess: a time stands in them).
@@ -113,24 +113,11 @@ fn identity(meta: &Metadata) -> (u64, u64) {
     (meta.dev(), meta.ino())
 }
 
-fn shown(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    text.chars()
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
 impl Files {
     /// Looks what `path` means: a file that is there, a folder, or a folder and a pattern.
     pub(crate) fn of(path: &Path) -> Result<Self, CaptureError> {
         let unusable = |reason: &str| CaptureError::Unusable {
-            input: shown(path),
+            input: shown_path(path),
             reason: reason.to_owned(),
         };
         let what = match fs::metadata(path) {
@@ -149,7 +136,7 @@ impl Files {
                 };
                 if !name.iter().any(|byte| b"*?".contains(byte)) {
                     return Err(CaptureError::Open {
-                        input: shown(path),
+                        input: shown_path(path),
                         source: error,
                     });
                 }
@@ -195,17 +182,17 @@ impl Files {
             Ok((file, meta)) if meta.is_file() => {
                 self.is_due = false;
                 self.current = Some((name, identity(&meta)));
-                Ok(Turn::File(file, shown(&path)))
+                Ok(Turn::File(file, shown_path(&path)))
             }
             Ok(_) => Err(CaptureError::Unusable {
-                input: shown(&path),
+                input: shown_path(&path),
                 reason: "is no regular file any more".to_owned(),
             }),
-            Err(_) if self.is_set() => Ok(Turn::Gone(shown(&path))),
+            Err(_) if self.is_set() => Ok(Turn::Gone(shown_path(&path))),
             // Between a rename and the file that takes the name there is none.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Turn::Wait),
             Err(source) => Err(CaptureError::Open {
-                input: shown(&path),
+                input: shown_path(&path),
                 source,
             }),
         }
@@ -279,7 +266,7 @@ impl Files {
                 .is_ok_and(|meta| identity(&meta) == done.identity && meta.len() > done.length);
             if is_longer && !done.is_told {
                 done.is_told = true;
-                grown.push((shown(&path), done.length));
+                grown.push((shown_path(&path), done.length));
             }
         }
         grown.sort();

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ctcpmon_capture::write::PcapngWriter;
@@ -269,12 +270,12 @@ impl<W: Write> Slicer<W> {
     ///
     /// # Errors
     /// Of either.
-    pub fn start(paths: &[String], out: W, config: SliceConfig) -> Result<Self, SliceError> {
+    pub fn start(paths: &[PathBuf], out: W, config: SliceConfig) -> Result<Self, SliceError> {
         let labels = Labels::default();
         let inputs: Vec<Input> = paths
             .iter()
             .enumerate()
-            .map(|(at, path)| Input::from_arg(path.as_ref(), at as u16))
+            .map(|(at, path)| Input::from_arg(path.as_os_str(), at as u16))
             .collect();
         let options = Options {
             labels: Some(labels.clone()),

@@ -1,7 +1,9 @@
 //! Files, pipes and standard input, and what cannot be read.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -60,10 +62,13 @@ fn what_cannot_be_read_is_named() {
         ] {
             let error = error_of(&inputs);
             assert!(error.contains(reason), "{error}");
-            assert!(error.contains(&name.replace('\x1b', "\u{fffd}")), "{error}");
+            assert!(error.contains(&name.replace('\x1b', r"\x1b")), "{error}");
             assert!(!error.contains('\x1b'));
         }
     }
+    let no_utf8 = OsStr::from_bytes(b"n\xff\n\xc3\xa9");
+    let error = error_of(&[Input::path(folder.join(no_utf8), 0)]);
+    assert!(error.contains(r"n\xff\x0aé"), "{error}");
     assert!(error_of(&[Input::path(&folder, 0)]).contains("is a directory"));
     assert!(matches!(
         open(&[], &Options::default()),
