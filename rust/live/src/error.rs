@@ -2,12 +2,25 @@
 
 use std::io;
 
+use crate::sys;
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// No interface of that name.
     #[error("no interface {0}; ctcpmon ifaces lists those that there are")]
     NoInterface(String),
+    /// It is another name of one.
+    #[error("{given} is another name of {name}; give that one")]
+    OtherName {
+        /// As it was given.
+        given: String,
+        /// The one that counts.
+        name: String,
+    },
+    /// More than can be told apart.
+    #[error("{0} interfaces; at most {1} are captured by one run")]
+    TooMany(usize, usize),
     /// The right to capture is missing.
     #[error("no right to capture on {0}: CAP_NET_RAW is needed")]
     NoRight(String),
@@ -38,4 +51,17 @@ pub enum LiveError {
         /// The system's reason.
         source: io::Error,
     },
+}
+
+impl LiveError {
+    /// Why there is no interface called `name`.
+    pub fn none(name: &str) -> Self {
+        match sys::index_of(name).and_then(sys::name_of) {
+            Some(real) if real != name => Self::OtherName {
+                given: name.to_owned(),
+                name: real,
+            },
+            _ => Self::NoInterface(name.to_owned()),
+        }
+    }
 }

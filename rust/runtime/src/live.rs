@@ -31,6 +31,8 @@ const SEEN_AFTER: Duration = Duration::from_millis(100);
 const LAST_BLOCK: Duration = Duration::from_millis(150);
 /// Two clocks that are read within this are read at the same moment.
 const AT_ONCE: Duration = Duration::from_micros(100);
+/// Interfaces of one run: a bit for each says which are down ([`tap_bit`]).
+const MOST_INTERFACES: usize = u16::BITS as usize;
 /// An interface that went away is looked for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -55,8 +57,7 @@ impl LiveConfig {
         if self.filters.is_empty() {
             return Ok(Vec::new());
         }
-        let interface =
-            Interface::named(name).ok_or_else(|| LiveError::NoInterface(name.to_owned()))?;
+        let interface = Interface::named(name).ok_or_else(|| LiveError::none(name))?;
         let link = interface.link()?;
         let found = self.filters.iter().find(|(known, _)| *known == link);
         found
@@ -209,11 +210,15 @@ impl LiveRings {
     /// # Errors
     /// The first interface that cannot be captured.
     pub fn open(config: &LiveConfig) -> Result<Self, LiveError> {
+        if config.interfaces.len() > MOST_INTERFACES {
+            return Err(LiveError::TooMany(config.interfaces.len(), MOST_INTERFACES));
+        }
         let rings = config.rings.max(1);
         let each = config.ring_bytes / (config.interfaces.len() * rings).max(1);
         let mut open = Vec::new();
         for (port, name) in config.interfaces.iter().enumerate() {
             let filter = config.filter_for(name)?;
+            let mut fanout = (rings > 1).then_some(Fanout::First);
             for _ in 0..rings {
                 let ring = Ring::open(Settings {
                     name: name.clone(),
@@ -221,11 +226,11 @@ impl LiveRings {
                     ring_bytes: each,
                     is_promiscuous: config.is_promiscuous,
                     filter: filter.clone(),
-                    fanout: (rings > 1).then(|| Fanout {
-                        // One group for each interface of this process.
-                        group: (std::process::id() as u16).wrapping_add(port as u16),
-                    }),
+                    fanout,
                 })?;
+                if fanout == Some(Fanout::First) {
+                    fanout = Some(Fanout::Of(ring.group()?));
+                }
                 open.push((port, ring));
             }
         }
