@@ -35,7 +35,12 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: object, client_address: object) -> None:
         if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)  # type: ignore[arg-type]
+            try:
+                super().process_request(request, client_address)  # type: ignore[arg-type]
+            except RuntimeError:
+                # No further thread may be started now (TasksMax): its place is free again.
+                self._room.release()
+                raise
         else:
             self.shutdown_request(request)  # type: ignore[arg-type]
 
