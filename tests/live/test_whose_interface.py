@@ -113,8 +113,15 @@ def test_more_interfaces_than_can_be_told_apart_are_refused(wire: Wire) -> None:
     assert "at most 16" in refused(wire, 3, *(f"v{one}" for one in range(17)))
 
 
-def refused(wire: Wire, code: int, *words: str) -> str:
-    live = Live(wire.monitor, *words)
+def test_a_machine_without_descriptors_or_threads_is_not_an_interface_that_is_missing(wire: Wire) -> None:
+    few = ("prlimit", "--nofile=12:12")
+    assert "Too many open files" in refused(wire, 3, MONITORED, "--rings", "16", before=few)
+    none = ("prlimit", "--nproc=1:1")
+    assert "starting a thread: " in refused(wire, 3, MONITORED, before=none)
+
+
+def refused(wire: Wire, code: int, *words: str, before: tuple[str, ...] = ()) -> str:
+    live = Live(wire.monitor, *words, before=before)
     try:
         assert live.wait() == code
     finally:

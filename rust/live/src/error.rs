@@ -56,6 +56,13 @@ pub enum LiveError {
 impl LiveError {
     /// Why there is no interface called `name`.
     pub fn none(name: &str) -> Self {
+        if let Err(source) = sys::can_ask() {
+            return Self::Call {
+                name: name.to_owned(),
+                what: "asking for it",
+                source,
+            };
+        }
         match sys::index_of(name).and_then(sys::name_of) {
             Some(real) if real != name => Self::OtherName {
                 given: name.to_owned(),

@@ -337,6 +337,11 @@ fn control_socket() -> io::Result<OwnedFd> {
     }
 }
 
+/// Whether a question about an interface can be asked at all.
+pub(crate) fn can_ask() -> io::Result<()> {
+    control_socket().map(drop)
+}
+
 /// Makes one such call.
 pub(crate) fn ethtool(call: &EthtoolCall) -> io::Result<u32> {
     call.run(control_socket()?.as_raw_fd())

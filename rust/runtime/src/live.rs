@@ -401,7 +401,8 @@ impl Thread {
                 Taken::Down => {
                     self.gap = Some(Instant::now());
                     let mut account = lock(&self.live.accounts[self.number]);
-                    account.downs += u64::from(!account.is_down);
+                    // The word comes once each time, also when nobody has seen it up in between.
+                    account.downs += 1;
                     account.is_down = true;
                     account.in_gap = true;
                     // Silence is counted from a frame behind the gap on.
