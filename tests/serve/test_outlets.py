@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +20,7 @@ from ctcpmon.sinks.syslog import SyslogOutput
 from .test_journal import line, opened, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -149,17 +149,24 @@ def test_a_receiver_is_reached_with_a_descriptor_above_a_thousand() -> None:
         output.close()
 
 
-def test_scrapers_that_found_no_thread_do_not_use_up_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
+def scraped(port: int) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=5.0) as asking:
+        asking.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        return b"".join(iter(lambda: asking.recv(4_096), b""))
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
     server = MetricsServer(("127.0.0.1", 0))
     server.start()
     server.show(b"a 1\n")
-    port = int(server.address.rpartition(":")[2].partition("/")[0])
+    yield int(server.address.rpartition(":")[2].partition("/")[0])
+    server.close()
 
-    def ask() -> bytes:
-        with socket.create_connection(("127.0.0.1", port), timeout=5.0) as asking:
-            asking.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-            return b"".join(iter(lambda: asking.recv(4_096), b""))
 
+def test_scrapers_that_found_no_thread_do_not_use_up_the_places(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class NoThread:
         def __init__(self, **_words: object) -> None:
             pass
@@ -168,13 +175,26 @@ def test_scrapers_that_found_no_thread_do_not_use_up_the_places(monkeypatch: pyt
             message = "can't start new thread"
             raise RuntimeError(message)
 
-    try:
-        assert b"a 1" in ask()
-        with monkeypatch.context() as patched:
-            patched.setattr("socketserver.threading.Thread", NoThread)
-            for _ in range(20):
-                with suppress(ConnectionError):
-                    assert b"a 1" not in ask()
-        assert b"a 1" in ask()
-    finally:
-        server.close()
+    assert b"a 1" in scraped(port)
+    with monkeypatch.context() as patched:
+        patched.setattr("socketserver.threading.Thread", NoThread)
+        for _ in range(20):
+            with suppress(ConnectionError):
+                assert b"a 1" not in scraped(port)
+    assert b"a 1" in scraped(port)
+
+
+def test_scrapers_that_never_come_to_an_end_are_let_go(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctcpmon.metrics_server._LONGEST_S", 1.0)
+    with ExitStack() as leaving:
+        slow = [leaving.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(8)]
+        until = time.monotonic() + 5.0
+        answer = b""
+        while b"a 1" not in answer:
+            assert time.monotonic() < until, "they keep their places"
+            for one in slow:
+                with suppress(OSError):
+                    one.send(b"G")
+            time.sleep(0.1)
+            with suppress(ConnectionError):
+                answer = scraped(port)

@@ -263,7 +263,10 @@ pub(crate) fn start(
         let name = names.get(*port)?;
         Some(Interface::named(name)?.dropped)
     };
-    let before: Vec<u64> = rings.iter().map(|(p, _)| dropped(p).unwrap_or(0)).collect();
+    let before: Vec<Rising> = rings
+        .iter()
+        .map(|(port, _)| Rising::from(dropped(port).unwrap_or(0)))
+        .collect();
     let live = Arc::new(Live {
         accounts: rings
             .iter()
@@ -290,7 +293,7 @@ pub(crate) fn start(
             live: Arc::clone(&live),
             number,
             ring,
-            before,
+            driver_dropped: before,
             counted: Instant::now(),
             closed: None,
             gap: None,
@@ -306,13 +309,34 @@ pub(crate) fn start(
     Ok(live)
 }
 
+/// Somebody's counter since the start, over its beginnings anew: an interface that was made
+/// anew counts from 0.
+#[derive(Clone, Copy, Debug)]
+struct Rising {
+    last: u64,
+    sum: u64,
+}
+
+impl Rising {
+    fn from(now: u64) -> Self {
+        Self { last: now, sum: 0 }
+    }
+
+    /// The sum, with what it is now.
+    fn look(&mut self, now: u64) -> u64 {
+        let more = now.checked_sub(self.last).unwrap_or(now);
+        self.sum = self.sum.saturating_add(more);
+        self.last = now;
+        self.sum
+    }
+}
+
 /// One ring and its thread.
 struct Thread {
     live: Arc<Live>,
     number: usize,
     ring: Ring,
-    /// What the driver had dropped before the start.
-    before: u64,
+    driver_dropped: Rising,
     counted: Instant,
     /// When the intake was closed.
     closed: Option<Instant>,
@@ -461,7 +485,7 @@ impl Thread {
             account.counters = counters;
         }
         if let Some(dropped) = dropped {
-            account.driver_dropped = dropped.saturating_sub(self.before);
+            account.driver_dropped = self.driver_dropped.look(dropped);
         }
     }
 }
@@ -490,6 +514,16 @@ mod tests {
             })],
             stop: AtomicBool::new(false),
         }
+    }
+
+    #[test]
+    fn drops_of_an_interface_that_was_made_anew_are_added() {
+        let mut dropped = Rising::from(1_000);
+        assert_eq!(dropped.look(1_000), 0);
+        assert_eq!(dropped.look(1_007), 7);
+        // Another one: it has dropped 5 since it was made, then 600.
+        assert_eq!(dropped.look(5), 12);
+        assert_eq!(dropped.look(600), 607);
     }
 
     #[test]
