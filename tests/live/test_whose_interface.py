@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 APART = ("unshare", "--pid", "--fork", "--mount-proc")
 """Processes are counted from 1, as in a container."""
 NUMBER = "77"
+MOST_MIB = 65_536
+"""The most that the option takes."""
 
 
 def test_an_interface_that_was_elsewhere_and_keeps_its_number_is_captured_again(wire: Wire) -> None:
@@ -118,6 +122,16 @@ def test_a_machine_without_descriptors_or_threads_is_not_an_interface_that_is_mi
     assert "Too many open files" in refused(wire, 3, MONITORED, "--rings", "16", before=few)
     none = ("prlimit", "--nproc=1:1")
     assert "starting a thread: " in refused(wire, 3, MONITORED, before=none)
+
+
+def test_more_memory_than_there_is_is_not_asked_for(wire: Wire) -> None:
+    # The kernel would end other programs for it.
+    lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    there = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) >> 10
+    if there >= MOST_MIB:
+        pytest.skip(f"MEMORY OF RINGS NOT TESTED: this machine has {there} MiB")
+    said = refused(wire, 3, MONITORED, "--ring-mib", str(MOST_MIB))
+    assert re.search(rf"rings of {MOST_MIB} MiB: this machine has \d+ MiB available", said)
 
 
 def refused(wire: Wire, code: int, *words: str, before: tuple[str, ...] = ()) -> str:

@@ -21,6 +21,9 @@ pub enum LiveError {
     /// More than can be told apart.
     #[error("{0} interfaces; at most {1} are captured by one run")]
     TooMany(usize, usize),
+    /// More memory than there is.
+    #[error("rings of {0} MiB: this machine has {1} MiB available (--ring-mib)")]
+    NoMemory(u64, u64),
     /// The right to capture is missing.
     #[error("no right to capture on {0}: CAP_NET_RAW is needed")]
     NoRight(String),

@@ -15,7 +15,8 @@ use ctcpmon_core::frame::LinkType;
 use ctcpmon_core::steady::Steady;
 use ctcpmon_core::time::Timestamp;
 use ctcpmon_live::{
-    Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken, merging,
+    Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken, memory_available,
+    merging,
 };
 
 use crate::reader::{Batch, LastWords, Read};
@@ -212,6 +213,10 @@ impl LiveRings {
     pub fn open(config: &LiveConfig) -> Result<Self, LiveError> {
         if config.interfaces.len() > MOST_INTERFACES {
             return Err(LiveError::TooMany(config.interfaces.len(), MOST_INTERFACES));
+        }
+        let wanted = config.ring_bytes as u64;
+        if let Some(available) = memory_available().filter(|available| *available < wanted) {
+            return Err(LiveError::NoMemory(wanted >> 20, available >> 20));
         }
         let rings = config.rings.max(1);
         let each = config.ring_bytes / (config.interfaces.len() * rings).max(1);
