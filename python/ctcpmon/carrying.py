@@ -61,6 +61,11 @@ class Carrier:
         self._is_ending: Callable[[], bool] = bool
         self._thread = threading.Thread(target=self._run, name=f"ctcpmon-{name}", daemon=True)
 
+    @property
+    def lost(self) -> int:
+        """Events that it did not deliver and will not."""
+        return self._lost
+
     def start(self) -> None:
         """Starts the thread."""
         self._thread.start()

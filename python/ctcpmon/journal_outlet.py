@@ -42,15 +42,19 @@ class JournalOutlet(Carrier):
         *,
         accepted: Callable[[bytes], bool],
         say: Callable[[str], None],
+        never_came: Callable[[], int] = int,
         drain_s: float = 1.5,
         last_s: float = LAST_S,
         max_retry_s: float = 60.0,
     ) -> None:
-        """``accepted`` says which lines the file takes; else see ``Carrier``."""
+        """``accepted`` says which lines the file takes, ``never_came`` how many of these it lost itself.
+
+        Else see ``Carrier``.
+        """
         super().__init__(
             name, output, wants, say=say, drain_s=drain_s, last_s=last_s, max_retry_s=max_retry_s
         )
-        self._journal, self._accepted = journal, accepted
+        self._journal, self._accepted, self._never_came = journal, accepted, never_came
         self._put = self._seen = 0
         self._has_more = self._has_complained = False
         self._kept_at = 0.0
@@ -76,12 +80,11 @@ class JournalOutlet(Carrier):
     def counters(self) -> dict[str, int]:
         """See ``Carrier``."""
         with self._changed:
+            gone = self._seen + self._journal.given_up + self._never_came()
             return {
                 f"{self.name}_delivered": self._delivered,
                 f"{self.name}_lost": self._lost,
-                f"{self.name}_waiting": max(
-                    self._journal.backlog + self._put - self._seen - self._journal.given_up, 0
-                ),
+                f"{self.name}_waiting": max(self._journal.backlog + self._put - gone, 0),
                 f"{self.name}_failures": self._failures,
                 f"{self.name}_abandoned": self._journal.given_up,
             }

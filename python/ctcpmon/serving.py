@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ctcpmon.capturing import balance, new_boot, open_rings
@@ -331,7 +332,15 @@ def _outlets(request: ServeRequest, account: Account | None) -> Iterator[Outlet 
 
             with _told(name, file.path):
                 journal = Journal(file.path, name, owner=account, say=say)
-            behind = JournalOutlet(name, output, wants, journal, accepted=wanting(file.events), say=say)
+            behind = JournalOutlet(
+                name,
+                output,
+                wants,
+                journal,
+                accepted=wanting(file.events),
+                say=say,
+                never_came=partial(getattr, events, "lost"),
+            )
             events.tell(behind.poke)
             yield behind
 

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ctcpmon.journal import Journal
@@ -47,7 +47,7 @@ def every(_line: bytes) -> bool:
     return True
 
 
-def behind(path: Path, output: Slow, wants: Callable[[bytes], bool] = every, **more: float) -> JournalOutlet:
+def behind(path: Path, output: Slow, wants: Callable[[bytes], bool] = every, **more: Any) -> JournalOutlet:
     return JournalOutlet("x", output, wants, opened(path), accepted=every, say=lambda _text: None, **more)
 
 
@@ -198,3 +198,33 @@ def test_scrapers_that_never_come_to_an_end_are_let_go(port: int, monkeypatch: p
             time.sleep(0.1)
             with suppress(ConnectionError):
                 answer = scraped(port)
+
+
+class Full:
+    """A disk without room."""
+
+    def deliver(self, _lines: Sequence[bytes]) -> int:
+        raise OSError(28, os.strerror(28))
+
+    def reopen(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_the_file_lost_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.touch()
+    file = Outlet("file", Full(), every, say=lambda _text: None, drain_s=0.1, max_bytes=10)
+    outlet = behind(path, Slow(0.0), never_came=lambda: file.lost)
+    file.start()
+    outlet.start()
+    lines = [line(one) for one in range(3)]
+    for one in (file, outlet):
+        one.put(lines)
+    # One has room in memory, and may still get there.
+    assert (file.counters()["file_lost"], outlet.counters()["x_waiting"]) == (2, 1)
+    file.join()
+    outlet.join()
+    assert (file.counters()["file_lost"], outlet.counters()["x_waiting"]) == (3, 0)
