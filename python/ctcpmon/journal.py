@@ -78,12 +78,22 @@ class Journal:
             if end >= 0:
                 return data[:end].split(b"\n")
             if len(data) < size:
+                if not data and self._is_emptied():
+                    continue
                 if not self._next_file():
                     return []
             elif size > _LONGEST:
                 self._offset += len(data)
             else:
                 size *= 2
+
+    def _is_emptied(self) -> bool:
+        """Somebody took the lines away and left the file (``copytruncate``): it is read anew."""
+        if self._fd < 0 or os.fstat(self._fd).st_size >= self._offset:
+            return False
+        self._offset, self._has_missed = 0, True
+        self._say(f"{self._name}: {self._path.name} was emptied; what was not sent yet is gone")
+        return True
 
     def left(self) -> int:
         """Lines that are still to be read. Any thread may ask."""

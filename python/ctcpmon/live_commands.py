@@ -149,6 +149,16 @@ def _need_apart(interfaces: tuple[str, ...]) -> None:
     if len(set(interfaces)) != len(interfaces):
         message = "an interface is given twice"
         raise click.UsageError(message)
+    for name in interfaces:
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError as error:
+            from ctcpmon.text import clean
+
+            message = (
+                f"{clean(name)}: an interface is captured by a name in UTF-8; ip link set dev ... name ..."
+            )
+            raise click.UsageError(message) from error
 
 
 def _screen(request: LiveRequest, settings: Settings, *, looks: Looks, redact: bool) -> int | None:
@@ -222,7 +232,7 @@ def _findings() -> Iterator[str]:
     from ctcpmon.text import clean
 
     ready = [one for one in engine.interfaces() if _is_ready(one)]
-    names = ", ".join(one.name for one in ready) or "none"
+    names = ", ".join(clean(one.name, 15) for one in ready) or "none"
     yield f"interfaces up     {names}"
     for one in ready:
         # The loopback is nobody's tap.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,6 +16,8 @@ __all__ = ["MetricsServer"]
 _MOST_AT_ONCE = 8
 """Scrapers at the same time; a further one is turned away, so that strangers cannot make threads."""
 _TIMEOUT_S = 5.0
+_LONGEST_S = 10.0
+"""For the whole of a scrape: one that sends a byte now and then would keep its place for ever."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -24,6 +28,8 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._room = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self._begun: dict[socket.socket, float] = {}
+        """When each scrape that is being answered began."""
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -33,17 +39,35 @@ class _Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "", self.server_address[1]
 
-    def process_request(self, request: object, client_address: object) -> None:
+    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)  # type: ignore[arg-type]
+            self._begun[request] = time.monotonic()
+            try:
+                super().process_request(request, client_address)
+            except RuntimeError:
+                # No further thread may be started now (TasksMax): its place is free again.
+                self._free(request)
+                raise
         else:
-            self.shutdown_request(request)  # type: ignore[arg-type]
+            self.shutdown_request(request)
 
-    def process_request_thread(self, request: object, client_address: object) -> None:
+    def process_request_thread(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
+            super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            self._free(request)
+
+    def _free(self, request: socket.socket) -> None:
+        self._begun.pop(request, None)
+        self._room.release()
+
+    def service_actions(self) -> None:
+        """Between two scrapes: ends those that take too long."""
+        now = time.monotonic()
+        for request, begun in [*self._begun.items()]:
+            if now - begun > _LONGEST_S:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, _request: object, _client_address: object) -> None:
         """A scraper that broke off is no news."""

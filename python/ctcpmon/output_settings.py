@@ -59,6 +59,9 @@ class SyslogSettings(_Part, frozen=True):
     events: Kinds = _ALERTS
     min_severity: LevelName = "info"
 
+    def __post_init__(self) -> None:
+        _need_port(address_of(self.address)[1])
+
 
 class WebhookSettings(_Part, frozen=True):
     """One POST of JSON for each event."""
@@ -68,6 +71,17 @@ class WebhookSettings(_Part, frozen=True):
     timeout_s: Annotated[float, Meta(ge=0.1, le=120)] = 10.0
     events: Kinds = _ALERTS
     min_severity: LevelName = "info"
+
+    def __post_init__(self) -> None:
+        from urllib.parse import urlsplit
+
+        # Both raise in words of their own.
+        parts = urlsplit(self.url)
+        port = parts.port
+        if not parts.hostname:
+            message = f"no host in {clean(self.url)!r}"
+            raise ValueError(message)
+        _need_port(1 if port is None else port)
 
 
 class HookSettings(_Part, frozen=True):
@@ -91,6 +105,9 @@ class MetricsSettings(_Part, frozen=True):
 
     address: Address
 
+    def __post_init__(self) -> None:
+        address_of(self.address)
+
 
 class HistorySettings(_Part, frozen=True):
     """Events in SQLite, for ``ctcpmon history``."""
@@ -110,6 +127,12 @@ class Outputs(_Part, frozen=True):
     hook: HookSettings | None = None
     metrics: MetricsSettings | None = None
     history: HistorySettings | None = None
+
+
+def _need_port(number: int) -> None:
+    if not number:
+        message = "nothing can be sent to port 0"
+        raise ValueError(message)
 
 
 def address_of(text: str) -> tuple[str, int]:

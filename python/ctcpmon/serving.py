@@ -7,9 +7,11 @@ what was received is judged and handed to the outputs, the outputs end.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ctcpmon.capturing import balance, new_boot, open_rings
@@ -138,8 +140,16 @@ def _announce(
     if metrics is not None:
         parts.append(f"metrics: {metrics.address}")
     parts += remarks(replay.stats().ports)
+    file = request.outputs.file
+    # Said now, not when it has grown for weeks.
+    if file is not None and file.max_mib and not _may_rotate(file.path):
+        parts.append(f"file: {file.path} cannot be rotated: no right to write to its folder")
     for part in parts:
         say(part)
+
+
+def _may_rotate(path: str) -> bool:
+    return os.access(os.path.dirname(os.path.abspath(path)), os.W_OK | os.X_OK)  # noqa: PTH100, PTH120
 
 
 class _Serving:
@@ -322,7 +332,15 @@ def _outlets(request: ServeRequest, account: Account | None) -> Iterator[Outlet 
 
             with _told(name, file.path):
                 journal = Journal(file.path, name, owner=account, say=say)
-            behind = JournalOutlet(name, output, wants, journal, accepted=wanting(file.events), say=say)
+            behind = JournalOutlet(
+                name,
+                output,
+                wants,
+                journal,
+                accepted=wanting(file.events),
+                say=say,
+                never_came=partial(getattr, events, "lost"),
+            )
             events.tell(behind.poke)
             yield behind
 

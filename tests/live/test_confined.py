@@ -199,6 +199,16 @@ def test_a_file_is_rotated_by_a_confined_run(wire: Wire, folder: Path) -> None:
         serving.process.wait()
 
 
+def test_a_file_that_cannot_be_rotated_later_is_said_at_the_start(wire: Wire, folder: Path) -> None:
+    folder.chmod(0o755)
+    serving = Serving(wire.monitor, "--file", str(folder / "events"), "--no-listen")
+    try:
+        assert f"{folder}/events cannot be rotated: no right to write to its folder" in serving.end()
+    finally:
+        serving.process.kill()
+        serving.process.wait()
+
+
 def test_a_hook_may_write_and_is_not_hindered(wire: Wire, folder: Path) -> None:
     config, seen = folder / "c.toml", folder / "seen"
     program = folder / "hook"

@@ -59,6 +59,18 @@ def test_an_interface_made_anew_is_captured_again(wire: Wire) -> None:
     assert "down 3 times" in live.said[-1]
 
 
+def test_downs_that_follow_each_other_quickly_are_all_counted(wire: Wire) -> None:
+    with Live(wire.monitor, MONITORED, *STATS) as live:
+        for _ in range(10):
+            wire.set("down")
+            time.sleep(0.06)
+            wire.set("up")
+            time.sleep(0.02)
+        wait_for(lambda: bool(live.of_type("stats")) and live.counters()["interface_downs"] == 10)
+        assert live.end() == 0
+    assert "down 10 times" in live.said[-1]
+
+
 def test_several_rings_say_that_they_cannot_follow(wire: Wire) -> None:
     with Live(wire.monitor, MONITORED, "--rings", "2") as live, Sender(wire.sender) as sender:
         assert sender.send(frame(1))

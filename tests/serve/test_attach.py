@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -219,6 +220,21 @@ def test_the_socket_of_a_killed_run_is_taken_over_and_that_of_a_living_one_is_no
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(dead))
     serve("--replay", DEMO, "--listen", dead, listen=True)
+
+
+def test_a_run_that_is_stopped_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "stopped"
+    with ExitStack() as leaving:
+        stopped = leaving.enter_context(socket.socket(socket.AF_UNIX))
+        stopped.bind(str(path))
+        stopped.listen(0)
+        for _ in range(8):
+            one = leaving.enter_context(socket.socket(socket.AF_UNIX))
+            one.setblocking(False)  # noqa: FBT003
+            with suppress(BlockingIOError):
+                one.connect(str(path))
+        said = serve("--replay", DEMO, "--listen", path, listen=True, code=2)
+    assert "another ctcpmon serves there" in said
 
 
 def test_another_version_is_one_clear_sentence(tmp_path: Path) -> None:

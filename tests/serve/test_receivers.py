@@ -306,3 +306,28 @@ def test_who_was_told_that_it_began_is_told_that_it_is_over() -> None:
     ]
     assert [wants(line(*one)) for one in asked] == [False, True, True, False, False]
     assert not wants(line("i1", 21, "closed"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ('[outputs.webhook]\nurl = "http://127.0.0.1:99999/"', "Port out of range"),
+        ('[outputs.webhook]\nurl = "http://127.0.0.1:abc/"', "abc"),
+        ('[outputs.webhook]\nurl = "http://127.0.0.1:0/"', "port 0"),
+        ('[outputs.webhook]\nurl = "http://[::1/"', "Invalid IPv6 URL"),
+        ('[outputs.webhook]\nurl = "http:///x"', "no host"),
+        ('[outputs.syslog]\naddress = "127.0.0.1:99999"', "no such port: 99999"),
+        ('[outputs.syslog]\naddress = "127.0.0.1:0"', "port 0"),
+        ('[outputs.metrics]\naddress = "127.0.0.1:99999"', "no such port: 99999"),
+    ],
+)
+def test_a_receiver_that_cannot_be_is_one_clear_line_at_the_start(
+    tmp_path: Path, settings: str, words: str
+) -> None:
+    configuration = tmp_path / "c.toml"
+    configuration.write_text(settings + "\n")
+    # The same for an interface, which needs no right to get so far.
+    for source in (("--replay", DEMO), ("lo",)):
+        (said,) = serve(*source, "-c", configuration, code=2).splitlines()
+        assert words in said
+        assert f"$.{settings[1 : settings.index(']')]}" in said

@@ -122,7 +122,11 @@ def wanting(kinds: Sequence[str], min_severity: str = "info") -> Callable[[bytes
     def is_wanted(line: bytes) -> bool:
         if not line.startswith(heads):
             return False
-        seen = glance(line)
+        try:
+            seen = glance(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            # Of a file that was damaged: nobody can read it.
+            return False
         incident = seen.data.ctcp.incident if seen.kind == "incident" else ""
         is_closed = seen.data.ctcp.change == "closed"
         if seen.data.event.severity >= least:

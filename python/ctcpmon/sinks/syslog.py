@@ -127,5 +127,7 @@ class SyslogOutput:
     def _need_open(opened: socket.socket) -> None:
         """A receiver that closed is noticed before a message goes into nowhere; receivers send nothing."""
         # A socket with a time limit would wait for data, so it is asked first whether there is any.
-        if select.select([opened], [], [], 0)[0] and opened.recv(1, socket.MSG_PEEK) == b"":
+        asked = select.poll()
+        asked.register(opened, select.POLLIN)
+        if asked.poll(0) and opened.recv(1, socket.MSG_PEEK) == b"":
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))

@@ -318,7 +318,7 @@ def _bound(path: str, owner: tuple[int, int] | None) -> socket.socket:
         listener.bind(path)
         os.chmod(path, 0o660 if owner is not None else 0o600)  # noqa: PTH101
         if owner is not None:
-            os.chown(path, *owner)
+            os.chown(path, *owner, follow_symlinks=False)
         listener.listen(_MOST_SCREENS)
         listener.setblocking(False)  # noqa: FBT003
     except OSError:
@@ -336,9 +336,13 @@ def _clear(path: str) -> None:
     if not stat.S_ISSOCK(mode):
         raise OSError(0, "there is something else that is no socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # One that is stopped lets nobody in and refuses nobody: there is no waiting for it.
+        probe.setblocking(False)  # noqa: FBT003
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)  # noqa: PTH108
             return
+        except BlockingIOError:
+            pass
     raise OSError(0, "another ctcpmon serves there")

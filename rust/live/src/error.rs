@@ -2,12 +2,28 @@
 
 use std::io;
 
+use crate::sys;
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// No interface of that name.
     #[error("no interface {0}; ctcpmon ifaces lists those that there are")]
     NoInterface(String),
+    /// It is another name of one.
+    #[error("{given} is another name of {name}; give that one")]
+    OtherName {
+        /// As it was given.
+        given: String,
+        /// The one that counts.
+        name: String,
+    },
+    /// More than can be told apart.
+    #[error("{0} interfaces; at most {1} are captured by one run")]
+    TooMany(usize, usize),
+    /// More memory than there is.
+    #[error("rings of {0} MiB: this machine has {1} MiB available (--ring-mib)")]
+    NoMemory(u64, u64),
     /// The right to capture is missing.
     #[error("no right to capture on {0}: CAP_NET_RAW is needed")]
     NoRight(String),
@@ -38,4 +54,24 @@ pub enum LiveError {
         /// The system's reason.
         source: io::Error,
     },
+}
+
+impl LiveError {
+    /// Why there is no interface called `name`.
+    pub fn none(name: &str) -> Self {
+        if let Err(source) = sys::can_ask() {
+            return Self::Call {
+                name: name.to_owned(),
+                what: "asking for it",
+                source,
+            };
+        }
+        match sys::index_of(name).and_then(sys::name_of) {
+            Some(real) if real != name => Self::OtherName {
+                given: name.to_owned(),
+                name: real,
+            },
+            _ => Self::NoInterface(name.to_owned()),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Interfaces as the system lists them (`/sys/class/net`). Reads; changes nothing.
+//! Interfaces as the kernel knows them and as `/sys/class/net` lists them. Reads; changes nothing.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ const LINKS: &[(u16, LinkType)] = &[
     (803, RADIOTAP),
 ];
 
-/// What `/sys` says of an interface.
+/// What the system says of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// Name, as given to `ctcpmon live`.
@@ -56,23 +56,34 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// The interface called `name`, now.
+    /// The interface called `name`, now. Another name of it (`altname`) finds none: see
+    /// [`LiveError::none`].
     pub fn named(name: &str) -> Option<Self> {
         let index = sys::index_of(name)?;
+        if sys::name_of(index)? != name {
+            return None;
+        }
+        let facts = sys::facts_of(name)?;
         let folder = Path::new("/sys/class/net").join(name);
-        let text = |file: &str| {
+        let read = |file: &str| {
             let read = fs::read_to_string(folder.join(file)).ok()?;
             Some(read.trim().to_owned())
         };
+        // A process that has entered another network namespace still has the `/sys` of before.
+        let is_of_here = read("ifindex") == Some(index.to_string());
+        let text = |file: &str| is_of_here.then(|| read(file)).flatten();
         let number = |file: &str| text(file)?.parse::<u64>().ok();
         let counter = |file: &str| number(&format!("statistics/{file}")).unwrap_or(0);
-        let driver = fs::read_link(folder.join("device/driver")).ok();
+        let driver = is_of_here
+            .then(|| fs::read_link(folder.join("device/driver")).ok())
+            .flatten();
+        let state = if facts.is_running { "up" } else { "down" };
         Some(Self {
             name: name.to_owned(),
             index,
-            hardware: number("type").and_then(|n| n.try_into().ok()).unwrap_or(0),
-            state: text("operstate").unwrap_or_default(),
-            mtu: number("mtu").and_then(|n| n.try_into().ok()).unwrap_or(0),
+            hardware: facts.hardware,
+            state: text("operstate").unwrap_or_else(|| state.into()),
+            mtu: facts.mtu,
             speed_mbit: number("speed").and_then(|n| n.try_into().ok()),
             driver: driver.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())),
             received: counter("rx_packets"),

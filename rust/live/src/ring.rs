@@ -35,12 +35,21 @@ const ACCEPT_NOTHING: Instruction = Instruction {
     k: 0,
 };
 
+/// `PACKET_FANOUT_FLAG_UNIQUEID`: the kernel finds a number that no other group has. One of our
+/// own making might be that of another process (each container begins to count processes at
+/// 1), and then both would be given half of the frames, and neither would know.
+const NEW_GROUP: u32 = 0x2000_0000;
+/// `PACKET_FANOUT_FLAG_IGNORE_OUTGOING`: for a group the option of the socket does not count.
+const NO_OUTGOING: u32 = 0x4000_0000;
+
 /// Rings of several threads on one interface, each with its share of the flows: both
 /// directions of a flow go to one ring (the kernel's flow hash is symmetric).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fanout {
-    /// Number of the group on this machine.
-    pub group: u16,
+pub enum Fanout {
+    /// The first ring of a new group.
+    First,
+    /// A further one of a group; see [`Ring::group`].
+    Of(u16),
 }
 
 /// How to capture.
@@ -92,6 +101,16 @@ pub enum Taken {
     Down,
 }
 
+/// What asks for the frames of others on an interface.
+fn frames_of_others(index: u32) -> libc::packet_mreq {
+    libc::packet_mreq {
+        mr_ifindex: index as libc::c_int,
+        mr_type: libc::PACKET_MR_PROMISC as libc::c_ushort,
+        mr_alen: 0,
+        mr_address: [0; 8],
+    }
+}
+
 /// An open ring.
 pub struct Ring {
     socket: OwnedFd,
@@ -112,8 +131,7 @@ impl Ring {
     /// call that failed.
     pub fn open(settings: Settings) -> Result<Self, LiveError> {
         let name = settings.name.clone();
-        let interface =
-            Interface::named(&name).ok_or_else(|| LiveError::NoInterface(name.clone()))?;
+        let interface = Interface::named(&name).ok_or_else(|| LiveError::none(&name))?;
         let link = interface.link()?;
         let call = |what: &'static str| {
             let name = name.clone();
@@ -135,8 +153,14 @@ impl Ring {
         // Older kernels and cards without a clock know neither; the frames tell then.
         let _ = sys::set_option(&socket, libc::PACKET_IGNORE_OUTGOING, &1_i32);
         let _ = sys::set_option(&socket, libc::PACKET_TIMESTAMP, &HARDWARE_TIME);
-        if !settings.filter.is_empty() {
-            sys::attach_filter(&socket, &settings.filter).map_err(call("attaching the filter"))?;
+        // A ring of a group takes nothing before it has joined: until then it is alone, and
+        // would take a second time what the others get.
+        let first: &[Instruction] = match settings.fanout {
+            Some(_) => &[ACCEPT_NOTHING],
+            None => &settings.filter,
+        };
+        if !first.is_empty() {
+            sys::attach_filter(&socket, first).map_err(call("attaching the filter"))?;
         }
         let blocks = (settings.ring_bytes / BLOCK).max(2);
         let request = libc::tpacket_req3 {
@@ -162,6 +186,9 @@ impl Ring {
             counters: Counters::default(),
         };
         ring.bind(interface.index)?;
+        if let Some(fanout) = ring.settings.fanout {
+            ring.join(fanout)?;
+        }
         Ok(ring)
     }
 
@@ -172,23 +199,58 @@ impl Ring {
         };
         sys::bind(&self.socket, index).map_err(call("binding to the interface"))?;
         self.index = index;
-        if let Some(Fanout { group }) = self.settings.fanout {
-            let argument = u32::from(group) | libc::PACKET_FANOUT_HASH << 16;
-            sys::set_option(&self.socket, libc::PACKET_FANOUT, &argument)
-                .map_err(call("joining the group of rings"))?;
-        }
         if self.settings.is_promiscuous {
-            let member = libc::packet_mreq {
-                mr_ifindex: index as libc::c_int,
-                mr_type: libc::PACKET_MR_PROMISC as libc::c_ushort,
-                mr_alen: 0,
-                mr_address: [0; 8],
-            };
             // It belongs to the socket: the kernel ends it with the process, however that ends.
-            sys::set_option(&self.socket, libc::PACKET_ADD_MEMBERSHIP, &member)
-                .map_err(call("asking for the frames of others"))?;
+            sys::set_option(
+                &self.socket,
+                libc::PACKET_ADD_MEMBERSHIP,
+                &frames_of_others(index),
+            )
+            .map_err(call("asking for the frames of others"))?;
         }
         Ok(())
+    }
+
+    /// Joins a group and begins to receive with it.
+    fn join(&mut self, fanout: Fanout) -> Result<(), LiveError> {
+        let call = |what: &'static str| {
+            let name = self.settings.name.clone();
+            move |source| LiveError::Call { name, what, source }
+        };
+        let group = match fanout {
+            Fanout::First => NEW_GROUP,
+            Fanout::Of(group) => u32::from(group),
+        };
+        let argument = group | libc::PACKET_FANOUT_HASH << 16 | NO_OUTGOING;
+        sys::set_option(&self.socket, libc::PACKET_FANOUT, &argument)
+            .map_err(call("joining the group of rings"))?;
+        if self.settings.filter.is_empty() {
+            sys::detach_filter(&self.socket)
+        } else {
+            sys::attach_filter(&self.socket, &self.settings.filter)
+        }
+        .map_err(call("attaching the filter"))
+    }
+
+    /// The group that it has joined, for further rings of the same interface.
+    ///
+    /// # Errors
+    /// The call that failed.
+    pub fn group(&self) -> Result<u16, LiveError> {
+        sys::group_of(&self.socket).map_err(|source| LiveError::Call {
+            name: self.settings.name.clone(),
+            what: "asking for the group of rings",
+            source,
+        })
+    }
+
+    /// The interface of its name, if the socket is not bound to it: it was made anew, or
+    /// taken to another network namespace and back, which keeps its number.
+    fn made_anew(&self) -> Option<Interface> {
+        let now = Interface::named(&self.settings.name)?;
+        let is_bound = now.index == self.index
+            && sys::bound_to(&self.socket).is_ok_and(|bound| bound == Some(now.index));
+        (!is_bound).then_some(now)
     }
 
     /// Binds to the interface of the same name when it has been made anew; true when it has.
@@ -197,8 +259,8 @@ impl Ring {
     /// # Errors
     /// The call that failed; a ring of a group cannot be bound again.
     pub fn bind_again(&mut self) -> Result<bool, LiveError> {
-        match Interface::named(&self.settings.name) {
-            Some(now) if now.index != self.index => {
+        match self.made_anew() {
+            Some(now) => {
                 if self.settings.fanout.is_some() {
                     return Err(LiveError::MadeAnew(now.name));
                 }
@@ -208,12 +270,17 @@ impl Ring {
                         hardware: now.hardware,
                     });
                 }
+                if self.settings.is_promiscuous {
+                    // The one of before may still be there, under another name.
+                    let before = frames_of_others(self.index);
+                    let _ = sys::set_option(&self.socket, libc::PACKET_DROP_MEMBERSHIP, &before);
+                }
                 self.bind(now.index)?;
                 // One that is not up yet tells of it by an error at once; its state says so too.
                 let _ = sys::waiting_error(&self.socket);
                 Ok(true)
             }
-            _ => Ok(false),
+            None => Ok(false),
         }
     }
 

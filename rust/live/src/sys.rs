@@ -124,12 +124,75 @@ pub(crate) fn attach_filter(fd: &OwnedFd, program: &[Instruction]) -> io::Result
     Ok(())
 }
 
+/// Takes the filter off again.
+pub(crate) fn detach_filter(fd: &OwnedFd) -> io::Result<()> {
+    let ignored: libc::c_int = 0;
+    // SAFETY: the kernel may read one live number.
+    checked(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_DETACH_FILTER,
+            std::ptr::from_ref(&ignored).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
 /// Number of an interface.
 pub(crate) fn index_of(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;
     // SAFETY: a string that ends in 0 is read.
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
     (index != 0).then_some(index)
+}
+
+/// Name of the interface with a number, as it is now.
+pub(crate) fn name_of(index: u32) -> Option<String> {
+    let mut name: [libc::c_char; libc::IF_NAMESIZE] = [0; libc::IF_NAMESIZE];
+    // SAFETY: at most `IF_NAMESIZE` bytes are written, and that many are there.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
+    let bytes = name.map(libc::c_char::cast_unsigned);
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    (!found.is_null()).then(|| String::from_utf8_lossy(&bytes[..end]).into_owned())
+}
+
+/// What the kernel itself says of an interface of this network namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// ARPHRD number.
+    pub(crate) hardware: u16,
+    pub(crate) mtu: u32,
+    /// It is up, and so is what is at its other end.
+    pub(crate) is_running: bool,
+}
+
+/// Asks for them; none when there is no such interface.
+pub(crate) fn facts_of(name: &str) -> Option<Facts> {
+    let control = control_socket().ok()?;
+    let ask = |command: libc::c_ulong| {
+        let mut request = EthtoolCall::new(name, 0, 0).request;
+        // SAFETY: the kernel writes the answer into the request.
+        checked(unsafe { libc::ioctl(control.as_raw_fd(), command as _, &raw mut request) })
+            .is_ok()
+            .then_some(request.ifr_ifru)
+    };
+    let hardware = ask(libc::SIOCGIFHWADDR)?;
+    let (flags, mtu) = (ask(libc::SIOCGIFFLAGS)?, ask(libc::SIOCGIFMTU)?);
+    // SAFETY: each call has written the field that is read.
+    let (hardware, flags, mtu) = unsafe {
+        (
+            hardware.ifru_hwaddr.sa_family,
+            flags.ifru_flags,
+            mtu.ifru_mtu,
+        )
+    };
+    Some(Facts {
+        hardware,
+        mtu: mtu.cast_unsigned(),
+        is_running: i32::from(flags) & libc::IFF_RUNNING != 0,
+    })
 }
 
 /// Names and numbers of all interfaces.
@@ -173,6 +236,39 @@ pub(crate) fn bind(fd: &OwnedFd, index: u32) -> io::Result<()> {
         )
     })?;
     Ok(())
+}
+
+/// Number of the interface that a packet socket is bound to; none when that has gone away.
+pub(crate) fn bound_to(fd: &OwnedFd) -> io::Result<Option<u32>> {
+    // SAFETY: plain numbers, for all of which 0 is a value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes into a value of that size.
+    checked(unsafe {
+        libc::getsockname(
+            fd.as_raw_fd(),
+            std::ptr::from_mut(&mut address).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(u32::try_from(address.sll_ifindex).ok())
+}
+
+/// Number of the group of rings that a socket has joined.
+pub(crate) fn group_of(fd: &OwnedFd) -> io::Result<u16> {
+    let mut group: libc::c_int = 0;
+    let mut len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes into a value of that size.
+    checked(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_FANOUT,
+            std::ptr::from_mut(&mut group).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(group as u16)
 }
 
 /// One call of `SIOCETHTOOL` that takes or gives a number, laid out so that it needs no memory.
@@ -239,6 +335,11 @@ fn control_socket() -> io::Result<OwnedFd> {
         ))?;
         Ok(OwnedFd::from_raw_fd(fd))
     }
+}
+
+/// Whether a question about an interface can be asked at all.
+pub(crate) fn can_ask() -> io::Result<()> {
+    control_socket().map(drop)
 }
 
 /// Makes one such call.

@@ -15,7 +15,7 @@ use ctcpmon_runtime::LiveConfig;
 use ctcpmon_runtime::{
     Filter, FollowConfig, News, Replay as Running, ReplayConfig, Source, tap_of,
 };
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
@@ -51,7 +51,8 @@ pub struct Replay {
 impl Replay {
     /// Starts a run and waits until it is open.
     fn run(py: Python<'_>, config: ReplayConfig) -> PyResult<Self> {
-        let running = Running::start(config).map_err(PyOSError::new_err)?;
+        let running = Running::start(config)
+            .map_err(|e| CaptureError::new_err(format!("starting a thread: {e}")))?;
         loop {
             match py.detach(|| running.wait_open(SIGNAL_SLICE)) {
                 Some(Ok(())) => {

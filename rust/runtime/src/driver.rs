@@ -254,7 +254,10 @@ impl Driver<'_> {
     }
 
     fn publish_when_due(&mut self) {
-        let is_new = !self.is_published || self.following.as_ref().is_some_and(|f| f.has_news());
+        // An interface goes down and up without a frame.
+        let is_new = !self.is_published
+            || self.is_live()
+            || self.following.as_ref().is_some_and(|f| f.has_news());
         if is_new && self.published.elapsed() >= REPORT_EVERY {
             self.publish(None);
         }

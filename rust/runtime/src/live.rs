@@ -15,7 +15,8 @@ use ctcpmon_core::frame::LinkType;
 use ctcpmon_core::steady::Steady;
 use ctcpmon_core::time::Timestamp;
 use ctcpmon_live::{
-    Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken, merging,
+    Counters, Fanout, Instruction, Interface, LiveError, Ring, Settings, Taken, memory_available,
+    merging,
 };
 
 use crate::reader::{Batch, LastWords, Read};
@@ -31,6 +32,8 @@ const SEEN_AFTER: Duration = Duration::from_millis(100);
 const LAST_BLOCK: Duration = Duration::from_millis(150);
 /// Two clocks that are read within this are read at the same moment.
 const AT_ONCE: Duration = Duration::from_micros(100);
+/// Interfaces of one run: a bit for each says which are down ([`tap_bit`]).
+const MOST_INTERFACES: usize = u16::BITS as usize;
 /// An interface that went away is looked for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -55,8 +58,7 @@ impl LiveConfig {
         if self.filters.is_empty() {
             return Ok(Vec::new());
         }
-        let interface =
-            Interface::named(name).ok_or_else(|| LiveError::NoInterface(name.to_owned()))?;
+        let interface = Interface::named(name).ok_or_else(|| LiveError::none(name))?;
         let link = interface.link()?;
         let found = self.filters.iter().find(|(known, _)| *known == link);
         found
@@ -209,11 +211,19 @@ impl LiveRings {
     /// # Errors
     /// The first interface that cannot be captured.
     pub fn open(config: &LiveConfig) -> Result<Self, LiveError> {
+        if config.interfaces.len() > MOST_INTERFACES {
+            return Err(LiveError::TooMany(config.interfaces.len(), MOST_INTERFACES));
+        }
+        let wanted = config.ring_bytes as u64;
+        if let Some(available) = memory_available().filter(|available| *available < wanted) {
+            return Err(LiveError::NoMemory(wanted >> 20, available >> 20));
+        }
         let rings = config.rings.max(1);
         let each = config.ring_bytes / (config.interfaces.len() * rings).max(1);
         let mut open = Vec::new();
         for (port, name) in config.interfaces.iter().enumerate() {
             let filter = config.filter_for(name)?;
+            let mut fanout = (rings > 1).then_some(Fanout::First);
             for _ in 0..rings {
                 let ring = Ring::open(Settings {
                     name: name.clone(),
@@ -221,11 +231,11 @@ impl LiveRings {
                     ring_bytes: each,
                     is_promiscuous: config.is_promiscuous,
                     filter: filter.clone(),
-                    fanout: (rings > 1).then(|| Fanout {
-                        // One group for each interface of this process.
-                        group: (std::process::id() as u16).wrapping_add(port as u16),
-                    }),
+                    fanout,
                 })?;
+                if fanout == Some(Fanout::First) {
+                    fanout = Some(Fanout::Of(ring.group()?));
+                }
                 open.push((port, ring));
             }
         }
@@ -258,7 +268,10 @@ pub(crate) fn start(
         let name = names.get(*port)?;
         Some(Interface::named(name)?.dropped)
     };
-    let before: Vec<u64> = rings.iter().map(|(p, _)| dropped(p).unwrap_or(0)).collect();
+    let before: Vec<Rising> = rings
+        .iter()
+        .map(|(port, _)| Rising::from(dropped(port).unwrap_or(0)))
+        .collect();
     let live = Arc::new(Live {
         accounts: rings
             .iter()
@@ -285,7 +298,7 @@ pub(crate) fn start(
             live: Arc::clone(&live),
             number,
             ring,
-            before,
+            driver_dropped: before,
             counted: Instant::now(),
             closed: None,
             gap: None,
@@ -301,13 +314,34 @@ pub(crate) fn start(
     Ok(live)
 }
 
+/// Somebody's counter since the start, over its beginnings anew: an interface that was made
+/// anew counts from 0.
+#[derive(Clone, Copy, Debug)]
+struct Rising {
+    last: u64,
+    sum: u64,
+}
+
+impl Rising {
+    fn from(now: u64) -> Self {
+        Self { last: now, sum: 0 }
+    }
+
+    /// The sum, with what it is now.
+    fn look(&mut self, now: u64) -> u64 {
+        let more = now.checked_sub(self.last).unwrap_or(now);
+        self.sum = self.sum.saturating_add(more);
+        self.last = now;
+        self.sum
+    }
+}
+
 /// One ring and its thread.
 struct Thread {
     live: Arc<Live>,
     number: usize,
     ring: Ring,
-    /// What the driver had dropped before the start.
-    before: u64,
+    driver_dropped: Rising,
     counted: Instant,
     /// When the intake was closed.
     closed: Option<Instant>,
@@ -396,7 +430,8 @@ impl Thread {
                 Taken::Down => {
                     self.gap = Some(Instant::now());
                     let mut account = lock(&self.live.accounts[self.number]);
-                    account.downs += u64::from(!account.is_down);
+                    // The word comes once each time, also when nobody has seen it up in between.
+                    account.downs += 1;
                     account.is_down = true;
                     account.in_gap = true;
                     // Silence is counted from a frame behind the gap on.
@@ -455,7 +490,7 @@ impl Thread {
             account.counters = counters;
         }
         if let Some(dropped) = dropped {
-            account.driver_dropped = dropped.saturating_sub(self.before);
+            account.driver_dropped = self.driver_dropped.look(dropped);
         }
     }
 }
@@ -484,6 +519,16 @@ mod tests {
             })],
             stop: AtomicBool::new(false),
         }
+    }
+
+    #[test]
+    fn drops_of_an_interface_that_was_made_anew_are_added() {
+        let mut dropped = Rising::from(1_000);
+        assert_eq!(dropped.look(1_000), 0);
+        assert_eq!(dropped.look(1_007), 7);
+        // Another one: it has dropped 5 since it was made, then 600.
+        assert_eq!(dropped.look(5), 12);
+        assert_eq!(dropped.look(600), 607);
     }
 
     #[test]

@@ -200,12 +200,20 @@ impl Reader {
             Way::Ahead { full, .. } => full.recv_timeout(wait),
             #[cfg(target_os = "linux")]
             Way::Live {
-                full, open, error, ..
+                full,
+                open,
+                error,
+                live,
+                ..
             } => {
                 let mut next = full.recv_timeout(wait)?;
                 if let Read::End(last) = &mut next {
                     *open = open.saturating_sub(1);
                     let reason = last.error.take();
+                    if reason.is_some() {
+                        // A run that sees less than it was asked to does not go on as if it did.
+                        live.stop();
+                    }
                     *error = error.take().or(reason);
                     if *open > 0 {
                         return Err(RecvTimeoutError::Timeout);
