@@ -211,6 +211,9 @@ def replay(files: tuple[str, ...], taps: tuple[tuple[TapSide, str], ...], **opti
         raise click.UsageError(message)
     sides = tuple(side for side, _ in taps) or None
     paths = files or tuple(path for _, path in taps)
+    if paths.count("-") > 1:
+        message = "standard input (-) can be read once"
+        raise click.UsageError(message)
     click.get_current_context().exit(_replay(paths, sides, **options))
 
 

@@ -44,6 +44,12 @@ def test_no_summary_in_the_help_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> N
     assert "..." not in commands
 
 
+def test_standard_input_is_read_once() -> None:
+    result = call("replay", "-", "a.pcap", "-")
+    assert result.exit_code == ExitCode.USAGE
+    assert "standard input (-) can be read once" in result.output
+
+
 @pytest.mark.parametrize("word", ["--version", "-V"])
 def test_the_option_says_what_the_command_says(word: str) -> None:
     assert call(word).output == call("version").output
