@@ -159,7 +159,7 @@ for _command in (live, ifaces, doctor, slice_command, packets_command, plot, rep
     cli.add_command(_command)
 
 
-@cli.command()
+@cli.command(short_help="Analyse capture files, pipes, or one being written.")
 @click.argument("files", nargs=-1, metavar="FILE|-...")
 @click.option(
     "--tap",
@@ -211,6 +211,9 @@ def replay(files: tuple[str, ...], taps: tuple[tuple[TapSide, str], ...], **opti
         raise click.UsageError(message)
     sides = tuple(side for side, _ in taps) or None
     paths = files or tuple(path for _, path in taps)
+    if paths.count("-") > 1:
+        message = "standard input (-) can be read once"
+        raise click.UsageError(message)
     click.get_current_context().exit(_replay(paths, sides, **options))
 
 
@@ -305,7 +308,7 @@ def _screen(files: tuple[str, ...], **shown: Any) -> int | None:
     return int(run_replay(list(files), **shown))
 
 
-@cli.command()
+@cli.command(short_help="Show the reasoning behind a finding, or a detector's page.")
 @click.argument("reference", metavar="FINDING|SESSION|INCIDENT|DETECTOR")
 @click.argument("files", nargs=-1, metavar="[FILE|-]...")
 @_settings_option
@@ -345,7 +348,7 @@ def explain(reference: str, files: tuple[str, ...], config: str | None) -> None:
     _print_pages(pages)
 
 
-@cli.command()
+@cli.command(short_help="List the fixes, or print those for a session of a capture.")
 @click.argument("reference", required=False, metavar="[FIX|DETECTOR|FINDING|SESSION|INCIDENT]")
 @click.argument("files", nargs=-1, metavar="[FILE|-]...")
 @click.option("--platform", default=None, help="Only fixes for this platform, for example asa.")
@@ -482,7 +485,7 @@ def version(*, as_json: bool) -> None:
     click.echo(json.dumps(parts))
 
 
-@cli.command()
+@cli.command(short_help="Print the completion script for a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script for a shell; load it with eval or from a file."""

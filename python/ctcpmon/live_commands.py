@@ -173,7 +173,7 @@ def _screen(request: LiveRequest, settings: Settings, *, looks: Looks, redact: b
     return int(run_live(request, settings=settings, looks=looks, redact=redact))
 
 
-@click.command()
+@click.command(short_help="List the interfaces, and which of them carries frames.")
 def ifaces() -> None:
     """List the interfaces, and which of them carries frames at the moment."""
     import time
@@ -200,7 +200,7 @@ _LOOK_S = 1.0
 """Long enough for a rate, short enough to wait for."""
 
 
-@click.command()
+@click.command(short_help="Check what live capture needs on this machine.")
 def doctor() -> None:
     """Check what live capture needs on this machine; the exit code is 3 when it cannot start."""
     from ctcpmon import engine

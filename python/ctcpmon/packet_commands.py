@@ -26,7 +26,7 @@ _BEFORE = 10
 _RANKS = {"stalled": 4, "suspect": 3, "at_risk": 2, "unknown": 1, "healthy": 0}
 
 
-@click.command("packets")
+@click.command("packets", short_help="Show the packets of a session, with remarks.")
 @click.argument("reference", metavar="FINDING|SESSION|INCIDENT")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("-p", "--packet", type=click.IntRange(1), default=None, help="Only this one, with all fields.")

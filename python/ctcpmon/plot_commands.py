@@ -22,7 +22,7 @@ _CELLS, _LINES = 100, 30
 _LEAST_CELLS, _MOST_CELLS = 40, 1_000
 
 
-@click.command()
+@click.command(short_help="Draw the time-sequence graph of a session.")
 @click.argument("reference", metavar="FINDING|SESSION|INCIDENT")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(

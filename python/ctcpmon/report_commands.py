@@ -23,7 +23,7 @@ __all__ = ["report"]
 _FORMS = {".html": "html", ".htm": "html", ".md": "markdown"}
 
 
-@click.command()
+@click.command(short_help="Write the report of an incident, HTML or Markdown.")
 @click.argument("reference", metavar="INCIDENT|FINDING|SESSION")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(

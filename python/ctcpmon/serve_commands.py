@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "default_socket"]
 
 
-@click.command()
+@click.command(short_help="Watch interfaces without a screen: events go to outputs.")
 @click.argument("interfaces", nargs=-1, metavar="[IFACE]...")
 @capture_options
 @click.option(
@@ -152,7 +152,7 @@ def _outputs(outputs: Outputs, *, path: str | None, history: str | None, metrics
         raise click.UsageError(message) from error
 
 
-@click.command()
+@click.command(short_help="Show the screen of a running ctcpmon serve.")
 @click.argument("socket", required=False, type=click.Path(), metavar="[SOCKET]")
 @looks_options
 @click.option("--redact", is_flag=True, help="Show addresses of documentation instead of the real ones.")
@@ -197,7 +197,7 @@ def _socket_that_is_there() -> str:
     return ours if ours is not None and Path(ours).exists() else _SERVICE_SOCKET
 
 
-@click.command()
+@click.command(short_help="Find events in the history of ctcpmon serve.")
 @click.argument("path", required=False, type=click.Path(), metavar="[FILE]")
 @click.option("--since", metavar="TIME", help="2h, 7d, 2026-11-23 or 2026-11-23T02:58 (UTC).")
 @click.option("--until", metavar="TIME", help="Before this time.")

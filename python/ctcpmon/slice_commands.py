@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["exists", "need_files", "slice_command"]
 
 
-@click.command("slice")
+@click.command("slice", short_help="Cut the packets of a session out of captures.")
 @click.argument("reference", metavar="FINDING|SESSION|INCIDENT")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("-w", "--write", "out", required=True, metavar="OUT|-", help="The slice; - is standard output.")

@@ -57,7 +57,8 @@ class Plain:
                 setattr(plain, _FLAGS[word], True)
             elif not plain._take(word, rest):
                 return None
-        return plain if plain.paths and plain._writes_lines() else None
+        is_plain = plain.paths and plain.paths.count("-") < 2 and plain._writes_lines()
+        return plain if is_plain else None
 
     def _take(self, word: str, rest: Iterator[str]) -> bool:
         """Takes an option and its value, ``--name VALUE`` or ``--name=VALUE``."""

@@ -170,7 +170,8 @@ def test_a_client_that_does_not_read_costs_nothing_and_is_let_go(tmp_path: Path)
     wait_for(path.exists, "the socket")
     with socket.socket(socket.AF_UNIX) as lazy:
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        lazy.connect(str(path))
+        # The name is there a moment before it listens.
+        wait_for(lambda: lazy.connect_ex(str(path)) == 0, "it listens")
         # It asks and never reads.
         lazy.send(encode_ask(Ask(1, Query())))
         other = connected(path)

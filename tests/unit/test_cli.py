@@ -35,6 +35,21 @@ def test_every_exit_code_has_a_meaning_and_is_in_the_help() -> None:
         assert f"{code:>4}  " in text
 
 
+def test_no_summary_in_the_help_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = call("--help").output.partition("Commands:")[2].partition("Exit codes")[0]
+    lines = commands.split("\n  ")[1:]
+    assert len(lines) > 15
+    assert [line for line in lines if line.strip() and not line.rstrip().endswith(".")] == []
+    assert "..." not in commands
+
+
+def test_standard_input_is_read_once() -> None:
+    result = call("replay", "-", "a.pcap", "-")
+    assert result.exit_code == ExitCode.USAGE
+    assert "standard input (-) can be read once" in result.output
+
+
 @pytest.mark.parametrize("word", ["--version", "-V"])
 def test_the_option_says_what_the_command_says(word: str) -> None:
     assert call(word).output == call("version").output

@@ -40,6 +40,7 @@ LEFT = [
     ["demo"],
     ["replay"],
     ["replay", "-o", "jsonl"],
+    ["replay", "-", "a.pcap", "-"],
     ["replay", "a.pcap", "-o"],
     ["replay", "a.pcap", "-o", "table"],
     ["replay", "a.pcap", "-ojsonl"],
