@@ -60,7 +60,9 @@ class SyslogSettings(_Part, frozen=True):
     min_severity: LevelName = "info"
 
     def __post_init__(self) -> None:
-        _need_port(address_of(self.address)[1])
+        if not address_of(self.address)[1]:
+            message = "nothing can be sent to port 0"
+            raise ValueError(message)
 
 
 class WebhookSettings(_Part, frozen=True):
@@ -73,15 +75,9 @@ class WebhookSettings(_Part, frozen=True):
     min_severity: LevelName = "info"
 
     def __post_init__(self) -> None:
-        from urllib.parse import urlsplit
+        from ctcpmon.sinks.webhook import need_receiver
 
-        # Both raise in words of their own.
-        parts = urlsplit(self.url)
-        port = parts.port
-        if not parts.hostname:
-            message = f"no host in {clean(self.url)!r}"
-            raise ValueError(message)
-        _need_port(1 if port is None else port)
+        need_receiver(self.url)
 
 
 class HookSettings(_Part, frozen=True):
@@ -127,12 +123,6 @@ class Outputs(_Part, frozen=True):
     hook: HookSettings | None = None
     metrics: MetricsSettings | None = None
     history: HistorySettings | None = None
-
-
-def _need_port(number: int) -> None:
-    if not number:
-        message = "nothing can be sent to port 0"
-        raise ValueError(message)
 
 
 def address_of(text: str) -> tuple[str, int]:

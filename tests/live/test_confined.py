@@ -131,7 +131,11 @@ class Serving:
 
     def end(self) -> str:
         self.process.send_signal(signal.SIGTERM)
-        _, said = self.process.communicate(timeout=30)
+        self.process.wait(30)
+        assert self.process.stderr is not None
+        # Not ``communicate``: it does not see what came together with the first line.
+        with self.process.stderr as stream:
+            said = stream.read()
         assert self.process.returncode == 0, said
         return said
 

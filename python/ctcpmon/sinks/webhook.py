@@ -14,13 +14,25 @@ from ctcpmon.text import clean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["WebhookOutput", "port_of"]
+__all__ = ["WebhookOutput", "need_receiver", "port_of"]
 
 _LATER = frozenset({408, 425, 429})
 """Answers of 400 to 499 that mean: try again later."""
 
 
 _PORTS = {"http": 80, "https": 443}
+
+
+def need_receiver(url: str) -> None:
+    """Raises ``ValueError`` for a URL that names nobody."""
+    parts = urllib.parse.urlsplit(url)
+    # Asked for first: it raises in words of its own.
+    if parts.port == 0:
+        message = "nothing can be sent to port 0"
+        raise ValueError(message)
+    if not parts.hostname:
+        message = f"no host in {clean(url)!r}"
+        raise ValueError(message)
 
 
 def port_of(url: str) -> int | None:
