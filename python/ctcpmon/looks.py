@@ -22,14 +22,16 @@ class Looks:
     """File of a history to look into."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Other keys by action, checked (``keys``)."""
+    is_redacted: bool = False
+    """Others may see it: what people wrote, who they are and what is kept elsewhere is not shown."""
 
     def with_keys(self, keys: Mapping[str, str]) -> Looks:
         """The same with the keys of a configuration."""
         return replace(self, keys=keys)
 
-    def without_history(self) -> Looks:
-        """The same, and past incidents are not shown."""
-        return replace(self, history=None)
+    def redacted(self) -> Looks:
+        """The same for a screen that others may see."""
+        return replace(self, history=None, is_redacted=True)
 
 
 PLAIN = Looks()

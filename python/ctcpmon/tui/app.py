@@ -170,8 +170,7 @@ def _run(
             from ctcpmon.tui.redacted import RedactedSource
 
             source = RedactedSource(source)
-            # What is kept elsewhere is not redacted.
-            looks = looks.without_history()
+            looks = looks.redacted()
         leaving.enter_context(closing(source))
         source.start()
         app = ReplayApp(source, looks=looks, marks=MarkBook(state_file()), news=news)

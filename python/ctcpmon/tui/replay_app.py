@@ -12,7 +12,6 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
 from textual.app import App
 from textual.binding import Binding, BindingType
 
@@ -22,8 +21,8 @@ from ctcpmon.text import clean
 from ctcpmon.tui.app import look_period_s
 from ctcpmon.tui.clipboard import OSC52_MAX_BYTES, load_tmux_buffer, save_text
 from ctcpmon.tui.desk import Desk
-from ctcpmon.tui.exporting import as_csv, as_json, save_new
-from ctcpmon.tui.marks import NOTE_CELLS, Mark, MarkBook, who
+from ctcpmon.tui.exporting import as_csv, as_json, counted, save_new
+from ctcpmon.tui.marks import NOTE_CELLS, MarkBook, who
 from ctcpmon.tui.packets import PacketsError
 from ctcpmon.tui.reporting import reportable, save_report
 from ctcpmon.tui.screens.ask import AskKey, AskText
@@ -41,17 +40,18 @@ from ctcpmon.tui.screens.sessions import SessionsScreen
 from ctcpmon.tui.screens.tap import TapScreen
 from ctcpmon.tui.screens.wall import WallScreen
 from ctcpmon.tui.view import FlowRow
+from ctcpmon.tui.waiting import arrived
 from ctcpmon.tui.widgets import LongTable, RowList  # noqa: TC001  Textual reads the handlers' annotations
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
     from textual.screen import Screen
 
     from ctcpmon.tui.source import ViewSource
-    from ctcpmon.tui.view import FixView, IncidentRow, SessionRow, View
+    from ctcpmon.tui.view import EvidenceView, FixView, IncidentRow, LongList, View
 
 __all__ = ["ReplayApp"]
 
@@ -143,6 +143,7 @@ class ReplayApp(App[str]):
         self._period_s = period_s or look_period_s()
         self.desk = Desk(
             source,
+            is_redacted=looks.is_redacted,
             is_ascii=looks.is_ascii,
             keys=looks.keys,
             history=looks.history or getattr(source, "history", None) or None,
@@ -203,8 +204,17 @@ class ReplayApp(App[str]):
         if not key:
             hint = "; s lists the sessions" if self.desk.view.sessions else ""
             self.say(f"no graph: there is no session here{hint}")
-            return
-        self.push_screen(GraphScreen(self.desk, key))
+        else:
+            self._open(GraphScreen, key)
+
+    def _open(self, kind: type[GraphScreen | PacketsScreen], session: str) -> None:
+        """Opens a page of a session, or goes back to it where it lies below: each holds many packets."""
+        for at, below in enumerate(self.screen_stack):
+            if isinstance(below, kind) and below.session_in_hand() == session:
+                while len(self.screen_stack) > at + 1:
+                    self.pop_screen()
+                return
+        self.push_screen(kind(self.desk, session))
 
     def action_leave(self) -> None:
         """One screen back."""
@@ -229,28 +239,47 @@ class ReplayApp(App[str]):
 
     def action_pause(self) -> None:
         """Holds or resumes the reading; of a live run the view."""
+        if not self.desk.view.is_live:
+            self._has_more()
         self.desk.toggle_pause()
         self._repaint()
         self._look_soon()
 
     def action_speed(self, step: int) -> None:
         """Slower or faster."""
-        self.desk.change_speed(step)
+        if self.desk.view.is_live:
+            self.say("a live run has the speed of its packets")
+        elif self._sets_pace():
+            self.desk.change_speed(step)
         self._look_soon()
 
     def action_step(self) -> None:
         """One second of packet time."""
         if self.desk.view.is_live:
             self.say("a live run cannot be stepped; Space freezes the view, < goes back")
-        self.desk.step()
+        elif self._sets_pace():
+            self.desk.step()
         self._look_soon()
 
     def action_next_incident(self) -> None:
         """On to the next incident; of a live run to the next one in the list."""
         if self.desk.view.is_live:
             self.action_incident(1)
-        self.desk.to_next_incident()
+        elif self._sets_pace():
+            self.desk.to_next_incident()
         self._look_soon()
+
+    def _has_more(self) -> bool:
+        """False, and said, when the input is at its end."""
+        is_over = self.desk.view.progress.phase in {"done", "failed"}
+        if is_over:
+            self.say("the capture is read to its end, so there is nothing to hold or to step")
+        return not is_over
+
+    def _sets_pace(self) -> bool:
+        if not self.desk.is_paced:
+            self.say("this run belongs to serve and all its screens: none of them sets its pace")
+        return self.desk.is_paced and self._has_more()
 
     def action_travel(self, by: int) -> None:
         """Back and forth through views of a live run."""
@@ -279,12 +308,14 @@ class ReplayApp(App[str]):
         if session is None:
             self.say("no session is selected here, so there are no packets to show")
         else:
-            self.push_screen(PacketsScreen(self.desk, session))
+            self._open(PacketsScreen, session)
 
     def action_copy(self) -> None:
         """Saves and copies the fix in hand."""
         screen = self.screen
         fix = screen.copyable() if isinstance(screen, ViewScreen) else None
+        if not self._is_answered("fixes"):
+            return
         if fix is None:
             self.say("nothing to copy: there is no fix for this")
         else:
@@ -294,11 +325,13 @@ class ReplayApp(App[str]):
     def action_report(self) -> None:
         """Writes the report of the incident in hand."""
         view = self.desk.view
-        if reportable(view) is None:
+        chosen = reportable(view)
+        if chosen is None:
             self.say("no report: there is no incident")
-            return
-        self.say("making the report: cutting the packets for its graph")
-        self.run_worker(self._report(view), group="report", exclusive=True, exit_on_error=False)
+        elif self._is_answered("evidence"):
+            self.say("making the report: cutting the packets for its graph")
+            work = self._report(view, *chosen)
+            self.run_worker(work, group="report", exclusive=True, exit_on_error=False)
 
     def action_ack(self) -> None:
         """Takes notice of the incident in hand, or takes that back."""
@@ -312,7 +345,8 @@ class ReplayApp(App[str]):
             "acked_by": name,
             "acked_level": row.level,
         }
-        said = "no longer acked" if is_acked else f"acked by {name}: it counts on, but somebody knows"
+        by = "" if self.desk.is_redacted else f" by {name}"
+        said = "no longer acked" if is_acked else f"acked{by}: it counts on, but somebody knows"
         self._mark(row, said, **changes)
 
     def action_mute(self) -> None:
@@ -334,6 +368,9 @@ class ReplayApp(App[str]):
 
     def action_note(self) -> None:
         """Asks for a note on the incident in hand."""
+        if self.desk.is_redacted:
+            self.say("no notes on a redacted screen: what people wrote may name anything")
+            return
         row = self._incident_in_hand()
         if row is None:
             return
@@ -349,24 +386,45 @@ class ReplayApp(App[str]):
         self.push_screen(ask, answered)
 
     def action_export(self) -> None:
-        """Asks for the form, then writes the table in view to a file."""
+        """Asks for the form, then writes the whole table in view to a file, not what is on the screen."""
         screen, view = self.screen, self.desk.view
+        wanted = screen.exported() if isinstance(screen, ViewScreen) else None
         if not isinstance(screen, ViewScreen):
             return
-        name = "sessions" if isinstance(screen, SessionsScreen) else "incidents"
-        rows: Sequence[IncidentRow | SessionRow] = view.sessions if name == "sessions" else view.incidents
-        if not rows:
+        if wanted is None:
+            self.say("there is no table here; 1 incidents, 2 sessions, 3 flows have one")
+            return
+        name, rows = (wanted, None) if isinstance(wanted, str) else wanted
+        number = view.listing.matching if rows is None else len(rows)
+        is_known = rows is not None or view.query.reach == self.desk.query.reach
+        if is_known and not number and (rows is not None or view.listing.progress is None):
             self.say(f"nothing to export: there are no {name} in view")
             return
 
         def answered(key: str | None) -> None:
             if key:
                 work = self._export(name, rows, is_csv=key == "c")
-                self.run_worker(work, group="export", exit_on_error=False)
+                self.run_worker(work, group="export", exclusive=True, exit_on_error=False)
 
-        question = f"EXPORT {name} to a file, {len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
+        question = f"EXPORT {name} to a file" + f", {counted(number, number)}" * is_known
+        if rows is None and self.desk.is_past:
+            question = f"EXPORT {name} as they are NOW: of the past only what was shown is kept"
         keys = {"c": "CSV", "j": "JSON"}
         self.push_screen(AskKey(question, keys, is_ascii=self.desk.is_ascii), answered)
+
+    def _is_answered(self, what: str) -> bool:
+        """False, and said, while the view tells about another incident than the one that is selected."""
+        screen, facts = self.screen, self.desk.view.evidence
+        key = screen.incident_in_hand() if isinstance(screen, ViewScreen) else None
+        if facts is None or (key is None and not isinstance(screen, MainScreen)) or key == facts.incident:
+            return True
+        if key is None:
+            self.say("no incident is selected; Esc takes the filter off")
+        elif self.desk.view.progress.phase == "past":
+            self.say(f"the {what} of this incident were not on the screen then; Space leads back to now")
+        else:
+            self.say(f"the {what} of this incident are not here yet; once more in a moment")
+        return False
 
     def _incident_in_hand(self) -> IncidentRow | None:
         screen = self.screen
@@ -378,21 +436,31 @@ class ReplayApp(App[str]):
 
     def _mark(self, row: IncidentRow, said: str, **changes: str | int) -> None:
         """Keeps what was said of an incident."""
-        before = self.desk.marks.of(row.place) or Mark(place=row.place, incident=row.key)
-        mark = msgspec.structs.replace(before, incident=row.key, **changes)
-        self.run_worker(self._keep(mark, said), group="marks", exit_on_error=False)
+        self.run_worker(self._keep(row, changes, said), group="marks", exit_on_error=False)
 
-    async def _keep(self, mark: Mark, said: str) -> None:
-        problem = await asyncio.to_thread(self.desk.marks.put, mark, time.time())
+    async def _keep(self, row: IncidentRow, changes: Mapping[str, str | int], said: str) -> None:
+        change = self.desk.marks.change
+        problem = await asyncio.to_thread(change, row.place, row.key, changes, time.time())
         self.say(problem or said)
         self.tick()
 
-    async def _export(self, name: str, rows: Sequence[Any], *, is_csv: bool) -> None:
+    async def _export(self, name: str, rows: Sequence[Any] | None, *, is_csv: bool) -> None:
+        matching = 0
+        if rows is None:
+            self.say(f"reading all {name}")
+            listed: LongList = "flows" if name == "flows" else "sessions"
+            try:
+                found = await arrived(self.desk.source.rows(self.desk.whole(listed)))
+            except PacketsError as error:
+                self.say(f"not exported: {clean(str(error), 200)}")
+                return
+            rows, matching = found.flows or found.sessions, found.matching
+        if not rows:
+            self.say(f"nothing to export: there are no {name} in view")
+            return
         stem = f"ctcpmon-{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-        data = as_csv(rows) if is_csv else as_json(rows)
-        await self._save(
-            stem, ".csv" if is_csv else ".json", data, f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
-        )
+        data = await asyncio.to_thread(as_csv if is_csv else as_json, rows)
+        await self._save(stem, ".csv" if is_csv else ".json", data, counted(len(rows), matching))
 
     def on_view_screen_save(self, event: ViewScreen.Save) -> None:
         """Writes what a screen hands over."""
@@ -458,14 +526,10 @@ class ReplayApp(App[str]):
         else:
             self.say(f"saved {name}; too long for the clipboard")
 
-    async def _report(self, view: View) -> None:
-        chosen = reportable(view)
-        if chosen is None:
-            return
-        row, facts = chosen
+    async def _report(self, view: View, row: IncidentRow, facts: EvidenceView) -> None:
         packets, no_graph = None, ""
         try:
-            packets = await asyncio.wrap_future(self.desk.source.packets(row.session))
+            packets = await arrived(self.desk.source.packets(row.session))
         except PacketsError as error:
             no_graph = clean(str(error), 300)
         try:

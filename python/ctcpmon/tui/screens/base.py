@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.message import Message
 from textual.screen import Screen
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ctcpmon.tui.desk import Desk
     from ctcpmon.tui.painting.brush import Frame, Line
-    from ctcpmon.tui.view import FixView, View
+    from ctcpmon.tui.view import FixView, LongList, View
 
 __all__ = ["MIN_HEIGHT", "MIN_WIDTH", "Asked", "ViewScreen"]
 
@@ -36,6 +36,9 @@ class ViewScreen(Screen[None]):
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = ()
     """Keys of the footer, most important first; each is bound."""
+
+    OWN_KEYS: ClassVar[frozenset[str]] = frozenset()
+    """Of the hints, keys of this screen alone: ``[keys]`` does not change them."""
 
     class Save(Message):
         """Bytes are to be written to a new file."""
@@ -108,6 +111,10 @@ class ViewScreen(Screen[None]):
         """The fix that the copy key takes."""
         return self.desk.view.fixes[0] if self.desk.view.fixes else None
 
+    def exported(self) -> tuple[str, Sequence[Any]] | LongList | None:
+        """What the export key writes: a name with its rows, or a long list; None where there is no table."""
+        return None
+
     def incident_in_hand(self) -> str | None:
         """Key of the incident that the user looks at; None on a screen that shows none."""
         return None
@@ -138,7 +145,11 @@ class ViewScreen(Screen[None]):
             self.show(self.desk.view)
 
     def _hints(self, view: View, frame: Frame) -> list[Line]:
-        keys = [(self.desk.shown_key(key), text) for key, text in self.HINTS]
+        keys = [
+            (key if key in self.OWN_KEYS else self.desk.shown_key(key), text)
+            for key, text in self.HINTS
+            if text != "speed" or self.desk.is_paced
+        ]
         return bars.hints(keys, frame, view, help_key=self.desk.shown_key("?"))
 
     def _message(self, view: View, frame: Frame) -> list[Line]:

@@ -23,6 +23,7 @@ from ctcpmon.tui.packets import PacketsError
 from ctcpmon.tui.painting import packets as painting
 from ctcpmon.tui.painting.fold import prose
 from ctcpmon.tui.screens.base import ViewScreen
+from ctcpmon.tui.waiting import GivenUpError, arrived
 from ctcpmon.tui.widgets import IndexList
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ _REST_S = 0.15
 
 class PacketsScreen(ViewScreen):
     """List above, fields and bytes below; beside each other where there is room."""
+
+    OWN_KEYS = frozenset({"n", "Tab", "x", "w"})
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("j k", "move"),
@@ -196,7 +199,7 @@ class PacketsScreen(ViewScreen):
 
     async def _load(self) -> None:
         try:
-            packets = await asyncio.wrap_future(self.desk.source.packets(self.packets_of))
+            packets = await arrived(self.desk.source.packets(self.packets_of))
             if any(packets.aliases):
                 # Of a redacted screen: the addresses are in every packet.
                 raise PacketsError(_REDACTED)
@@ -204,6 +207,8 @@ class PacketsScreen(ViewScreen):
             cut = await asyncio.to_thread(read_slice, self._packets.pcapng)
         except CtcpmonError as error:
             self._state = clean(str(error), 300)
+            if isinstance(error, GivenUpError):
+                self._state += "; Esc, then p, asks again"
             self._repaint()
             return
         self._book = PacketBook(cut, self._packets.client)

@@ -55,6 +55,7 @@ class WallScreen(ViewScreen):
     def next_turn(self) -> None:
         """The next open incident."""
         still_open = [row.key for row in self.desk.view.incidents if row.is_open]
+        still_open = [row.key for row in self.desk.view.incidents if row.is_alarm] or still_open
         if still_open:
             self._turn = (self._turn + 1) % len(still_open)
             self.desk.look_at(incident=still_open[self._turn])
