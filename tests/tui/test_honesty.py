@@ -11,6 +11,7 @@ from ctcpmon.looks import Looks
 from ctcpmon.tui.fake_source import FakeSource, aftermath, busy, live, quiet
 from ctcpmon.tui.marks import Mark, MarkBook
 from ctcpmon.tui.painting.brush import Frame, plain
+from ctcpmon.tui.painting.reasons import evidence, first_fix
 from ctcpmon.tui.painting.wall import wall
 from ctcpmon.tui.replay_app import ReplayApp
 from ctcpmon.tui.runlog import RunLog
@@ -326,3 +327,24 @@ def test_a_mark_changes_only_what_it_is_about() -> None:
     mark = book.of("p")
     assert mark is not None
     assert (mark.note, mark.acked_by, mark.incident) == ("kept", "me", "j")
+
+
+def test_text_to_type_that_has_no_room_is_not_taken_for_all_of_it() -> None:
+    view = busy()
+    fix = replace(view.fixes[0], config="\n".join(f"line {number}" for number in range(40)))
+    lines = [plain(line) for line in first_fix(replace(view, fixes=(fix,)), Frame(100, 20))]
+    assert len(lines) == 20
+    assert "more lines: f shows them" in lines[-1]
+    assert "more lines" not in "\n".join(plain(one) for one in first_fix(view, Frame(100, 30)))
+
+
+def test_facts_that_have_no_room_are_counted() -> None:
+    view = busy()
+    assert view.evidence is not None
+    facts = replace(view.evidence, lines=view.evidence.lines * 4)
+    for height in range(4, 30):
+        lines = [plain(line) for line in evidence(replace(view, evidence=facts), Frame(120, height))]
+        assert any(line.startswith(" sure?") for line in lines[:height]), height
+        assert any(line.startswith(" effect") for line in lines[:height]), height
+        if height < 20:
+            assert "of 20 facts" in lines[0]

@@ -22,6 +22,7 @@ from ctcpmon.state_file import state_file
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from ctcpmon.capture_filter import Program
     from ctcpmon.capturing import LiveRequest
@@ -102,6 +103,10 @@ def run_live(request: LiveRequest, *, settings: Settings, looks: Looks = PLAIN, 
         fresh.append(text)
         told.append(text)
 
+    # While it is known who that is: nobody has called what goes on as nobody.
+    from ctcpmon.tui.marks import who
+
+    person = who()
     with open_rings(request) as replay:
         saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay, tell)
 
@@ -118,7 +123,15 @@ def run_live(request: LiveRequest, *, settings: Settings, looks: Looks = PLAIN, 
             )
 
         looks = looks.with_keys(settings.keys)
-        code = _run(request.interfaces, source_of, looks=looks, redact=redact, news=fresh)
+        code = _run(
+            request.interfaces,
+            source_of,
+            looks=looks,
+            redact=redact,
+            news=fresh,
+            marks=state_file(account=request.account),
+            person=person,
+        )
         for line in (*told, *balance(replay.stats())):
             say(line)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
@@ -152,6 +165,8 @@ def _run(
     looks: Looks,
     redact: bool,
     news: deque[str] | None = None,
+    marks: Path | None = None,
+    person: str | None = None,
 ) -> int:
     for name, value in TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -173,7 +188,7 @@ def _run(
             looks = looks.redacted()
         leaving.enter_context(closing(source))
         source.start()
-        app = ReplayApp(source, looks=looks, marks=MarkBook(state_file()), news=news)
+        app = ReplayApp(source, looks=looks, marks=MarkBook(marks or state_file()), news=news, person=person)
         reason = app.run(mouse=looks.has_mouse)
         view = source.view()
         code = _code(reason, view, source)

@@ -131,13 +131,15 @@ class ReplayApp(App[str]):
         period_s: float | None = None,
         marks: MarkBook | None = None,
         news: deque[str] | None = None,
+        person: str | None = None,
     ) -> None:
         """``period_s`` is the time between two pictures; by itself it depends on how far the terminal is.
 
-        ``news``: lines of another thread, each shown for a while.
+        ``news``: lines of another thread, each shown for a while. ``person``: who acknowledges and notes.
         """
         super().__init__()
         self._news = news
+        self._person = person or who()
         self.theme = "ansi-dark"
         self._is_wallboard = looks.is_wallboard
         self._period_s = period_s or look_period_s()
@@ -338,7 +340,7 @@ class ReplayApp(App[str]):
         row = self._incident_in_hand()
         if row is None:
             return
-        now, name = int(time.time()), who()
+        now, name = int(time.time()), self._person
         is_acked = bool(row.acked_by)
         changes: dict[str, str | int] = {
             "acked_at": 0 if is_acked else now,
@@ -379,7 +381,9 @@ class ReplayApp(App[str]):
             if text is not None:
                 note = clean(" ".join(text.split()), NOTE_CELLS)
                 said = "note kept" if note else "note taken away"
-                self._mark(row, said, note=note, note_at=int(time.time()) if note else 0, note_by=who())
+                self._mark(
+                    row, said, note=note, note_at=int(time.time()) if note else 0, note_by=self._person
+                )
 
         question = f"NOTE on {row.client} -> {row.headend}"
         ask = AskText(question, row.note, most=NOTE_CELLS, is_ascii=self.desk.is_ascii)
