@@ -9,7 +9,7 @@ import click
 
 from ctcpmon.capture_options import capture_options
 from ctcpmon.exits import ExitCode
-from ctcpmon.looks_options import looks_options
+from ctcpmon.looks_options import can_show_a_screen, looks_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def _live(
         raise click.UsageError(message)
     settings = settings_with(config, max_flow_mib=max_flow_mib, show_groups=show_groups)
     is_terminal = sys.stdout.isatty()
-    is_screen = output is None and is_terminal and not no_tui
+    is_screen = output is None and is_terminal and not no_tui and can_show_a_screen()
     account = account_after_opening(user)
     if is_screen and account is not None:
         prepare(account)

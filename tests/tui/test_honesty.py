@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ctcpmon.looks import Looks
+from ctcpmon.looks import Looks, can_show_a_screen
 from ctcpmon.tui.fake_source import FakeSource, aftermath, busy, live, quiet
 from ctcpmon.tui.marks import Mark, MarkBook
 from ctcpmon.tui.painting.brush import Frame, plain
@@ -17,7 +21,9 @@ from ctcpmon.tui.replay_app import ReplayApp
 from ctcpmon.tui.runlog import RunLog
 from ctcpmon.tui.screens import history as history_module
 from ctcpmon.tui.view import Port
+from textual import events
 
+from tests.serve.process import DEMO
 from tests.tui.screen_text import Bench, bench
 
 if TYPE_CHECKING:
@@ -27,6 +33,8 @@ if TYPE_CHECKING:
     from ctcpmon.tui.view import Query, View
 
 DAY_NS = 86_400 * 10**9
+QUICK = ("s", "l", "3", "f", "h", "4", "?", "\r", "\rt1", "spt", "3\t", "?j", "p\t", "f[", "lj", "2\rtp")
+NAMES = {"?": "question_mark", "\r": "enter", "\t": "tab", "[": "left_square_bracket"}
 
 
 def use(
@@ -348,3 +356,96 @@ def test_facts_that_have_no_room_are_counted() -> None:
         assert any(line.startswith(" effect") for line in lines[:height]), height
         if height < 20:
             assert "of 20 facts" in lines[0]
+
+
+@pytest.mark.parametrize("size", [(60, 15), (160, 48)])
+def test_screens_that_are_left_at_once_break_nothing(size: tuple[int, int]) -> None:
+    """What a screen has in hand when it is left comes later, when its parts are gone."""
+
+    async def run() -> None:
+        source = FakeSource(busy())
+        app = ReplayApp(source)
+        async with app.run_test(size=size) as pilot:
+            for number in range(12):
+                for keys in QUICK:
+                    for key in keys:
+                        app.post_message(events.Key(NAMES.get(key, key), key))
+                    if number % 3 == 0:
+                        await asyncio.sleep(0)
+                app.post_message(events.Key("1", "1"))
+                if number % 5 == 0:
+                    await pilot.pause()
+            while app.message_queue_size or app.screen.message_queue_size:
+                await pilot.pause(0.02)
+            assert len(app.screen_stack) == 1
+        assert app.return_code in {0, None}
+
+    asyncio.run(run())
+
+
+def test_keys_behind_the_one_that_quits_open_nothing() -> None:
+    async def run() -> None:
+        app = ReplayApp(FakeSource(busy()))
+        async with app.run_test() as pilot:
+            await pilot.pause()
+            app.action_leave_or_quit()
+            assert not app.check_action("go", ("sessions",))
+            assert not app.check_action("packets", ())
+        assert app.return_value == "quit"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("term", "is_shown"),
+    [("xterm-256color", True), ("vt100", True), ("", True), ("dumb", False), ("Unknown", False)],
+)
+def test_a_terminal_that_cannot_move_its_cursor_gets_no_screen(term: str, *, is_shown: bool) -> None:
+    """Textual and rich guess two sizes for one, and the screen is laid out anew without end, deaf to every key."""
+    assert can_show_a_screen({"TERM": term}) is is_shown
+
+
+@pytest.mark.parametrize(
+    ("encoding", "is_ascii"),
+    [("utf-8", False), ("ascii", True), ("iso8859-1", True), (None, True), ("x", True)],
+)
+def test_lines_are_drawn_where_the_encoding_has_them(encoding: str | None, *, is_ascii: bool) -> None:
+    assert Looks().fitting(encoding).is_ascii is is_ascii
+    assert Looks(is_ascii=True).fitting("utf-8").is_ascii
+
+
+def test_a_dumb_terminal_gets_a_table_instead() -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "ctcpmon", "replay", str(DEMO)]
+    environment = {**os.environ, "TERM": "dumb"}
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = bytearray()
+    try:
+        with suppress(OSError):
+            while part := os.read(ours, 65_536):
+                shown += part
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        os.close(ours)
+    assert b"INCIDENTS 3" in shown
+    assert b"\x1b[?1049h" not in shown
+
+
+@pytest.mark.parametrize("key", ["y", "R"])
+@pytest.mark.parametrize("page", [(), ("enter",), ("t",), ("p",)])
+def test_a_fix_is_not_copied_beside_a_session_that_it_is_not_for(
+    key: str, page: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks at one client and pastes the configuration of another makes it worse."""
+    monkeypatch.chdir(tmp_path)
+
+    async def work(one: Bench) -> None:
+        await one.press("2", "G", *page, key)
+        await one.app.workers.wait_for_complete()
+        await one.settle()
+        assert "are of the incident of 10.1.0.0/24, not of this session" in one.text()
+
+    use(work)
+    assert not list(tmp_path.iterdir())

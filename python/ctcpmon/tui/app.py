@@ -7,6 +7,7 @@ set first. Importing this module without textual raises ``ImportError``.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack, closing
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import msgspec
 
 from ctcpmon.config import Settings
 from ctcpmon.exits import ExitCode
-from ctcpmon.looks import PLAIN, Looks
+from ctcpmon.looks import DUMB, PLAIN, Looks, can_show_a_screen
 from ctcpmon.narration import say
 from ctcpmon.state_file import state_file
 
@@ -168,6 +169,10 @@ def _run(
     marks: Path | None = None,
     person: str | None = None,
 ) -> int:
+    if not can_show_a_screen():
+        say(DUMB)
+        return int(ExitCode.USAGE)
+    looks = looks.fitting(getattr(sys.stderr, "encoding", None))
     for name, value in TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
     from ctcpmon.tui.marks import MarkBook

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
-import signal
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,6 +38,7 @@ from ctcpmon.tui.screens.packets import PacketsScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
 from ctcpmon.tui.screens.tap import TapScreen
 from ctcpmon.tui.screens.wall import WallScreen
+from ctcpmon.tui.signals import catch_signals
 from ctcpmon.tui.view import FlowRow
 from ctcpmon.tui.waiting import arrived
 from ctcpmon.tui.widgets import LongTable, RowList  # noqa: TC001  Textual reads the handlers' annotations
@@ -46,7 +46,6 @@ from ctcpmon.tui.widgets import LongTable, RowList  # noqa: TC001  Textual reads
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Mapping, Sequence
-    from types import FrameType
 
     from textual.screen import Screen
 
@@ -59,7 +58,6 @@ _QUICK_S = (0.02, 0.06, 0.12)
 _NOTICE_S = 15.0
 _MUTES = {"1": (3_600, "1 h"), "2": (8 * 3_600, "8 h"), "3": (7 * 86_400, "7 d"), "0": (0, "no longer")}
 """Keys of the question: seconds and words."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SCREENS: dict[str, type[ViewScreen]] = {
     "sessions": SessionsScreen,
     "flows": FlowsScreen,
@@ -156,6 +154,12 @@ class ReplayApp(App[str]):
         self.saved: list[str] = []
         """Names of the files that the user had written."""
         self._notice_number = 0
+        self._is_leaving = False
+
+    def exit(self, *words: Any, **options: Any) -> None:
+        """Keys that were typed ahead open nothing any more."""
+        self._is_leaving = True
+        super().exit(*words, **options)
 
     def get_default_screen(self) -> Screen[None]:
         """The first screen."""
@@ -164,9 +168,17 @@ class ReplayApp(App[str]):
     def on_mount(self) -> None:
         """Starts the clock, takes over the signals, and keeps the start-up objects out of later scans."""
         self.set_interval(self._period_s, self.tick)
-        self._catch_signals()
+        catch_signals(self)
         gc.collect()
         gc.freeze()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """A key may come before the parts of a new screen, or behind the one that leaves."""
+        if self._is_leaving:
+            return False
+        if action in {"interrupt", "suspend_process"} or not self.screen_stack:
+            return True
+        return not isinstance(self.screen, ViewScreen) or self.screen.is_there
 
     def tick(self) -> None:
         """Shows the newest view, if there is a new one."""
@@ -417,9 +429,17 @@ class ReplayApp(App[str]):
         self.push_screen(AskKey(question, keys, is_ascii=self.desk.is_ascii), answered)
 
     def _is_answered(self, what: str) -> bool:
-        """False, and said, while the view tells about another incident than the one that is selected."""
+        """False, and said, while the view tells about another incident or session than the one in hand."""
         screen, facts = self.screen, self.desk.view.evidence
-        key = screen.incident_in_hand() if isinstance(screen, ViewScreen) else None
+        if not isinstance(screen, ViewScreen):
+            return False
+        key, chosen = screen.incident_in_hand(), reportable(self.desk.view)
+        session = screen.session_in_hand()
+        if key is None and chosen and session and session != chosen[0].session:
+            self.say(
+                f"the {what} are of the incident of {chosen[0].client}, not of this session: see 1, or f"
+            )
+            return False
         if facts is None or (key is None and not isinstance(screen, MainScreen)) or key == facts.incident:
             return True
         if key is None:
@@ -557,32 +577,3 @@ class ReplayApp(App[str]):
     def _look_soon(self) -> None:
         for delay in _QUICK_S:
             self.set_timer(delay, self.tick)
-
-    def _catch_signals(self) -> None:
-        """Textual catches none of these; unhandled they would leave the terminal in raw mode."""
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            try:
-                loop.add_signal_handler(number, self.exit, "signal")
-            except (RuntimeError, ValueError, NotImplementedError):
-                # Not the main thread: the host of the app handles signals.
-                return
-        self._mind_continue()
-
-    def _mind_continue(self) -> None:
-        """Lets SIGCONT start the screen anew behind a Ctrl-Z, and behind nothing else.
-
-        Textual takes every SIGCONT for the end of one. After a SIGSTOP it would start a second time, keep
-        the raw terminal as what to go back to, and never end for the threads of the first.
-        """
-        resume = signal.getsignal(signal.SIGCONT)
-        if not callable(resume):
-            return
-
-        def go_on(number: int, frame: FrameType | None) -> None:
-            if getattr(self._driver, "_must_signal_resume", True):
-                resume(number, frame)
-            else:
-                self.call_later(self.refresh, layout=True)
-
-        signal.signal(signal.SIGCONT, go_on)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.app import ScreenStackError
 from textual.message import Message
 from textual.screen import Screen
 
@@ -90,7 +91,7 @@ class ViewScreen(Screen[None]):
 
     def show(self, view: View) -> None:
         """Shows a view in all parts. The clock may strike before a new screen has its parts."""
-        if not self._is_composed:
+        if not self.is_there:
             return
         for name in ("header", "counters", "message", "hints", "too-small"):
             self.part(name).show(view)
@@ -140,9 +141,20 @@ class ViewScreen(Screen[None]):
         """Sizes of parts may depend on that of the screen."""
         self.call_after_refresh(self._show_last)
 
+    @property
+    def is_there(self) -> bool:
+        """False once it was left: what it had in hand still comes, and its parts may be gone by then."""
+        try:
+            return self._is_composed and self in self.app.screen_stack
+        except ScreenStackError:
+            return False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """A key may come before the parts of a new screen."""
+        return self.is_there
+
     def _show_last(self) -> None:
-        if self.is_mounted:
-            self.show(self.desk.view)
+        self.show(self.desk.view)
 
     def _hints(self, view: View, frame: Frame) -> list[Line]:
         keys = [

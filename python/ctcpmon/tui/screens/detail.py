@@ -88,7 +88,8 @@ class DetailScreen(TextScreen):
 
     def on_screen_resume(self) -> None:
         """Back from another screen: this session again."""
-        self.desk.look_at(session=self.session)
+        if self.is_there:
+            self.desk.look_at(session=self.session)
         super().on_screen_resume()
 
     def session_in_hand(self) -> str | None:

@@ -173,7 +173,7 @@ class GraphScreen(ViewScreen):
                 self.look = Look.first(subject)
             else:
                 self.look = self.look.kept(subject)
-        if self.is_mounted:
+        if self.is_there:
             self.show_body(self.desk.view)
 
     def _title(self, _view: View, frame: Frame) -> list[Line]:

@@ -66,7 +66,8 @@ class HistoryScreen(TextScreen):
             self._folded = None
         except CtcpmonError as error:
             self._fault = clean(str(error), 300)
-        self.show_body(self.desk.view)
+        if self.is_there:
+            self.show_body(self.desk.view)
 
     def page_title(self, view: View, frame: Frame) -> list[Line]:  # noqa: ARG002
         """Which file, how many."""

@@ -70,8 +70,9 @@ class ListScreen(FilterScreen):
     def on_screen_resume(self) -> None:
         """Whoever lay over this screen may have looked at another list, or switched columns."""
         super().on_screen_resume()
-        self.table.set_columns(self.choice.columns)
-        self._ask()
+        if self.is_there:
+            self.table.set_columns(self.choice.columns)
+            self._ask()
 
     def exported(self) -> LongList:
         """All of it, as it is filtered and sorted."""

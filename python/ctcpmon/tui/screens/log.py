@@ -56,8 +56,9 @@ class LogScreen(ViewScreen):
     def on_screen_resume(self) -> None:
         """Asks for lines: no other screen needs them."""
         super().on_screen_resume()
-        self.desk.read_log(_LINES)
-        self.look_soon()
+        if self.is_there:
+            self.desk.read_log(_LINES)
+            self.look_soon()
 
     def on_screen_suspend(self) -> None:
         """They are not needed any more."""

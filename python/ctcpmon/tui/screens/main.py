@@ -109,7 +109,8 @@ class MainScreen(FilterScreen):
     def on_screen_resume(self) -> None:
         """A long list may have been looked at meanwhile."""
         super().on_screen_resume()
-        self.desk.reach_worst()
+        if self.is_there:
+            self.desk.reach_worst()
 
     def show_body(self, view: View) -> None:
         """Shows incidents, or why there are none."""

@@ -228,7 +228,7 @@ class PacketsScreen(ViewScreen):
         self.set_timer(_REST_S if self._tree or book.rows[0].text else 0.01, lambda: self._ask(number))
 
     def _ask(self, number: int) -> None:
-        if number == self._number and not self._asked and self._book is not None and self.is_mounted:
+        if number == self._number and not self._asked and self._book is not None and self.is_there:
             wanted = self._book.wanted(number)
             if wanted:
                 self._asked, self._stop = wanted, threading.Event()
@@ -245,7 +245,7 @@ class PacketsScreen(ViewScreen):
         book.take(wanted, found)
         if found.problem != "cancelled":
             self._problem = found.problem
-        if self.is_mounted:
+        if self.is_there:
             self.listed.show(len(book.rows))
             self._look_at(self._number)
 
@@ -283,7 +283,7 @@ class PacketsScreen(ViewScreen):
         return node
 
     def _repaint(self) -> None:
-        if self.is_mounted:
+        if self.is_there:
             self.listed.refresh()
             self.fields.refresh()
             self.show_body(self.desk.view)
