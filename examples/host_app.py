@@ -63,10 +63,16 @@ class HostApp(App[None]):
 
 def main() -> None:
     """Reads a capture; whoever makes a source also ends it."""
+    from ctcpmon.errors import CtcpmonError
     from ctcpmon.tui.engine_source import EngineSource
 
+    if len(sys.argv) < 2:
+        sys.exit("usage: host_app.py CAPTURE...")
     source = EngineSource(sys.argv[1:])
-    source.start()
+    try:
+        source.start()
+    except CtcpmonError as error:
+        sys.exit(f"host_app: {error}")
     try:
         HostApp(source).run()
     finally:

@@ -18,7 +18,7 @@ from ctcpmon.command_group import CommandGroup
 from ctcpmon.errors import EngineMissingError, PartMissingError
 from ctcpmon.exits import MEANINGS, ExitCode
 from ctcpmon.live_commands import doctor, ifaces, live
-from ctcpmon.looks_options import looks_options
+from ctcpmon.looks_options import can_show_a_screen, looks_options
 from ctcpmon.packet_commands import packets_command
 from ctcpmon.plot_commands import plot
 from ctcpmon.report_commands import report
@@ -251,7 +251,7 @@ def _replay(
     filters = None if expression is None else _filters(expression)
     is_terminal = sys.stdout.isatty()
     # The screen shows what one tap sees.
-    if output is None and is_terminal and not no_tui and taps is None:
+    if output is None and is_terminal and not no_tui and taps is None and can_show_a_screen():
         followed = {"is_followed": is_followed, "idle_s": idle_s}
         code = _screen(
             files, speed=speed, looks=looks, settings=settings, filters=filters, redact=redact, **followed

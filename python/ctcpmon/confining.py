@@ -31,18 +31,18 @@ def of_stream(save_dir: str | None) -> tuple[tuple[str, ...], tuple[int, ...], b
     return () if save_dir is None else (os.path.abspath(save_dir),), (), False  # noqa: PTH100
 
 
-def of_screen(save_dir: str | None = None) -> Needs:
+def of_screen(save_dir: str | None = None, account: tuple[int, int] | None = None) -> Needs:
     """Of a screen: it saves what its user asks for, keeps marks, starts tshark and the clipboard program.
 
     The clipboard may be at the other end of ``ssh -X``, so ports are left as they are.
     """
-    wanted = [tempfile.gettempdir(), os.getcwd(), *of_stream(save_dir)[0], *_of_marks()]  # noqa: PTH109
+    wanted = [tempfile.gettempdir(), os.getcwd(), *of_stream(save_dir)[0], *_of_marks(account)]  # noqa: PTH109
     return tuple(dict.fromkeys(one for one in wanted if os.path.isdir(one))), None, True  # noqa: PTH112
 
 
-def _of_marks() -> list[str]:
+def _of_marks(account: tuple[int, int] | None) -> list[str]:
     """The state folder, or the one in which it will be made."""
-    path = state_file()
+    path = state_file(account=account)
     return [] if path is None else [str(next(one for one in path.parents if one.is_dir()))]
 
 

@@ -9,7 +9,7 @@ import click
 
 from ctcpmon.capture_options import capture_options
 from ctcpmon.exits import ExitCode
-from ctcpmon.looks_options import looks_options
+from ctcpmon.looks_options import can_show_a_screen, looks_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +93,7 @@ def _live(
     from ctcpmon.confining import of_screen, of_stream
     from ctcpmon.rights import account_after_opening
     from ctcpmon.sinks import JsonLinesSink, Sink, TableSink
+    from ctcpmon.state_file import prepare
 
     _need_apart(interfaces)
     if save_dir is not None and keep_mib == 0:
@@ -100,7 +101,10 @@ def _live(
         raise click.UsageError(message)
     settings = settings_with(config, max_flow_mib=max_flow_mib, show_groups=show_groups)
     is_terminal = sys.stdout.isatty()
-    is_screen = output is None and is_terminal and not no_tui
+    is_screen = output is None and is_terminal and not no_tui and can_show_a_screen()
+    account = account_after_opening(user)
+    if is_screen and account is not None:
+        prepare(account)
     request = LiveRequest(
         interfaces=interfaces,
         settings=settings,
@@ -109,7 +113,7 @@ def _live(
         is_promiscuous=not no_promiscuous,
         is_offload_off=offload_off,
         filters=None if expression is None else _filters(expression, interfaces),
-        account=account_after_opening(user),
+        account=account,
         keep_mib=keep_mib,
         save_dir=save_dir,
         duration_s=duration,
@@ -118,7 +122,7 @@ def _live(
         is_live=sys.stderr.isatty(),
         is_verbose=verbose,
         has_screen=is_screen,
-        needs=of_screen(save_dir) if is_screen else of_stream(save_dir),
+        needs=of_screen(save_dir, account) if is_screen else of_stream(save_dir),
     )
     if is_screen:
         code = _screen(request, settings, looks=looks, redact=redact)

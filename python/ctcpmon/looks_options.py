@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ctcpmon.looks import Looks
+from ctcpmon.looks import Looks, can_show_a_screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["looks_options"]
+__all__ = ["can_show_a_screen", "looks_options"]
 
 _OPTIONS = (
     click.option("--ascii", "ascii_only", is_flag=True, help="No line drawing on the screen."),

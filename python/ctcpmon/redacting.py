@@ -31,6 +31,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._real: dict[str, str] = {}
         self._v4 = self._v6 = 0
         # Entered again for an address that is written in another way.
         self._lock = threading.RLock()
@@ -38,6 +39,10 @@ class Redactor:
     def text(self, text: str) -> str:
         """``text`` with every address replaced."""
         return _ADDRESS.sub(lambda found: self._address(found[0]), text)
+
+    def real(self, text: str) -> str:
+        """``text`` with every address that was shown in place of another by that one: what somebody types."""
+        return _ADDRESS.sub(lambda found: self._real.get(found[0], found[0]), text)
 
     def line(self, line: bytes) -> bytes:
         """A line of JSON with every address replaced, and without Community IDs."""
@@ -50,6 +55,7 @@ class Redactor:
             with self._lock:
                 known = self._known.get(written) or self._replaced(written)
                 self._known[written] = known
+                self._real.setdefault(known, written)
         return known
 
     def _replaced(self, written: str) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-__all__ = ["clock", "rfc3339"]
+__all__ = ["clock", "day", "is_old", "rfc3339", "stamp"]
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_OLD_NS = 20 * 3_600 * 10**9
+"""A time of day comes again after 24 hours; four less, so that nobody reads one of yesterday as of today."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -36,6 +39,22 @@ def clock(time_ns: int) -> str:
     """Time of day, UTC, with milliseconds: ``02:58:11.402``."""
     moment = _moment(time_ns)
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
+
+
+def stamp(time_ns: int) -> str:
+    """Day and time, UTC, with milliseconds: ``2026-11-24 02:58:11.402``."""
+    return rfc3339(time_ns)[:23].replace("T", " ")
+
+
+def day(time_ns: int) -> str:
+    """Day in six cells: ``Nov 24``."""
+    month, number = rfc3339(time_ns)[5:10].split("-")
+    return f"{_MONTHS[int(month) - 1]} {int(number):>2}"
+
+
+def is_old(time_ns: int, now_ns: int | None) -> bool:
+    """True for what a time of day alone would tell wrongly at ``now_ns``."""
+    return now_ns is not None and now_ns - time_ns >= _OLD_NS
 
 
 def _moment(time_ns: int) -> datetime:

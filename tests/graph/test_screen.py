@@ -282,7 +282,7 @@ def test_a_request_for_others_is_told() -> None:
             await one.press("t")
             waiting.cancel()
             await one.settle()
-            assert "given up, since other packets were asked for; r asks again" in one.text()
+            assert "given up, since something else was asked for; r asks again" in one.text()
 
     asyncio.run(run())
 

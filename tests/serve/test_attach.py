@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import pytest
 from ctcpmon.errors import AttachError
+from ctcpmon.tui.packets import PacketsError
 from ctcpmon.tui.remote_source import RemoteSource
 from ctcpmon.tui.screens.history import past_incidents
 from ctcpmon.tui.view import Progress, Query, Reach, Refused, Situation, Tally, Tap, View
@@ -120,6 +121,28 @@ def test_long_lists_are_answered_over_the_socket(running: Path) -> None:
         source.ask(Query(reach=Reach(order="colour")))
         wait_for(lambda: "no such order" in source.view().listing.fault, "the fault of the order")
         assert source.failure is None
+    finally:
+        source.close()
+
+
+def test_a_whole_list_comes_over_the_socket_and_a_screen_goes_on_meanwhile(running: Path) -> None:
+    source = connected(running)
+    try:
+        wait_for(lambda: source.view().progress.phase == "done", "the first view")
+        found = source.rows(Reach("sessions", height=1)).result(10)
+        assert (len(found.sessions), found.matching) == (6, 6)
+        stalled = source.rows(Reach("sessions", filter="state=stalled")).result(10)
+        assert {row.state for row in stalled.sessions} == {"stalled"}
+        flows = source.rows(Reach("flows", "bytes", height=1)).result(10)
+        assert len(flows.flows) == source.view().conversations
+        # Packets are one more thing that is waited for; each gives up what was asked before.
+        gone = source.rows(Reach("flows", "bytes"))
+        assert source.packets(stalled.sessions[0].key).result(10).count > 0
+        assert gone.cancelled() or gone.done()
+        with pytest.raises(PacketsError, match="no field"):
+            source.rows(Reach("sessions", filter="nonsense=1")).result(10)
+        source.ask(Query(session=stalled.sessions[0].key))
+        wait_for(lambda: source.view().detail is not None, "the detail")
     finally:
         source.close()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,3 +116,12 @@ def test_a_flow_table_sorts_filters_and_refuses_what_is_none() -> None:
             assert "below" in text(app)
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize(("words", "told"), [((), "usage:"), (("/nonexistent",), "host_app: cannot open")])
+def test_the_example_says_what_is_wrong_in_one_line(words: tuple[str, ...], told: str) -> None:
+    command = [sys.executable, str(ROOT / "examples" / "host_app.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(told)
+    assert len(done.stderr.splitlines()) == 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from ctcpmon import state_file as state_module
 from ctcpmon.looks import Looks
 from ctcpmon.state_file import state_file
 from ctcpmon.tui import marks as marks_module
@@ -410,3 +411,49 @@ def test_a_paste_of_anything_is_safe_to_show() -> None:
         assert "[NOTE]" in one.text()
 
     use(work)
+
+
+def test_a_run_that_goes_on_as_another_keeps_marks_where_that_one_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's folder is closed to nobody, and ``sudo`` hands over the environment of root."""
+    shared = tmp_path / "shared"
+    monkeypatch.setattr(state_module, "_SHARED", shared)
+    monkeypatch.setattr(state_module, "_home", lambda user: tmp_path if user == 1_000 else None)
+    root = {"HOME": "/root"}
+    assert state_file(root, (1_000, 1_000)) == tmp_path / ".local/state/ctcpmon/marks.json"
+    assert state_file(root, (65_534, 65_534)) == shared / "marks.json"
+    given: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(state_module.os, "chown", lambda *words: given.append(words))
+    state_module.prepare((1_000, 1_000))
+    assert not shared.exists()
+    for _ in range(2):
+        state_module.prepare((65_534, 65_533))
+    assert given == [(shared, 65_534, 65_533)]
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o700
+
+
+def test_a_link_in_place_of_the_shared_folder_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "shared").symlink_to(elsewhere)
+    monkeypatch.setattr(state_module, "_SHARED", tmp_path / "shared")
+    monkeypatch.setattr(state_module, "_home", lambda _user: None)
+    monkeypatch.setattr(state_module.os, "chown", lambda *_words: pytest.fail("given away"))
+    state_module.prepare((65_534, 65_534))
+
+
+def test_the_name_of_who_marks_is_that_of_the_start(tmp_path: Path) -> None:
+    async def run() -> None:
+        source = FakeSource(placed())
+        app = ReplayApp(source, marks=MarkBook(tmp_path / "m"), person="carol")
+        async with app.run_test() as pilot:
+            one = Bench(app, source, pilot)
+            await one.settle()
+            await one.press("a")
+            await done(one)
+            assert "acked by carol" in one.text()
+
+    asyncio.run(run())

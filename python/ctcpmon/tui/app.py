@@ -7,6 +7,7 @@ set first. Importing this module without textual raises ``ImportError``.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack, closing
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,14 @@ import msgspec
 
 from ctcpmon.config import Settings
 from ctcpmon.exits import ExitCode
-from ctcpmon.looks import PLAIN, Looks
+from ctcpmon.looks import DUMB, PLAIN, Looks, can_show_a_screen
 from ctcpmon.narration import say
 from ctcpmon.state_file import state_file
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from ctcpmon.capture_filter import Program
     from ctcpmon.capturing import LiveRequest
@@ -102,6 +104,10 @@ def run_live(request: LiveRequest, *, settings: Settings, looks: Looks = PLAIN, 
         fresh.append(text)
         told.append(text)
 
+    # While it is known who that is: nobody has called what goes on as nobody.
+    from ctcpmon.tui.marks import who
+
+    person = who()
     with open_rings(request) as replay:
         saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay, tell)
 
@@ -118,7 +124,15 @@ def run_live(request: LiveRequest, *, settings: Settings, looks: Looks = PLAIN, 
             )
 
         looks = looks.with_keys(settings.keys)
-        code = _run(request.interfaces, source_of, looks=looks, redact=redact, news=fresh)
+        code = _run(
+            request.interfaces,
+            source_of,
+            looks=looks,
+            redact=redact,
+            news=fresh,
+            marks=state_file(account=request.account),
+            person=person,
+        )
         for line in (*told, *balance(replay.stats())):
             say(line)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
@@ -152,7 +166,13 @@ def _run(
     looks: Looks,
     redact: bool,
     news: deque[str] | None = None,
+    marks: Path | None = None,
+    person: str | None = None,
 ) -> int:
+    if not can_show_a_screen():
+        say(DUMB)
+        return int(ExitCode.USAGE)
+    looks = looks.fitting(getattr(sys.stderr, "encoding", None))
     for name, value in TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
     from ctcpmon.tui.marks import MarkBook
@@ -170,11 +190,10 @@ def _run(
             from ctcpmon.tui.redacted import RedactedSource
 
             source = RedactedSource(source)
-            # What is kept elsewhere is not redacted.
-            looks = looks.without_history()
+            looks = looks.redacted()
         leaving.enter_context(closing(source))
         source.start()
-        app = ReplayApp(source, looks=looks, marks=MarkBook(state_file()), news=news)
+        app = ReplayApp(source, looks=looks, marks=MarkBook(marks or state_file()), news=news, person=person)
         reason = app.run(mouse=looks.has_mouse)
         view = source.view()
         code = _code(reason, view, source)

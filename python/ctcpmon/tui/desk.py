@@ -86,6 +86,8 @@ class Desk:
     marks: MarkBook = field(default_factory=MarkBook)
     keys: Mapping[str, str] = field(default_factory=dict)
     """Other keys by action, checked."""
+    is_redacted: bool = False
+    """Notes and names of people are not shown."""
     history: str | None = None
     """File of a history to look into."""
     query: Query = field(default_factory=Query)
@@ -145,7 +147,7 @@ class Desk:
         if plain is self._plain and state == self._state:
             return False
         self._plain, self._state = plain, state
-        self.view = marked(plain, self.marks, now)
+        self.view = marked(plain, self.marks, now, is_redacted=self.is_redacted)
         return True
 
     @property
@@ -189,6 +191,11 @@ class Desk:
         return is_older
 
     @property
+    def is_paced(self) -> bool:
+        """True when this screen may set the pace of the reading; that of ``serve`` belongs to all screens."""
+        return getattr(self.source, "is_paced", True)
+
+    @property
     def is_waiting(self) -> bool:
         """True while the source has not answered the query."""
         return self.view.query != self.query
@@ -211,6 +218,11 @@ class Desk:
             line=window.line,
         )
         self._ask(replace(self.query, reach=reach))
+
+    def whole(self, name: LongList) -> Reach:
+        """All rows of a long list, as it is filtered and sorted."""
+        choice = self.lists[name]
+        return Reach(name, choice.order, choice.is_reversed, self.filters[name])
 
     def read_log(self, lines: int) -> None:
         """Asks for so many lines of the log."""
@@ -253,4 +265,4 @@ class Desk:
 
 
 def _phased(view: View, phase: Phase) -> View:
-    return replace(view, progress=replace(view.progress, phase=phase))
+    return replace(view, progress=replace(view.progress, phase=phase, is_lost=False))

@@ -19,12 +19,13 @@ from ctcpmon.errors import CtcpmonError, InputError
 from ctcpmon.pipeline import new_book
 from ctcpmon.text import clean
 from ctcpmon.tui.ended import EndedSessions, FindingLog
+from ctcpmon.tui.list_jobs import ListJobs
 from ctcpmon.tui.pace import Pace
 from ctcpmon.tui.packets import PacketCutter, Packets, fail, has_pipe
 from ctcpmon.tui.presenting import input_name
 from ctcpmon.tui.runlog import RunLog
 from ctcpmon.tui.trend import TrendLog
-from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
+from ctcpmon.tui.view import Progress, Query, Reach, Refused, Rows, Situation, Tally, Tap, View
 from ctcpmon.tui.viewmaking import ViewMaker
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class EngineSource:
         self._replay: Replay | None = None
         self._failure: BaseException | None = None
         self._wanted: tuple[str, Future[Packets]] | None = None
+        self._listed: tuple[Reach, Future[Rows]] | None = None
         self._view = self._first_view()
         self._thread = threading.Thread(target=self._run, name="ctcpmon-view", daemon=True)
 
@@ -109,8 +111,9 @@ class EngineSource:
         """Ends the reading. A reader that hangs on a pipe is left behind."""
         self._closing.set()
         self._wake.set()
-        if self._wanted is not None:
-            self._wanted[1].cancel()
+        for asked in (self._wanted, self._listed):
+            if asked is not None:
+                asked[1].cancel()
         if self._replay is not None:
             self._replay.stop()
         if self._thread.is_alive():
@@ -156,6 +159,16 @@ class EngineSource:
         if self._live is None:
             # Not for interfaces: their view may be frozen, and they are looked after all the time.
             self._wake.set()
+        return answer
+
+    def rows(self, reach: Reach) -> Future[Rows]:
+        """See ``ViewSource``."""
+        answer: Future[Rows] = Future()
+        before, self._listed = self._listed, (reach, answer)
+        if before is not None:
+            before[1].cancel()
+        if not self._thread.is_alive():
+            fail(answer, "the run has ended in an error, so its lists cannot be read")
         return answer
 
     def step(self) -> None:
@@ -207,6 +220,8 @@ class EngineSource:
             self._opened.set()
             if self._wanted is not None:
                 fail(self._wanted[1], "the run has ended in an error, so its packets cannot be shown")
+            if self._listed is not None:
+                fail(self._listed[1], "the run has ended in an error, so its lists cannot be read")
 
     def _open(self) -> AbstractContextManager[Replay]:
         if self._live is not None:
@@ -243,12 +258,13 @@ class EngineSource:
         is_kept = self._live is not None or self._keep_mib > 0
         cutter = PacketCutter(replay, self._paths, is_kept=is_kept)
         cutting: Future[Packets] | None = None
+        lists = ListJobs(maker.piece)
         published = 0.0
         is_done = False
         again: list[float] = []
         while not self._closing.is_set():
             if is_done:
-                self._wake.wait(_REST_S)
+                self._wake.wait(0.0 if lists.is_busy else _REST_S)
             else:
                 batch: Batch = replay.poll(_POLL_MS, _MAX_ITEMS)
                 self._take(batch, book=book, ended=ended, log=log, trend=trend, run_log=run_log)
@@ -262,6 +278,7 @@ class EngineSource:
             if wanted is not None and wanted[1] is not cutting:
                 cutting = wanted[1]
                 cutter.cut(wanted[0], maker.case(wanted[0]), replay.stats().last_ns or 0, cutting)
+            lists.step(self._listed)
             now = time.monotonic()
             is_asked = self._wake.is_set() or bool(again and now >= again[0])
             is_frozen = self._is_paused and self._live is not None

@@ -16,7 +16,7 @@ from ctcpmon.whole_file import whole_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["as_csv", "as_json", "save_new"]
+__all__ = ["as_csv", "as_json", "counted", "save_new"]
 
 _MAX_NAMES = 100
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -28,9 +28,19 @@ def as_csv(rows: Sequence[Any]) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     names = [field.name for field in fields(rows[0])]
-    writer.writerow(names)
-    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+    writer.writerow([title for name in names for title in _titles(name, getattr(rows[0], name))])
+    for row in rows:
+        values = (getattr(row, name) for name in names)
+        writer.writerow(
+            [_cell(one) for value in values for one in (value if isinstance(value, tuple) else (value,))]
+        )
     return out.getvalue().encode()
+
+
+def counted(number: int, of: int) -> str:
+    """How many rows there are in a file, and how many there would have been."""
+    rows = f"{number:,} {'row' if number == 1 else 'rows'}"
+    return rows if number >= of else f"the first {rows} of {of:,}; no more fit into one file"
 
 
 def as_json(rows: Sequence[Any]) -> bytes:
@@ -57,6 +67,11 @@ def _save(folder: Path, stem: str, suffix: str, data: bytes) -> Path:
             continue
         return path
     raise FileExistsError(17, "too many files of that name", str(folder / stem))
+
+
+def _titles(name: str, value: object) -> tuple[str, ...]:
+    """A pair is of client and server."""
+    return (f"{name}_client", f"{name}_server") if isinstance(value, tuple) else (name,)
 
 
 def _cell(value: object) -> str:

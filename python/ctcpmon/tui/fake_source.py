@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ctcpmon.tui.packets import Packets, fail
 from ctcpmon.tui.view import (
+    MOST_EXPORTED,
     Counter,
     Detail,
     EvidenceLine,
@@ -22,6 +23,7 @@ from ctcpmon.tui.view import (
     Query,
     Reach,
     Refused,
+    Rows,
     SessionRow,
     Situation,
     Tally,
@@ -96,6 +98,15 @@ class FakeSource:
             answer.set_result(self.cut)
         return answer
 
+    def rows(self, reach: Reach) -> Future[Rows]:
+        """See ``ViewSource``."""
+        self.told.append(f"rows {reach.name} {reach.order} {reach.filter}")
+        whole = replace(reach, offset=0, height=MOST_EXPORTED, anchor="")
+        found = self._flows(self.base, whole) if reach.name == "flows" else self._sessions(self.base, whole)
+        answer: Future[Rows] = Future()
+        answer.set_result(Rows(found.listing.matching, found.sessions, found.flows))
+        return answer
+
     def step(self) -> None:
         """See ``ViewSource``."""
         self.told.append("step")
@@ -145,7 +156,7 @@ class FakeSource:
         at = keys.index(reach.anchor) if reach.anchor in keys else None
         offset = _offset(reach, at, len(rows))
         listing = Listing(self.base.tally.total, len(rows), offset, at)
-        return replace(view, sessions=tuple(rows[offset : offset + reach.height]), listing=listing)
+        return replace(view, sessions=tuple(rows[offset : offset + reach.height]), flows=(), listing=listing)
 
     def _flows(self, view: View, reach: Reach) -> View:
         """Any number of rows, each made when it is asked for: the key is the place."""

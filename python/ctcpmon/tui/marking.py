@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ctcpmon.stamps import rfc3339
 from ctcpmon.tui.view import EvidenceLine
 
@@ -15,12 +17,20 @@ if TYPE_CHECKING:
     from ctcpmon.tui.marks import Mark, MarkBook
     from ctcpmon.tui.view import EvidenceView, IncidentRow, View
 
-__all__ = ["marked"]
+__all__ = ["SOMEBODY", "marked"]
+
+SOMEBODY = "somebody"
+_HIDDEN = "not shown on a redacted screen, nor in its reports and exports"
 
 
-def marked(view: View, marks: MarkBook, now: float) -> View:
-    """The view with what people said of its incidents; the same view when they said nothing."""
+def marked(view: View, marks: MarkBook, now: float, *, is_redacted: bool = False) -> View:
+    """The view with what people said of its incidents; the same view when they said nothing.
+
+    ``is_redacted``: that there is a note, and that somebody has taken notice, but not what or who.
+    """
     said = {row.key: mark for row in view.incidents if (mark := marks.of(row.place)) is not None}
+    if is_redacted:
+        said = {key: _redacted(mark) for key, mark in said.items()}
     if not said:
         return view
     rows = [_row(row, said[row.key], now) if row.key in said else row for row in view.incidents]
@@ -34,6 +44,12 @@ def _row(row: IncidentRow, mark: Mark, now: float) -> IncidentRow:
         acked_by=mark.acked_by if mark.acks(row, now) else "",
         muted_until_s=mark.muted_until if mark.mutes(row, now) else 0,
         note=mark.note,
+    )
+
+
+def _redacted(mark: Mark) -> Mark:
+    return msgspec.structs.replace(
+        mark, acked_by=SOMEBODY, note_by=SOMEBODY, note=_HIDDEN if mark.note else ""
     )
 
 

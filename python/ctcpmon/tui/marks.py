@@ -23,7 +23,7 @@ from ctcpmon.text import clean
 from ctcpmon.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ctcpmon.tui.view import IncidentRow, Level
 
@@ -109,13 +109,25 @@ class MarkBook:
 
     def put(self, mark: Mark, now: float) -> str:
         """Keeps a mark in place of what was said of its place. Returns why it is not in the file, if so."""
+        return self._keep(lambda marks: {**marks, mark.place: mark}, now)
+
+    def change(self, place: str, incident: str, changes: Mapping[str, str | int], now: float) -> str:
+        """Changes what is said of a place, and leaves the rest as it is by then: others write there too."""
+
+        def changed(marks: Mapping[str, Mark]) -> Mapping[str, Mark]:
+            before = marks.get(place) or Mark(place=place, incident=incident)
+            return {**marks, place: msgspec.structs.replace(before, incident=incident, **changes)}
+
+        return self._keep(changed, now)
+
+    def _keep(self, change: Callable[[Mapping[str, Mark]], Mapping[str, Mark]], now: float) -> str:
         problem = ""
         if self._path is None:
-            self._take({**self._marks, mark.place: mark}, now)
+            self._take(change(self._marks), now)
             return problem
         try:
             with _locked(self._path):
-                self._take({**_present(self._path, self._marks), mark.place: mark}, now)
+                self._take(change(_present(self._path, self._marks)), now)
                 with whole_file(str(self._path), may_replace=True) as part:
                     saved = _File(1, tuple(self._marks.values()))
                     Path(part).write_bytes(msgspec.json.encode(saved) + b"\n")
@@ -123,7 +135,7 @@ class MarkBook:
                 self._seen = (found.st_mtime_ns, found.st_ino)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self._take({**self._marks, mark.place: mark}, now)
+            self._take(change(self._marks), now)
             problem = f"only on this screen, not saved: {clean(str(self._path), 60)}: {clean(reason, 60)}"
         return problem
 

@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctcpmon.diagnosis import evidence_words, verdict_words
 from ctcpmon.errors import CtcpmonError
@@ -180,7 +180,7 @@ def _packets(key: str, case: Case, found: tuple[bytes, Sliced], *, is_kept: bool
     )
 
 
-def fail(answer: Future[Packets], text: str) -> None:
+def fail(answer: Future[Any], text: str) -> None:
     """Says why there are none; nothing happens when nobody waits any more."""
     try:
         answer.set_exception(PacketsError(text))

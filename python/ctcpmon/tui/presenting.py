@@ -15,7 +15,7 @@ from ctcpmon.explain import explain_finding, explain_incident, timeline
 from ctcpmon.fixes import catalogue, render_for_incident
 from ctcpmon.fixes.ledger import ledger_lines
 from ctcpmon.offloads import merged_remark
-from ctcpmon.stamps import clock
+from ctcpmon.stamps import is_old, stamp
 from ctcpmon.text import clean
 from ctcpmon.tui.view import (
     Detail,
@@ -77,7 +77,7 @@ def session_key(session: Session) -> str:
     return f"{clean(session.id, 32)}/{session.generation}"
 
 
-def incident_row(incident: Incident) -> IncidentRow:
+def incident_row(incident: Incident, now_ns: int | None = None) -> IncidentRow:
     """One incident for the list."""
     lead = incident.lead.session
     one = incident.sessions_total <= 1
@@ -100,6 +100,7 @@ def incident_row(incident: Incident) -> IncidentRow:
         session=session_key(lead),
         is_lost=incident.close_reason == "gone" and incident.sessions_missing > 0,
         place=_identity(incident),
+        is_old=is_old(incident.since_ns, now_ns),
     )
 
 
@@ -249,11 +250,11 @@ def _facts(session: Session) -> list[str]:
             f"  {clean(session.protocol, 20)}, state {state}, worst {worst}, end: {end}; "
             f"id {clean(session.id, 32)} generation {session.generation}"
         ),
-        f"  seen {clock(session.first_ns)} to {clock(session.last_ns)} UTC",
+        f"  seen {stamp(session.first_ns)} to {stamp(session.last_ns)} UTC",
         f"  recognised: {_CERTAINTY.get(session.certainty, clean(session.certainty, 20))}",
     ]
     if session.stalled_at_ns is not None:
-        lines.append(f"  stalled at {clock(session.stalled_at_ns)} UTC")
+        lines.append(f"  stalled at {stamp(session.stalled_at_ns)} UTC")
     if session.linked_session:
         lines.append(f"  continues session {clean(session.linked_session, 32)}")
     limits = (

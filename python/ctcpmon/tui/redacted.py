@@ -6,18 +6,26 @@ addresses, so they are marked with aliases, and only a graph may be drawn of the
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctcpmon.redacting import Redactor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ctcpmon.tui.packets import Packets
     from ctcpmon.tui.source import RunSource
-    from ctcpmon.tui.view import Query, View
+    from ctcpmon.tui.view import Query, Reach, Rows, View
 
 __all__ = ["RedactedSource"]
+
+Answer = TypeVar("Answer")
+
+_MOST_ASKED = 16
+"""Queries that may still be answered."""
 
 
 class RedactedSource:
@@ -28,6 +36,8 @@ class RedactedSource:
         self._redactor = Redactor()
         self._seen: View | None = None
         self._shown: View | None = None
+        self._asked: OrderedDict[Query, Query] = OrderedDict()
+        """By what the source was asked, what the screen asked: a filter names addresses as they are shown."""
 
     @property
     def failure(self) -> BaseException | None:
@@ -39,6 +49,11 @@ class RedactedSource:
         """See ``RunSource``."""
         return self._source.is_incomplete
 
+    @property
+    def is_paced(self) -> bool:
+        """See ``Desk``."""
+        return getattr(self._source, "is_paced", True)
+
     def start(self) -> None:
         """See ``RunSource``."""
         self._source.start()
@@ -49,14 +64,23 @@ class RedactedSource:
 
     def ask(self, query: Query) -> None:
         """See ``ViewSource``."""
-        self._source.ask(query)
+        real = replace(query, reach=self._real(query.reach))
+        if real != query:
+            self._asked[real] = query
+            self._asked.move_to_end(real)
+            while len(self._asked) > _MOST_ASKED:
+                self._asked.popitem(last=False)
+        else:
+            self._asked.pop(real, None)
+        self._source.ask(real)
 
     def view(self) -> View:
         """See ``ViewSource``."""
         view = self._source.view()
         if view is not self._seen or self._shown is None:
             self._seen = view
-            self._shown = self._hidden(view)
+            query = self._asked.get(view.query, view.query)
+            self._shown = replace(self._hidden(view), query=query)
         return self._shown
 
     def set_paused(self, paused: bool) -> None:  # noqa: FBT001
@@ -77,17 +101,26 @@ class RedactedSource:
 
     def packets(self, session: str) -> Future[Packets]:
         """See ``ViewSource``."""
-        asked = self._source.packets(session)
-        answer: Future[Packets] = Future()
+        return self._changed(self._source.packets(session), self._aliased)
 
-        def pass_on(done: Future[Packets]) -> None:
+    def rows(self, reach: Reach) -> Future[Rows]:
+        """See ``ViewSource``."""
+        return self._changed(self._source.rows(self._real(reach)), self._hidden)
+
+    def _real(self, reach: Reach) -> Reach:
+        return replace(reach, filter=self._redactor.real(reach.filter))
+
+    def _changed(self, asked: Future[Answer], change: Callable[[Answer], Answer]) -> Future[Answer]:
+        answer: Future[Answer] = Future()
+
+        def pass_on(done: Future[Answer]) -> None:
             try:
                 if done.cancelled():
                     answer.cancel()
                 elif (error := done.exception()) is not None:
                     answer.set_exception(error)
                 else:
-                    answer.set_result(self._aliased(done.result()))
+                    answer.set_result(change(done.result()))
             except InvalidStateError:
                 return  # nobody waits for it any more
 

@@ -11,12 +11,13 @@ import threading
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from ctcpmon import __version__
 from ctcpmon.errors import AttachError
 from ctcpmon.text import clean
 from ctcpmon.tui.packets import Packets, fail
-from ctcpmon.tui.view import Progress, Query, Refused, Situation, Tally, Tap, View
+from ctcpmon.tui.view import Progress, Query, Reach, Refused, Rows, Situation, Tally, Tap, View
 from ctcpmon.tui.wire import (
     ANSWER_MOST,
     PACKETS_MOST,
@@ -31,6 +32,7 @@ from ctcpmon.tui.wire import (
     encode_ask,
     hello_of,
     packets_of,
+    rows_of,
     views_digest,
 )
 
@@ -44,11 +46,11 @@ _CHUNK = 1 << 18
 
 
 class _Wanted:
-    """Packets on their way."""
+    """Packets on their way, or a list."""
 
-    def __init__(self, session: str, number: int) -> None:
-        self.session, self.number = session, number
-        self.answer: Future[Packets] = Future()
+    def __init__(self, session: str, number: int, reach: Reach | None = None) -> None:
+        self.session, self.number, self.reach = session, number, reach
+        self.answer: Future[Any] = Future()
         self.data = bytearray()
 
     def take(self, part: PacketsPart) -> bool:
@@ -66,12 +68,15 @@ class _Wanted:
                 return True
             # Nobody may be waiting any more.
             with suppress(InvalidStateError):
-                self.answer.set_result(packets_of(bytes(self.data)))
+                self.answer.set_result((packets_of if self.reach is None else rows_of)(bytes(self.data)))
         return False
 
 
 class RemoteSource:
     """A run of ``serve`` elsewhere. Call ``start``, then ``close`` whatever happens."""
+
+    is_paced = False
+    """The run belongs to all its screens."""
 
     def __init__(self, path: str, *, period_s: float = 0.2) -> None:
         """``period_s`` is the time between two questions."""
@@ -137,8 +142,15 @@ class RemoteSource:
 
     def packets(self, session: str) -> Future[Packets]:
         """See ``ViewSource``."""
+        return self._want(session, None)
+
+    def rows(self, reach: Reach) -> Future[Rows]:
+        """See ``ViewSource``. Over the socket comes one thing at a time: packets, or a list."""
+        return self._want("", reach)
+
+    def _want(self, session: str, reach: Reach | None) -> Future[Any]:
         before = self._wanted
-        self._wanted = wanted = _Wanted(session, 1 if before is None else before.number + 1)
+        self._wanted = wanted = _Wanted(session, 1 if before is None else before.number + 1, reach)
         if before is not None:
             before.answer.cancel()
         if not self._thread.is_alive():
@@ -184,7 +196,7 @@ class RemoteSource:
                 number += 1
                 packets = None
                 if wanted is not None:
-                    packets = PacketsAsk(wanted.session, len(wanted.data), wanted.number)
+                    packets = PacketsAsk(wanted.session, len(wanted.data), wanted.number, wanted.reach)
                 had_wanted = wanted is not None
                 answer = self._question(Ask(number, query, packets))
                 if answer.view is not None:
@@ -259,14 +271,14 @@ class RemoteSource:
     def _lost(self, error: Exception) -> None:
         self._hang_up()
         if self._wanted is not None:
-            fail(self._wanted.answer, "the connection to serve was lost; ask for the packets again")
+            fail(self._wanted.answer, "the connection to serve was lost; ask again")
         if not self._closing.is_set():
             self._say(
                 str(error) if isinstance(error, AttachError) else "connection to serve lost; trying again"
             )
 
     def _say(self, text: str) -> None:
-        progress = replace(self._newest.progress, phase="failed", error=clean(text, 200))
+        progress = replace(self._newest.progress, phase="failed", error=clean(text, 200), is_lost=True)
         self._view = replace(self._newest, progress=progress)
 
     def _show(self, view: View) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
-import signal
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
 from textual.app import App
 from textual.binding import Binding, BindingType
 
@@ -22,8 +20,8 @@ from ctcpmon.text import clean
 from ctcpmon.tui.app import look_period_s
 from ctcpmon.tui.clipboard import OSC52_MAX_BYTES, load_tmux_buffer, save_text
 from ctcpmon.tui.desk import Desk
-from ctcpmon.tui.exporting import as_csv, as_json, save_new
-from ctcpmon.tui.marks import NOTE_CELLS, Mark, MarkBook, who
+from ctcpmon.tui.exporting import as_csv, as_json, counted, save_new
+from ctcpmon.tui.marks import NOTE_CELLS, MarkBook, who
 from ctcpmon.tui.packets import PacketsError
 from ctcpmon.tui.reporting import reportable, save_report
 from ctcpmon.tui.screens.ask import AskKey, AskText
@@ -40,18 +38,19 @@ from ctcpmon.tui.screens.packets import PacketsScreen
 from ctcpmon.tui.screens.sessions import SessionsScreen
 from ctcpmon.tui.screens.tap import TapScreen
 from ctcpmon.tui.screens.wall import WallScreen
+from ctcpmon.tui.signals import catch_signals
 from ctcpmon.tui.view import FlowRow
+from ctcpmon.tui.waiting import arrived
 from ctcpmon.tui.widgets import LongTable, RowList  # noqa: TC001  Textual reads the handlers' annotations
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Sequence
-    from types import FrameType
+    from collections.abc import Mapping, Sequence
 
     from textual.screen import Screen
 
     from ctcpmon.tui.source import ViewSource
-    from ctcpmon.tui.view import FixView, IncidentRow, SessionRow, View
+    from ctcpmon.tui.view import EvidenceView, FixView, IncidentRow, LongList, View
 
 __all__ = ["ReplayApp"]
 
@@ -59,7 +58,6 @@ _QUICK_S = (0.02, 0.06, 0.12)
 _NOTICE_S = 15.0
 _MUTES = {"1": (3_600, "1 h"), "2": (8 * 3_600, "8 h"), "3": (7 * 86_400, "7 d"), "0": (0, "no longer")}
 """Keys of the question: seconds and words."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _SCREENS: dict[str, type[ViewScreen]] = {
     "sessions": SessionsScreen,
     "flows": FlowsScreen,
@@ -131,18 +129,21 @@ class ReplayApp(App[str]):
         period_s: float | None = None,
         marks: MarkBook | None = None,
         news: deque[str] | None = None,
+        person: str | None = None,
     ) -> None:
         """``period_s`` is the time between two pictures; by itself it depends on how far the terminal is.
 
-        ``news``: lines of another thread, each shown for a while.
+        ``news``: lines of another thread, each shown for a while. ``person``: who acknowledges and notes.
         """
         super().__init__()
         self._news = news
+        self._person = person or who()
         self.theme = "ansi-dark"
         self._is_wallboard = looks.is_wallboard
         self._period_s = period_s or look_period_s()
         self.desk = Desk(
             source,
+            is_redacted=looks.is_redacted,
             is_ascii=looks.is_ascii,
             keys=looks.keys,
             history=looks.history or getattr(source, "history", None) or None,
@@ -153,6 +154,12 @@ class ReplayApp(App[str]):
         self.saved: list[str] = []
         """Names of the files that the user had written."""
         self._notice_number = 0
+        self._is_leaving = False
+
+    def exit(self, *words: Any, **options: Any) -> None:
+        """Keys that were typed ahead open nothing any more."""
+        self._is_leaving = True
+        super().exit(*words, **options)
 
     def get_default_screen(self) -> Screen[None]:
         """The first screen."""
@@ -161,9 +168,17 @@ class ReplayApp(App[str]):
     def on_mount(self) -> None:
         """Starts the clock, takes over the signals, and keeps the start-up objects out of later scans."""
         self.set_interval(self._period_s, self.tick)
-        self._catch_signals()
+        catch_signals(self)
         gc.collect()
         gc.freeze()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """A key may come before the parts of a new screen, or behind the one that leaves."""
+        if self._is_leaving:
+            return False
+        if action in {"interrupt", "suspend_process"} or not self.screen_stack:
+            return True
+        return not isinstance(self.screen, ViewScreen) or self.screen.is_there
 
     def tick(self) -> None:
         """Shows the newest view, if there is a new one."""
@@ -203,8 +218,17 @@ class ReplayApp(App[str]):
         if not key:
             hint = "; s lists the sessions" if self.desk.view.sessions else ""
             self.say(f"no graph: there is no session here{hint}")
-            return
-        self.push_screen(GraphScreen(self.desk, key))
+        else:
+            self._open(GraphScreen, key)
+
+    def _open(self, kind: type[GraphScreen | PacketsScreen], session: str) -> None:
+        """Opens a page of a session, or goes back to it where it lies below: each holds many packets."""
+        for at, below in enumerate(self.screen_stack):
+            if isinstance(below, kind) and below.session_in_hand() == session:
+                while len(self.screen_stack) > at + 1:
+                    self.pop_screen()
+                return
+        self.push_screen(kind(self.desk, session))
 
     def action_leave(self) -> None:
         """One screen back."""
@@ -229,28 +253,47 @@ class ReplayApp(App[str]):
 
     def action_pause(self) -> None:
         """Holds or resumes the reading; of a live run the view."""
+        if not self.desk.view.is_live:
+            self._has_more()
         self.desk.toggle_pause()
         self._repaint()
         self._look_soon()
 
     def action_speed(self, step: int) -> None:
         """Slower or faster."""
-        self.desk.change_speed(step)
+        if self.desk.view.is_live:
+            self.say("a live run has the speed of its packets")
+        elif self._sets_pace():
+            self.desk.change_speed(step)
         self._look_soon()
 
     def action_step(self) -> None:
         """One second of packet time."""
         if self.desk.view.is_live:
             self.say("a live run cannot be stepped; Space freezes the view, < goes back")
-        self.desk.step()
+        elif self._sets_pace():
+            self.desk.step()
         self._look_soon()
 
     def action_next_incident(self) -> None:
         """On to the next incident; of a live run to the next one in the list."""
         if self.desk.view.is_live:
             self.action_incident(1)
-        self.desk.to_next_incident()
+        elif self._sets_pace():
+            self.desk.to_next_incident()
         self._look_soon()
+
+    def _has_more(self) -> bool:
+        """False, and said, when the input is at its end."""
+        is_over = self.desk.view.progress.phase in {"done", "failed"}
+        if is_over:
+            self.say("the capture is read to its end, so there is nothing to hold or to step")
+        return not is_over
+
+    def _sets_pace(self) -> bool:
+        if not self.desk.is_paced:
+            self.say("this run belongs to serve and all its screens: none of them sets its pace")
+        return self.desk.is_paced and self._has_more()
 
     def action_travel(self, by: int) -> None:
         """Back and forth through views of a live run."""
@@ -279,12 +322,14 @@ class ReplayApp(App[str]):
         if session is None:
             self.say("no session is selected here, so there are no packets to show")
         else:
-            self.push_screen(PacketsScreen(self.desk, session))
+            self._open(PacketsScreen, session)
 
     def action_copy(self) -> None:
         """Saves and copies the fix in hand."""
         screen = self.screen
         fix = screen.copyable() if isinstance(screen, ViewScreen) else None
+        if not self._is_answered("fixes"):
+            return
         if fix is None:
             self.say("nothing to copy: there is no fix for this")
         else:
@@ -294,25 +339,28 @@ class ReplayApp(App[str]):
     def action_report(self) -> None:
         """Writes the report of the incident in hand."""
         view = self.desk.view
-        if reportable(view) is None:
+        chosen = reportable(view)
+        if chosen is None:
             self.say("no report: there is no incident")
-            return
-        self.say("making the report: cutting the packets for its graph")
-        self.run_worker(self._report(view), group="report", exclusive=True, exit_on_error=False)
+        elif self._is_answered("evidence"):
+            self.say("making the report: cutting the packets for its graph")
+            work = self._report(view, *chosen)
+            self.run_worker(work, group="report", exclusive=True, exit_on_error=False)
 
     def action_ack(self) -> None:
         """Takes notice of the incident in hand, or takes that back."""
         row = self._incident_in_hand()
         if row is None:
             return
-        now, name = int(time.time()), who()
+        now, name = int(time.time()), self._person
         is_acked = bool(row.acked_by)
         changes: dict[str, str | int] = {
             "acked_at": 0 if is_acked else now,
             "acked_by": name,
             "acked_level": row.level,
         }
-        said = "no longer acked" if is_acked else f"acked by {name}: it counts on, but somebody knows"
+        by = "" if self.desk.is_redacted else f" by {name}"
+        said = "no longer acked" if is_acked else f"acked{by}: it counts on, but somebody knows"
         self._mark(row, said, **changes)
 
     def action_mute(self) -> None:
@@ -334,6 +382,9 @@ class ReplayApp(App[str]):
 
     def action_note(self) -> None:
         """Asks for a note on the incident in hand."""
+        if self.desk.is_redacted:
+            self.say("no notes on a redacted screen: what people wrote may name anything")
+            return
         row = self._incident_in_hand()
         if row is None:
             return
@@ -342,31 +393,62 @@ class ReplayApp(App[str]):
             if text is not None:
                 note = clean(" ".join(text.split()), NOTE_CELLS)
                 said = "note kept" if note else "note taken away"
-                self._mark(row, said, note=note, note_at=int(time.time()) if note else 0, note_by=who())
+                self._mark(
+                    row, said, note=note, note_at=int(time.time()) if note else 0, note_by=self._person
+                )
 
         question = f"NOTE on {row.client} -> {row.headend}"
         ask = AskText(question, row.note, most=NOTE_CELLS, is_ascii=self.desk.is_ascii)
         self.push_screen(ask, answered)
 
     def action_export(self) -> None:
-        """Asks for the form, then writes the table in view to a file."""
+        """Asks for the form, then writes the whole table in view to a file, not what is on the screen."""
         screen, view = self.screen, self.desk.view
+        wanted = screen.exported() if isinstance(screen, ViewScreen) else None
         if not isinstance(screen, ViewScreen):
             return
-        name = "sessions" if isinstance(screen, SessionsScreen) else "incidents"
-        rows: Sequence[IncidentRow | SessionRow] = view.sessions if name == "sessions" else view.incidents
-        if not rows:
+        if wanted is None:
+            self.say("there is no table here; 1 incidents, 2 sessions, 3 flows have one")
+            return
+        name, rows = (wanted, None) if isinstance(wanted, str) else wanted
+        number = view.listing.matching if rows is None else len(rows)
+        is_known = rows is not None or view.query.reach == self.desk.query.reach
+        if is_known and not number and (rows is not None or view.listing.progress is None):
             self.say(f"nothing to export: there are no {name} in view")
             return
 
         def answered(key: str | None) -> None:
             if key:
                 work = self._export(name, rows, is_csv=key == "c")
-                self.run_worker(work, group="export", exit_on_error=False)
+                self.run_worker(work, group="export", exclusive=True, exit_on_error=False)
 
-        question = f"EXPORT {name} to a file, {len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
+        question = f"EXPORT {name} to a file" + f", {counted(number, number)}" * is_known
+        if rows is None and self.desk.is_past:
+            question = f"EXPORT {name} as they are NOW: of the past only what was shown is kept"
         keys = {"c": "CSV", "j": "JSON"}
         self.push_screen(AskKey(question, keys, is_ascii=self.desk.is_ascii), answered)
+
+    def _is_answered(self, what: str) -> bool:
+        """False, and said, while the view tells about another incident or session than the one in hand."""
+        screen, facts = self.screen, self.desk.view.evidence
+        if not isinstance(screen, ViewScreen):
+            return False
+        key, chosen = screen.incident_in_hand(), reportable(self.desk.view)
+        session = screen.session_in_hand()
+        if key is None and chosen and session and session != chosen[0].session:
+            self.say(
+                f"the {what} are of the incident of {chosen[0].client}, not of this session: see 1, or f"
+            )
+            return False
+        if facts is None or (key is None and not isinstance(screen, MainScreen)) or key == facts.incident:
+            return True
+        if key is None:
+            self.say("no incident is selected; Esc takes the filter off")
+        elif self.desk.view.progress.phase == "past":
+            self.say(f"the {what} of this incident were not on the screen then; Space leads back to now")
+        else:
+            self.say(f"the {what} of this incident are not here yet; once more in a moment")
+        return False
 
     def _incident_in_hand(self) -> IncidentRow | None:
         screen = self.screen
@@ -378,21 +460,31 @@ class ReplayApp(App[str]):
 
     def _mark(self, row: IncidentRow, said: str, **changes: str | int) -> None:
         """Keeps what was said of an incident."""
-        before = self.desk.marks.of(row.place) or Mark(place=row.place, incident=row.key)
-        mark = msgspec.structs.replace(before, incident=row.key, **changes)
-        self.run_worker(self._keep(mark, said), group="marks", exit_on_error=False)
+        self.run_worker(self._keep(row, changes, said), group="marks", exit_on_error=False)
 
-    async def _keep(self, mark: Mark, said: str) -> None:
-        problem = await asyncio.to_thread(self.desk.marks.put, mark, time.time())
+    async def _keep(self, row: IncidentRow, changes: Mapping[str, str | int], said: str) -> None:
+        change = self.desk.marks.change
+        problem = await asyncio.to_thread(change, row.place, row.key, changes, time.time())
         self.say(problem or said)
         self.tick()
 
-    async def _export(self, name: str, rows: Sequence[Any], *, is_csv: bool) -> None:
+    async def _export(self, name: str, rows: Sequence[Any] | None, *, is_csv: bool) -> None:
+        matching = 0
+        if rows is None:
+            self.say(f"reading all {name}")
+            listed: LongList = "flows" if name == "flows" else "sessions"
+            try:
+                found = await arrived(self.desk.source.rows(self.desk.whole(listed)))
+            except PacketsError as error:
+                self.say(f"not exported: {clean(str(error), 200)}")
+                return
+            rows, matching = found.flows or found.sessions, found.matching
+        if not rows:
+            self.say(f"nothing to export: there are no {name} in view")
+            return
         stem = f"ctcpmon-{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-        data = as_csv(rows) if is_csv else as_json(rows)
-        await self._save(
-            stem, ".csv" if is_csv else ".json", data, f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}"
-        )
+        data = await asyncio.to_thread(as_csv if is_csv else as_json, rows)
+        await self._save(stem, ".csv" if is_csv else ".json", data, counted(len(rows), matching))
 
     def on_view_screen_save(self, event: ViewScreen.Save) -> None:
         """Writes what a screen hands over."""
@@ -458,14 +550,10 @@ class ReplayApp(App[str]):
         else:
             self.say(f"saved {name}; too long for the clipboard")
 
-    async def _report(self, view: View) -> None:
-        chosen = reportable(view)
-        if chosen is None:
-            return
-        row, facts = chosen
+    async def _report(self, view: View, row: IncidentRow, facts: EvidenceView) -> None:
         packets, no_graph = None, ""
         try:
-            packets = await asyncio.wrap_future(self.desk.source.packets(row.session))
+            packets = await arrived(self.desk.source.packets(row.session))
         except PacketsError as error:
             no_graph = clean(str(error), 300)
         try:
@@ -489,32 +577,3 @@ class ReplayApp(App[str]):
     def _look_soon(self) -> None:
         for delay in _QUICK_S:
             self.set_timer(delay, self.tick)
-
-    def _catch_signals(self) -> None:
-        """Textual catches none of these; unhandled they would leave the terminal in raw mode."""
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            try:
-                loop.add_signal_handler(number, self.exit, "signal")
-            except (RuntimeError, ValueError, NotImplementedError):
-                # Not the main thread: the host of the app handles signals.
-                return
-        self._mind_continue()
-
-    def _mind_continue(self) -> None:
-        """Lets SIGCONT start the screen anew behind a Ctrl-Z, and behind nothing else.
-
-        Textual takes every SIGCONT for the end of one. After a SIGSTOP it would start a second time, keep
-        the raw terminal as what to go back to, and never end for the threads of the first.
-        """
-        resume = signal.getsignal(signal.SIGCONT)
-        if not callable(resume):
-            return
-
-        def go_on(number: int, frame: FrameType | None) -> None:
-            if getattr(self._driver, "_must_signal_resume", True):
-                resume(number, frame)
-            else:
-                self.call_later(self.refresh, layout=True)
-
-        signal.signal(signal.SIGCONT, go_on)

@@ -55,6 +55,10 @@ class RunLog:
 
     def incidents(self, now_ns: int | None, incidents: Sequence[Incident]) -> None:
         """Notes which incidents opened, got worse or closed since the last look."""
+        there = {one.id for one in incidents}
+        for gone in self._incidents.keys() - there:
+            # The book forgets old ones, and so does this.
+            del self._incidents[gone]
         for one in incidents:
             state = (one.is_open, one.severity)
             before = self._incidents.get(one.id)

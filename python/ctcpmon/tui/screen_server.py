@@ -143,7 +143,9 @@ class ScreenServer:
             names={name: clean(name) for name in names},
             settings=settings,
         )
-        self._jobs = PacketJobs(replay, names, is_live=is_live, case=self._maker.case)
+        self._jobs = PacketJobs(
+            replay, names, is_live=is_live, case=self._maker.case, piece=self._maker.piece
+        )
 
     def take(self, items: Iterable[Item]) -> None:
         """Keeps what views are made of; the book has taken the same already."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ctcpmon.tui.packets import Packets
-    from ctcpmon.tui.view import Query, View
+    from ctcpmon.tui.view import Query, Reach, Rows, View
 
 __all__ = ["SPEEDS", "RunSource", "ViewSource", "next_speed"]
 
@@ -39,6 +39,13 @@ class ViewSource(Protocol):
         """The packets of a session by its key. Returns at once; cancel it when nobody waits any more.
 
         One at a time: asking for others gives up the first. It ends in ``Packets`` or ``PacketsError``.
+        """
+
+    def rows(self, reach: Reach) -> Future[Rows]:
+        """A whole long list for a file, from its first row on: the window of ``reach`` is not looked at.
+
+        Returns at once; cancel it when nobody waits any more. Asking anew gives up what was asked before.
+        It ends in ``Rows`` or ``PacketsError``.
         """
 
     def step(self) -> None:

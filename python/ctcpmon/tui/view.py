@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "MOST_EXPORTED",
     "Counter",
     "Detail",
     "EvidenceLine",
@@ -26,6 +27,7 @@ __all__ = [
     "Query",
     "Reach",
     "Refused",
+    "Rows",
     "SessionRow",
     "Situation",
     "Tally",
@@ -36,6 +38,8 @@ __all__ = [
 
 Level = Literal["critical", "warning", "info", "ok"]
 LongList = Literal["sessions", "flows"]
+MOST_EXPORTED = 100_000
+"""Rows of a long list that go to a file (guess: more than a spreadsheet is fun with; some 30 MB of CSV)."""
 Phase = Literal["opening", "reading", "paused", "past", "done", "failed"]
 Trust = Literal["ok", "warn", "bad", "unknown"]
 
@@ -113,6 +117,8 @@ class Progress:
     """0: as fast as possible; 1: the pace of the capture."""
     error: str = ""
     """Why the reading ended early; empty if it did not."""
+    is_lost: bool = False
+    """It goes on, as far as is known, but is not seen from here any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,8 @@ class IncidentRow:
     """Id of the first fix; empty: none."""
     session: str
     """Key of the session whose finding speaks for the incident."""
+    is_old: bool = False
+    """It began so long ago that its time of day alone would mislead."""
     is_lost: bool = False
     """Closed because sessions went away, not because they move again."""
     place: str = ""
@@ -286,6 +294,16 @@ class FlowRow:
     last_ns: int
     session: str = ""
     """Key of the tunnel session in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A whole long list, filtered and in order, for a file. At most ``MOST_EXPORTED`` rows."""
+
+    matching: int = 0
+    """Rows there are; more than those here when there was no room for all."""
+    sessions: tuple[SessionRow, ...] = ()
+    flows: tuple[FlowRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ __all__ = ["ViewMaker", "refused"]
 
 _MOST_ROWS = 600
 """Rows in a view, whoever asks: three screens of the highest terminal that is known."""
+_MOST_IN_PIECE = 1_000
 
 
 class ViewMaker:
@@ -87,7 +88,7 @@ class ViewMaker:
                 for note in stats.notes
             ),
             notes_incomplete=sum(note.kind in INCOMPLETE_NOTES for note in stats.notes),
-            incidents=tuple(map(presenting.incident_row, incidents)),
+            incidents=tuple(presenting.incident_row(one, stats.last_ns) for one in incidents),
             evidence=presenting.evidence(chosen, incidents.index(chosen) + 1, len(incidents))
             if chosen
             else None,
@@ -128,7 +129,13 @@ class ViewMaker:
             unknown=states.get("unknown", 0),
         )
 
-    def _listing(self, reach: Reach) -> tuple[Listing, tuple[SessionRow, ...], tuple[FlowRow, ...]]:
+    def piece(self, reach: Reach) -> tuple[Listing, tuple[SessionRow, ...], tuple[FlowRow, ...]]:
+        """Rows of a long list that go to a file, with their place in it."""
+        return self._listing(reach, _MOST_IN_PIECE)
+
+    def _listing(
+        self, reach: Reach, most: int = _MOST_ROWS
+    ) -> tuple[Listing, tuple[SessionRow, ...], tuple[FlowRow, ...]]:
         """The rows of the window that is asked for. They come out of the engine already chosen and sorted."""
         try:
             terms = [term.wire() for term in parse(reach.filter, reach.name)]
@@ -139,7 +146,7 @@ class ViewMaker:
             "is_reversed": reach.is_reversed,
             "terms": terms,
             "offset": max(reach.offset, 0),
-            "height": min(max(reach.height, 1), _MOST_ROWS),
+            "height": min(max(reach.height, 1), most),
             "anchor": reach.anchor.partition("/")[0] or None,
             "line": max(reach.line, 0),
         }

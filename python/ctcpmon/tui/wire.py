@@ -18,7 +18,7 @@ import msgspec
 from ctcpmon.text import clean
 from ctcpmon.tui import view as views
 from ctcpmon.tui.packets import MOST_BYTES, Packets
-from ctcpmon.tui.view import Query, View  # noqa: TC001 msgspec reads the annotations
+from ctcpmon.tui.view import Query, Reach, Rows, View
 
 __all__ = [
     "ANSWER_MOST",
@@ -38,8 +38,10 @@ __all__ = [
     "encode_ask",
     "encode_hello",
     "encode_packets",
+    "encode_rows",
     "hello_of",
     "packets_of",
+    "rows_of",
     "views_digest",
 ]
 
@@ -72,16 +74,18 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PacketsAsk(msgspec.Struct, frozen=True, array_like=True):
-    """Packets of a session, from a byte on. Who asks for a view without one gives up the packets."""
+    """Packets of a session, or a list, from a byte on. Who asks without one gives them up."""
 
     session: str
     at: int
     number: int
     """Of the request: a second one for the same session is another."""
+    reach: Reach | None = None
+    """A whole long list instead, as ``Rows``; then no session is named."""
 
 
 class PacketsPart(msgspec.Struct, frozen=True, array_like=True):
-    """A piece of ``Packets`` as encoded here."""
+    """A piece of ``Packets`` or ``Rows`` as encoded here."""
 
     number: int
     at: int
@@ -112,7 +116,11 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 # process (seen with 0.22 and three screens). A decoder does it here, where nobody else runs.
 _HELLOS = msgspec.json.Decoder(Hello)
 _ASKS = msgspec.msgpack.Decoder(Ask)
-_READ_HERE = (msgspec.msgpack.Decoder(Answer), msgspec.msgpack.Decoder(Packets))
+_READ_HERE = (
+    msgspec.msgpack.Decoder(Answer),
+    msgspec.msgpack.Decoder(Packets),
+    msgspec.msgpack.Decoder(Rows),
+)
 
 
 @cache
@@ -125,7 +133,7 @@ def views_digest() -> str:
         if is_dataclass(kind)
     ]
     shapes.append(("Packets", [(one.name, str(one.type)) for one in fields(Packets)]))
-    return hashlib.sha256(repr(("ask and answer, packets", shapes)).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr(("ask and answer, packets or rows", shapes)).encode()).hexdigest()[:12]
 
 
 class Frames:
@@ -203,6 +211,19 @@ def packets_of(message: bytes) -> Packets:
     """Every string is made safe again. Raises ``WireError``."""
     try:
         return msgspec.convert(_cleaned(msgspec.msgpack.decode(message)), Packets)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(str(error)) from error
+
+
+def encode_rows(rows: Rows) -> bytes:
+    """What the parts are parts of."""
+    return msgspec.msgpack.encode(rows)
+
+
+def rows_of(message: bytes) -> Rows:
+    """Every string is made safe again. Raises ``WireError``."""
+    try:
+        return msgspec.convert(_cleaned(msgspec.msgpack.decode(message)), Rows)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(str(error)) from error
 

@@ -32,6 +32,7 @@ _LIVE_PHASES: dict[str, Span] = {
     "done": ("ENDED", "bold"),
     "failed": ("STOPPED", "critical"),
 }
+_LOST: Span = ("NO CONNECTION", "critical")
 _MEASURABLE_S = 0.3
 """A shorter run gives no rate worth showing."""
 _TRUST: dict[str, Role] = {"ok": "good", "unknown": "dim", "warn": "warning", "bad": "critical"}
@@ -84,7 +85,8 @@ def progress(view: View, frame: Frame) -> list[Line]:
     now = view.progress
     rate = f"{words.amount(now.packets_per_s)} pkt/s"
     if now.error:
-        return [((f"READING ENDED EARLY: {now.error}", "critical"),)]
+        told = "NO CONNECTION, an old picture" if now.is_lost else "READING ENDED EARLY"
+        return [((f"{told}: {now.error}", "critical"),)]
     if view.is_live:
         return _listening(view, rate, frame)
     if now.phase == "opening":
@@ -135,9 +137,11 @@ def _listening(view: View, rate: str, frame: Frame) -> list[Line]:
 def hints(
     keys: Sequence[tuple[str, str]], frame: Frame, view: View | None = None, *, help_key: str = "?"
 ) -> list[Line]:
-    """The keys of a screen, first ones first; help is always there. A live run has no speed to set."""
+    """The keys of a screen, first ones first; help is always there. Those that would do nothing are not."""
     if view is not None and view.is_live:
         keys = [(key, "freeze" if text == "pause" else text) for key, text in keys if text != "speed"]
+    elif view is not None and view.progress.phase in {"done", "failed"}:
+        keys = [one for one in keys if one[1] not in {"pause", "speed"}]
     last: Line = ((help_key, "key"), (" help", ""))
     line: list[Span] = []
     room = frame.width - line_width(last)
@@ -151,6 +155,8 @@ def hints(
 
 
 def _phase(now: Progress) -> Span:
+    if now.is_lost:
+        return _LOST
     text, role = _PHASES[now.phase]
     if now.phase == "reading" and now.bytes_total:
         text = f"{text} {min(now.bytes_read / now.bytes_total, 1.0):.0%}"
@@ -158,6 +164,8 @@ def _phase(now: Progress) -> Span:
 
 
 def _live_phase(view: View) -> Span:
+    if view.progress.is_lost:
+        return _LOST
     if view.progress.phase != "past" and any(port.is_down for port in view.ports):
         return "INTERFACE DOWN", "critical"
     return _LIVE_PHASES[view.progress.phase]

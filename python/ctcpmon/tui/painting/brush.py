@@ -71,6 +71,12 @@ def plain(line: Iterable[Span]) -> str:
     return "".join(text for text, _ in line)
 
 
+def _cut(text: str, cells: int) -> str:
+    """Blanks that do not fit are no text that is missing."""
+    kept = text.rstrip(" ")
+    return text[:cells] if width(kept) == len(kept) <= cells < width(text) else cut(text, cells)
+
+
 class Brush:
     """Makes strips of exactly the asked width."""
 
@@ -85,7 +91,7 @@ class Brush:
             if left <= 0:
                 break
             # A cell takes at most three characters, so no more are looked at, however long the text is.
-            shown = cut(self._safe(text[: 4 * left + 8]), left)
+            shown = _cut(self._safe(text[: 4 * left + 8]), left)
             segments.append(Segment(shown, _LOOKS[role]))
             left -= width(shown)
         # Never a segment without a style: the NO_COLOR filter of Textual fails on one.

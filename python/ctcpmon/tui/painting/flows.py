@@ -113,7 +113,7 @@ COLUMNS: tuple[Column[FlowRow], ...] = (
         "SINCE",
         8,
         rank=7,
-        text=lambda one: words.moment(one.first_ns),
+        text=lambda one: words.moment(one.first_ns, one.last_ns),
         doc="first packet",
         order="age",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from ctcpmon.stamps import day
 from ctcpmon.text import pad, width
 from ctcpmon.tui.painting import words
 from ctcpmon.tui.painting.brush import line_width
@@ -76,7 +77,7 @@ def row(item: IncidentRow, cells: int, *, is_chosen: bool) -> tuple[Line, ...]:
     """One incident. Client, headend and what happened are never cut for addresses of IPv4."""
     mark: Span = (("> " if is_chosen else "  "), "chosen")
     body: Role = "chosen" if is_chosen else ("" if item.is_alarm else "dim")
-    since = words.moment(item.since_ns)
+    since = f"{day(item.since_ns):<8}" if item.is_old else words.moment(item.since_ns)
     start: Line = (mark, words.severity(item), (f" {since} {item.sessions:>5,}  ", body))
     path = f"{item.client} -> {item.headend}"
     said = _said(item)

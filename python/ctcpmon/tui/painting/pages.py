@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ctcpmon.stamps import clock
+from ctcpmon.stamps import clock, day
 from ctcpmon.tui.painting import words
 from ctcpmon.tui.painting.fold import fold, prose
 
@@ -71,7 +71,7 @@ def log_row(item: LogLine, cells: int, *, is_chosen: bool) -> tuple[Line, ...]: 
     return (
         (
             ("> " if is_chosen else "  ", "chosen"),
-            (f"{clock(item.at_ns)[:12]}  ", body),
+            (f"{day(item.at_ns)} {clock(item.at_ns)[:8]}  ", body),
             (sign, look),
             (text, body),
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ctcpmon.stamps import clock
+from ctcpmon.stamps import clock, day, is_old
 from ctcpmon.text import width
 from ctcpmon.tui.painting import words
 from ctcpmon.tui.painting.fold import fold, prose
@@ -19,6 +19,8 @@ _TIME_CELLS = 13
 _TALL = 9
 _ROOMY = 72
 _NOTES = 3
+_TITLE_CELLS = 12
+"""Of the word and the shortest rule."""
 
 
 def situation(view: View, frame: Frame) -> list[Line]:
@@ -42,19 +44,29 @@ def evidence(view: View, frame: Frame) -> list[Line]:
     facts = view.evidence
     if facts is None:
         return []
-    title: Line = (("EVIDENCE", "title"), (f"  incident {facts.number} of {facts.of}", ""))
+    number = f"  incident {facts.number} of {facts.of}"
     where = facts.silence or (f"loss {facts.loss}" if frame.width >= _ROOMY else facts.loss)
-    lines = [frame.rule(title, ((where, "bold"),))]
-    body = [_fact(one, frame) for one in facts.lines]
+    body = [_fact(one, frame, view.last_ns) for one in facts.lines]
     stopped = _labelled("effect", facts.stopped, frame, "bold")
     sure = f"{facts.confidence}; {facts.confidence_reasons}"
     room = frame.height - 1
+    # The facts first, but what it means and how sure it is always have their lines.
     if room >= _TALL:
-        lines += [*body, *stopped, *_labelled("sure?", sure, frame), *_labelled("story", facts.story, frame)]
-        return [*lines, *_labelled("why", facts.why, frame), *_otherwise(facts, frame)]
-    # Small: the facts first, but what it means and how sure it is always have their line.
-    keep = max(room - len(stopped) - 1, 1)
-    return [*lines, *body[:keep], *stopped, *_labelled("sure?", sure, frame, most=1)]
+        sureness = _labelled("sure?", sure, frame)
+        rest = [*_labelled("story", facts.story, frame), *_labelled("why", facts.why, frame)]
+        rest += _otherwise(facts, frame)
+    else:
+        stopped = _labelled("effect", facts.stopped, frame, "bold", most=max(room - 2, 1))
+        sureness, rest = _labelled("sure?", sure, frame, most=1), []
+    keep = max(room - len(stopped) - len(sureness), 1)
+    shown = f"{number}, {keep} of {len(body)} facts: Enter shows all" if keep < len(body) else number
+    right: Line = ((where, "bold"),)
+    if width(shown) + width(where) + _TITLE_CELLS > frame.width:
+        shown = shown.removesuffix(": Enter shows all")
+    if width(shown) + width(where) + _TITLE_CELLS > frame.width:
+        shown = number
+    title = frame.rule((("EVIDENCE", "title"), (shown, "")), right)
+    return [title, *body[:keep], *stopped, *sureness, *rest]
 
 
 def first_fix(view: View, frame: Frame) -> list[Line]:
@@ -70,7 +82,7 @@ def first_fix(view: View, frame: Frame) -> list[Line]:
     if room >= _TALL:
         lines.append(((f"  {fix.platform}", "dim"),))
         lines += [*_labelled("why", fix.why, frame), *_labelled("risk", fix.risk, frame)]
-        return [*lines, *_config(fix, frame), *_others(view.fixes, frame, most=3)]
+        return _fitted([*lines, *_config(fix, frame), *_others(view.fixes, frame, most=3)], frame)
     others = _others(view.fixes, frame, most=1) if room >= 1 else []
     room -= len(others)
     risk = _labelled("risk", fix.risk, frame, most=1) if room >= 1 else []
@@ -79,8 +91,10 @@ def first_fix(view: View, frame: Frame) -> list[Line]:
     return [*lines, *why, *risk, *others]
 
 
-def _fact(one: EvidenceLine, frame: Frame) -> Line:
+def _fact(one: EvidenceLine, frame: Frame, now_ns: int | None) -> Line:
     at = clock(one.at_ns) if one.at_ns is not None else ""
+    if one.at_ns is not None and is_old(one.at_ns, now_ns):
+        at = f"{day(one.at_ns)} {at[:5]}"
     frame_number = f"  (frame {one.frame:,})" if one.frame is not None and frame.width >= _ROOMY else ""
     text = one.short if one.short and width(one.text) > frame.width - _TIME_CELLS - 1 else one.text
     return ((f" {at:<{_TIME_CELLS}}", "dim"), (text, ""), (frame_number, "dim"))
@@ -104,6 +118,15 @@ def _otherwise(facts: EvidenceView, frame: Frame) -> list[Line]:
 def _others(fixes: tuple[FixView, ...], frame: Frame, *, most: int) -> list[Line]:
     names = ", ".join(f"{number} {fix.id}" for number, fix in enumerate(fixes[1:], 2))
     return _labelled("or instead", names, frame, most=most)
+
+
+def _fitted(lines: list[Line], frame: Frame) -> list[Line]:
+    """Text to type that ends at the edge of the frame must not be taken for all of it."""
+    if len(lines) <= frame.height:
+        return lines
+    kept = max(frame.height - 1, 1)
+    told = f"  ... {len(lines) - kept:,} more lines: f shows them, y copies the text to type"
+    return [*lines[:kept], ((told, "warning"),)]
 
 
 def _config(fix: FixView, frame: Frame) -> list[Line]:

@@ -34,7 +34,7 @@ COLUMNS: tuple[Column[SessionRow], ...] = (
         "STALLED",
         8,
         rank=2,
-        text=lambda one: words.moment(one.stalled_at_ns),
+        text=lambda one: words.moment(one.stalled_at_ns, one.last_ns),
         doc="when it stalled",
         order="stalled",
     ),
@@ -89,7 +89,7 @@ COLUMNS: tuple[Column[SessionRow], ...] = (
         "SINCE",
         8,
         rank=10,
-        text=lambda one: words.moment(one.first_ns),
+        text=lambda one: words.moment(one.first_ns, one.last_ns),
         doc="first packet",
         order="age",
     ),
@@ -154,7 +154,7 @@ def row(item: SessionRow, cells: int, *, is_chosen: bool) -> tuple[Line, ...]:
     name, look = words.state(item.state)
     path = f"{item.client} -> {item.headend}"
     start: Line = (("> " if is_chosen else "  ", "chosen"), (pad(name, _STATE), look), (" ", ""))
-    stalled = pad(words.moment(item.stalled_at_ns), 8)
+    stalled = pad(words.moment(item.stalled_at_ns, item.last_ns), 8)
     fitted = pad(path, max(_PATH, width(path)))
     if cells >= _WIDE:
         ended = f"{item.protocol}, {item.ended}" if item.ended else f"{item.protocol}, open"

@@ -20,6 +20,8 @@ _TRUST: dict[str, Role] = {"ok": "good", "unknown": "", "warn": "warning", "bad"
 def wall(view: View, frame: Frame, *, silent_s: float = 0.0) -> list[Line]:
     """Is anything broken, who and how many, since when, what to do first, can it be trusted."""
     still_open = [row for row in view.incidents if row.is_open]
+    # What somebody muted takes its turn only when nothing else is left.
+    still_open = [row for row in still_open if row.is_alarm] or still_open
     shown = next((row for row in still_open if view.evidence and row.key == view.evidence.incident), None)
     shown = shown or (still_open[0] if still_open else None)
     verdict, role = _verdict(view, still_open)
@@ -34,7 +36,7 @@ def wall(view: View, frame: Frame, *, silent_s: float = 0.0) -> list[Line]:
                 [_small("sessions stalled", f"{tally.at_risk:,} at risk")],
             )
         )
-        blocks.append((f"{words.moment(shown.since_ns)[:5]}", "", [_small("since", "UTC, packet time")]))
+        blocks.append((_since(view, shown), "", [_small("since", "UTC, packet time")]))
     tail = _tail(view, shown, frame, silent_s)
     lines: list[Line] = []
     room = frame.height - len(tail)
@@ -65,8 +67,17 @@ def _high(blocks: list[tuple[str, int]], cells: int, room: int) -> int:
 def _verdict(view: View, still_open: list[IncidentRow]) -> tuple[str, Role]:
     if view.critical:
         return f"! {view.critical} BROKEN", "critical"
+    # Nobody looks at what has stopped, so nothing it said before is good news.
+    if view.progress.phase == "failed" or any(port.is_down for port in view.ports):
+        stopped = "NO NEWS" if view.progress.is_lost else "STOPPED"
+        return stopped if view.progress.phase == "failed" else "PORT DOWN", "critical"
     if still_open:
-        return f"* {len(still_open)} at risk", "warning"
+        return f"* {len(still_open)} {'at risk' if still_open[0].is_alarm else 'MUTED'}", "warning"
+    return _calm(view)
+
+
+def _calm(view: View) -> tuple[str, Role]:
+    """Without an incident: nothing wrong, or nothing seen."""
     if view.tap.trust == "bad":
         return "CHECK TAP", "critical"
     if not view.packets:
@@ -86,13 +97,18 @@ def _who(view: View, shown: IncidentRow | None, still_open: list[IncidentRow], f
         (
             (
                 cut(
-                    f"{number} of {len(still_open)}, since {words.moment(shown.since_ns)[:5]}: {shown.what}",
+                    f"{number} of {len(still_open)}, since {_since(view, shown)}: {shown.what}",
                     frame.width,
                 ),
                 "",
             ),
         ),
     ]
+
+
+def _since(view: View, row: IncidentRow) -> str:
+    began = words.moment(row.since_ns, view.last_ns)
+    return began[:5] if ":" in began else began
 
 
 def _small(one: str, other: str) -> Line:
@@ -110,7 +126,13 @@ def _tail(view: View, shown: IncidentRow | None, frame: Frame, silent_s: float) 
     name = cut(view.name, max(frame.width - 50, 8))
     alive = f"{name}  {words.moment(view.last_ns)}Z"
     look: Role = "dim"
-    if view.progress.phase in {"done", "failed"}:
+    down = [port.name for port in view.ports if port.is_down]
+    if view.progress.phase == "failed":
+        told = "NO CONNECTION, an old picture" if view.progress.is_lost else "STOPPED"
+        alive, look = f"{told}: {view.progress.error or 'nothing is looked at any more'}", "critical"
+    elif down:
+        alive, look = f"INTERFACE DOWN: {', '.join(down)}", "critical"
+    elif view.progress.phase == "done":
         alive = f"{name}  ENDED: this is the last picture"
     elif silent_s >= _SILENT_S:
         alive, look = f"NO NEWS FOR {words.left(silent_s)}: is the sensor alive?  {name}", "critical"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ctcpmon.stamps import clock, rfc3339
+from ctcpmon.stamps import clock, day, is_old, rfc3339
 
 if TYPE_CHECKING:
     from ctcpmon.tui.painting.brush import Role, Span
@@ -65,9 +65,11 @@ def role_of(level: Level) -> Role:
     return _SEVERITIES[level][1]
 
 
-def moment(time_ns: int | None) -> str:
-    """Time of day in UTC, whole seconds."""
-    return "-" if time_ns is None else clock(time_ns)[:8]
+def moment(time_ns: int | None, now_ns: int | None = None) -> str:
+    """Time of day in UTC, whole seconds; the day (``Nov 24``) of what is that old at ``now_ns``."""
+    if time_ns is None:
+        return "-"
+    return day(time_ns) if is_old(time_ns, now_ns) else clock(time_ns)[:8]
 
 
 def span(first_ns: int | None, last_ns: int | None) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.app import ScreenStackError
 from textual.message import Message
 from textual.screen import Screen
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ctcpmon.tui.desk import Desk
     from ctcpmon.tui.painting.brush import Frame, Line
-    from ctcpmon.tui.view import FixView, View
+    from ctcpmon.tui.view import FixView, LongList, View
 
 __all__ = ["MIN_HEIGHT", "MIN_WIDTH", "Asked", "ViewScreen"]
 
@@ -36,6 +37,9 @@ class ViewScreen(Screen[None]):
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = ()
     """Keys of the footer, most important first; each is bound."""
+
+    OWN_KEYS: ClassVar[frozenset[str]] = frozenset()
+    """Of the hints, keys of this screen alone: ``[keys]`` does not change them."""
 
     class Save(Message):
         """Bytes are to be written to a new file."""
@@ -87,7 +91,7 @@ class ViewScreen(Screen[None]):
 
     def show(self, view: View) -> None:
         """Shows a view in all parts. The clock may strike before a new screen has its parts."""
-        if not self._is_composed:
+        if not self.is_there:
             return
         for name in ("header", "counters", "message", "hints", "too-small"):
             self.part(name).show(view)
@@ -107,6 +111,10 @@ class ViewScreen(Screen[None]):
     def copyable(self) -> FixView | None:
         """The fix that the copy key takes."""
         return self.desk.view.fixes[0] if self.desk.view.fixes else None
+
+    def exported(self) -> tuple[str, Sequence[Any]] | LongList | None:
+        """What the export key writes: a name with its rows, or a long list; None where there is no table."""
+        return None
 
     def incident_in_hand(self) -> str | None:
         """Key of the incident that the user looks at; None on a screen that shows none."""
@@ -133,12 +141,27 @@ class ViewScreen(Screen[None]):
         """Sizes of parts may depend on that of the screen."""
         self.call_after_refresh(self._show_last)
 
+    @property
+    def is_there(self) -> bool:
+        """False once it was left: what it had in hand still comes, and its parts may be gone by then."""
+        try:
+            return self._is_composed and self in self.app.screen_stack
+        except ScreenStackError:
+            return False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """A key may come before the parts of a new screen."""
+        return self.is_there
+
     def _show_last(self) -> None:
-        if self.is_mounted:
-            self.show(self.desk.view)
+        self.show(self.desk.view)
 
     def _hints(self, view: View, frame: Frame) -> list[Line]:
-        keys = [(self.desk.shown_key(key), text) for key, text in self.HINTS]
+        keys = [
+            (key if key in self.OWN_KEYS else self.desk.shown_key(key), text)
+            for key, text in self.HINTS
+            if text != "speed" or self.desk.is_paced
+        ]
         return bars.hints(keys, frame, view, help_key=self.desk.shown_key("?"))
 
     def _message(self, view: View, frame: Frame) -> list[Line]:

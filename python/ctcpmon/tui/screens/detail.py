@@ -88,7 +88,8 @@ class DetailScreen(TextScreen):
 
     def on_screen_resume(self) -> None:
         """Back from another screen: this session again."""
-        self.desk.look_at(session=self.session)
+        if self.is_there:
+            self.desk.look_at(session=self.session)
         super().on_screen_resume()
 
     def session_in_hand(self) -> str | None:
@@ -97,12 +98,12 @@ class DetailScreen(TextScreen):
 
     def page_title(self, view: View, frame: Frame) -> list[Line]:
         """Which session."""
-        name = view.detail.title if view.detail else ""
+        name = view.detail.title if view.detail and view.detail.key == self.session else ""
         return [frame.rule((("SESSION", "title"), (f"  {name}", "bold")))]
 
     def page(self, view: View, frame: Frame) -> list[Line]:
         """Its time line, ledger and reasoning."""
-        if view.detail is None:
+        if view.detail is None or view.detail.key != self.session:
             is_past = view.progress.phase == "past"
             told = "not kept: this session was not open then" if is_past else "asking for this session"
             return [((f"  {told}", "dim"),)]

@@ -13,6 +13,7 @@ from ctcpmon.graph.painting import columns_of, paint, values
 from ctcpmon.text import clean, width
 from ctcpmon.tui.painting.fold import prose
 from ctcpmon.tui.screens.base import ViewScreen
+from ctcpmon.tui.waiting import GivenUpError, arrived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,8 @@ _STYLES: tuple[Style, ...] = ("braille", "block", "ascii")
 
 class GraphScreen(ViewScreen):
     """Draws what the source cuts out; the keys choose the part."""
+
+    OWN_KEYS = frozenset({"Tab", "+ -", "h l", "< >", "0", "t", "b", "r"})
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("Tab", "direction"),
@@ -98,7 +101,7 @@ class GraphScreen(ViewScreen):
         for name in ("title", "plot", "values"):
             self.part(name).show(view)
 
-    def session_key(self) -> str:
+    def session_in_hand(self) -> str:
         """The session that is drawn."""
         return self.session
 
@@ -153,14 +156,11 @@ class GraphScreen(ViewScreen):
 
     async def _load(self, request: int) -> None:
         try:
-            cut = await asyncio.wrap_future(self.desk.source.packets(self.session))
+            cut = await arrived(self.desk.source.packets(self.session))
             subject = await asyncio.to_thread(Subject.of, cut)
-        except asyncio.CancelledError:
-            if request == self._requests and self.app.screen is self:
-                # Not left, nor reloaded: somebody asked for other packets.
-                self._said = "given up, since other packets were asked for; r asks again"
-                self.show_body(self.desk.view)
-            raise
+        except GivenUpError as error:
+            if request == self._requests:
+                self._said = f"{error}; r asks again"
         except CtcpmonError as error:
             self._said = clean(str(error), 400)
         except Exception as error:  # noqa: BLE001 the engine's own error is no CtcpmonError
@@ -173,7 +173,7 @@ class GraphScreen(ViewScreen):
                 self.look = Look.first(subject)
             else:
                 self.look = self.look.kept(subject)
-        if self.is_mounted:
+        if self.is_there:
             self.show_body(self.desk.view)
 
     def _title(self, _view: View, frame: Frame) -> list[Line]:

@@ -35,7 +35,7 @@ _KEYS = (
         "a m N",
         "acknowledge the incident; mute it for 1 h, 8 h or 7 d (it sinks and counts no more); a note on it",
     ),
-    ("e", "export the table in view to a file, CSV or JSON"),
+    ("e", "export the whole table to a file, CSV or JSON: as it is filtered and sorted"),
     ("4", "tap, input remarks and counters: can this be trusted"),
     ("j k arrows", "down, up; g G first, last; PgDn PgUp by a screen"),
     ("[ ]", "previous, next incident"),
@@ -88,7 +88,6 @@ class HelpScreen(TextScreen):
 
     def page(self, view: View, frame: Frame) -> list[Line]:  # noqa: ARG002
         """The page."""
-        keys = (*_KEYS, ("in the graph", ""), *_GRAPH_KEYS)
-        return pages.help_page(
-            [(self.desk.shown_key(key), text) for key, text in keys], _COLUMNS, _FILTER, frame
-        )
+        keys = [(self.desk.shown_key(key), text) for key, text in _KEYS]
+        # The graph has keys of its own, which nobody changes.
+        return pages.help_page([*keys, ("in the graph", ""), *_GRAPH_KEYS], _COLUMNS, _FILTER, frame)

@@ -51,6 +51,8 @@ class HistoryScreen(TextScreen):
     """
     _lines: Sequence[str] | None = None
     _fault = ""
+    _folded: tuple[int, list[Line]] | None = None
+    """Width and lines: thousands are not to be folded several times a second."""
 
     def on_mount(self) -> None:
         """A large file takes its time, so nobody waits for it."""
@@ -61,9 +63,11 @@ class HistoryScreen(TextScreen):
     async def _read(self, path: str) -> None:
         try:
             self._lines = await asyncio.to_thread(past_incidents, path)
+            self._folded = None
         except CtcpmonError as error:
             self._fault = clean(str(error), 300)
-        self.show_body(self.desk.view)
+        if self.is_there:
+            self.show_body(self.desk.view)
 
     def page_title(self, view: View, frame: Frame) -> list[Line]:  # noqa: ARG002
         """Which file, how many."""
@@ -76,11 +80,14 @@ class HistoryScreen(TextScreen):
         told, role = self._told()
         if told:
             return [((piece, role),) for piece in prose(told, frame.width - 1, first="  ", rest="  ")]
+        if self._folded is not None and self._folded[0] == frame.width:
+            return self._folded[1]
         lines: list[Line] = []
         for text in self._lines or ():
             look: Role = "critical" if "  CRIT  " in text else "warning" if "  WARN  " in text else ""
             pieces = prose(text, frame.width - 1, rest="    ")
             lines += [((piece, look if not at else ""),) for at, piece in enumerate(pieces)]
+        self._folded = (frame.width, lines)
         return lines
 
     def _told(self) -> tuple[str, Role]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from ctcpmon.text import cut, width
+from ctcpmon.tui.painting.brush import line_width
 from ctcpmon.tui.screens.columns import ColumnsScreen
 from ctcpmon.tui.screens.filtering import FilterScreen
 from ctcpmon.tui.widgets import LongTable
@@ -68,8 +70,13 @@ class ListScreen(FilterScreen):
     def on_screen_resume(self) -> None:
         """Whoever lay over this screen may have looked at another list, or switched columns."""
         super().on_screen_resume()
-        self.table.set_columns(self.choice.columns)
-        self._ask()
+        if self.is_there:
+            self.table.set_columns(self.choice.columns)
+            self._ask()
+
+    def exported(self) -> LongList:
+        """All of it, as it is filtered and sorted."""
+        return self.LISTED
 
     def rows(self, view: View) -> Sequence[Any]:
         """The rows of a view."""
@@ -175,4 +182,9 @@ class ListScreen(FilterScreen):
             told = listing.fault if is_faulty else f"{listing.matching:,} match"
             right = ((f"/{self.filter}  ", "key"), (told, "warning" if is_faulty else "bold"))
         line = frame.rule(tuple(left), right)
-        return [line if not right or line[-1] == right[-1] else (*left[:2], ("  ", ""), *right)]
+        if not right or line[-1] == right[-1]:
+            return [line]
+        # How many match is never what is cut.
+        room = frame.width - line_width(left[:2]) - width(right[-1][0]) - 6
+        typed: Span = (f"/{cut(self.filter, max(room, 4))}  ", "key")
+        return [(*left[:2], ("  ", ""), typed, right[-1])]

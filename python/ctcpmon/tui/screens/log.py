@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ctcpmon.tui.painting import pages
+from ctcpmon.tui.painting.fold import prose
 from ctcpmon.tui.screens.base import ViewScreen
 from ctcpmon.tui.view import LogLine
 from ctcpmon.tui.widgets import RowList
@@ -33,7 +34,10 @@ class LogScreen(ViewScreen):
         ("Esc", "back"),
     )
     DEFAULT_CSS = """
-    LogScreen #log { height: 1fr; }
+    LogScreen {
+        #log { height: 1fr; }
+        #whole { height: 2; overflow: hidden; }
+    }
     """
 
     def body(self) -> ComposeResult:
@@ -42,6 +46,7 @@ class LogScreen(ViewScreen):
         yield RowList[LogLine](
             pages.log_row, lambda line: str(line.number), id="log", is_ascii=self.desk.is_ascii
         )
+        yield self.panel(self._whole, "whole")
 
     def on_mount(self) -> None:
         """The list has the keys."""
@@ -51,8 +56,9 @@ class LogScreen(ViewScreen):
     def on_screen_resume(self) -> None:
         """Asks for lines: no other screen needs them."""
         super().on_screen_resume()
-        self.desk.read_log(_LINES)
-        self.look_soon()
+        if self.is_there:
+            self.desk.read_log(_LINES)
+            self.look_soon()
 
     def on_screen_suspend(self) -> None:
         """They are not needed any more."""
@@ -63,6 +69,20 @@ class LogScreen(ViewScreen):
         self.part("title").show(view)
         if view.query.log:
             self.query_one("#log", RowList).show(view.log[::-1])
+        self.part("whole").show(view)
+
+    def on_row_list_moved(self, _event: RowList.Moved) -> None:
+        """The line is told in full."""
+        self.part("whole").show(self.desk.view)
+
+    def _whole(self, view: View, frame: Frame) -> list[Line]:
+        """The selected line: in the list there is seldom room for all of it."""
+        key = self.query_one("#log", RowList).key
+        line = next((line for line in view.log if str(line.number) == key), None)
+        if line is None:
+            return []
+        pieces = prose(line.text, frame.width - 1, first="  ", rest="  ", most=2)
+        return [((piece, "bold"),) for piece in pieces]
 
 
 def _title(view: View, frame: Frame) -> list[Line]:

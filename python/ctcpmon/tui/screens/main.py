@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Container
 
+from ctcpmon.text import cut, width
 from ctcpmon.tui.filters import matches, parse
 from ctcpmon.tui.painting import incidents, reasons, sessions, trend
 from ctcpmon.tui.painting.brush import Frame
@@ -58,6 +59,7 @@ class MainScreen(FilterScreen):
         &.-wide #reasons { layout: horizontal; }
         &.-wide #evidence { width: 1fr; height: 100%; margin-right: 2; }
         &.-wide #fix { width: 1fr; height: 100%; }
+        &.-short.-filtered #incidents-heading { display: block; }
         &.-tall {
             #sessions-title, #sessions-heading, #sessions { display: block; }
         }
@@ -87,8 +89,8 @@ class MainScreen(FilterScreen):
             is_ascii=self.desk.is_ascii,
         )
         with Container(id="reasons"):
-            yield self.panel(reasons.evidence, "evidence")
-            yield self.panel(reasons.first_fix, "fix")
+            yield self.panel(self._evidence, "evidence")
+            yield self.panel(self._first_fix, "fix")
         yield self.panel(sessions.title, "sessions-title", "bar")
         yield self.panel(lambda _view, frame: sessions.heading(frame), "sessions-heading", "bar")
         yield RowList[SessionRow](
@@ -108,12 +110,14 @@ class MainScreen(FilterScreen):
     def on_screen_resume(self) -> None:
         """A long list may have been looked at meanwhile."""
         super().on_screen_resume()
-        self.desk.reach_worst()
+        if self.is_there:
+            self.desk.reach_worst()
 
     def show_body(self, view: View) -> None:
         """Shows incidents, or why there are none."""
         was_quiet = self.has_class("-quiet")
         self.set_class(not view.incidents, "-quiet")
+        self.set_class(bool(self.filter), "-filtered")
         is_answer = view.query.reach == self.desk.query.reach
         if is_answer:
             self.set_class(not view.sessions, "-no-sessions")
@@ -121,14 +125,14 @@ class MainScreen(FilterScreen):
             frame = Frame(self.size.width, self.size.height, is_ascii=self.desk.is_ascii)
             said = min(len(reasons.situation(view, frame)) + 1, max(self.size.height - 6, 3))
             self.part("situation").styles.height = said if view.sessions else "1fr"
-        for name in ("trend", "summary", "incidents-heading", "situation", "evidence", "fix"):
-            self.part(name).show(view)
         listed = self.query_one("#incidents", RowList)
         self._fit(listed, view)
         listed.show(self._chosen(view))
         if was_quiet and view.incidents:
             # Every run begins so, and what is hidden loses the keys to whatever comes first.
             self.call_after_refresh(self._take_keys_back)
+        for name in ("trend", "summary", "incidents-heading", "situation", "evidence", "fix"):
+            self.part(name).show(view)
         for name in ("sessions-title", "sessions-heading"):
             self.part(name).show(view)
         if is_answer:
@@ -155,8 +159,37 @@ class MainScreen(FilterScreen):
     def _heading(self, view: View, frame: Frame) -> list[Line]:
         if not self.filter:
             return incidents.heading(frame)
-        told = f"{len(self._chosen(view)):,} of {len(view.incidents):,} incidents shown, Esc shows all"
-        return [((f"  /{self.filter}  ", "key"), (told, "warning"))]
+        number = len(self._chosen(view))
+        told = f"{number:,} of {len(view.incidents):,} incidents shown, Esc shows all"
+        # How many are hidden is never what is cut.
+        typed = cut(self.filter, max(frame.width - width(told) - 6, 4))
+        return [((f"  /{typed}  ", "key"), (told, "warning"))]
+
+    def _evidence(self, view: View, frame: Frame) -> list[Line]:
+        return reasons.evidence(view, frame) if self._is_told(view) else self._not_told(view, frame)
+
+    def _first_fix(self, view: View, frame: Frame) -> list[Line]:
+        return reasons.first_fix(view, frame) if self._is_told(view) else []
+
+    def _is_told(self, view: View) -> bool:
+        """False when the view will not tell about the selected incident, however long one waits."""
+        key, facts = self.incident_in_hand(), view.evidence
+        if facts is None or key == facts.incident:
+            return True
+        return key is not None and view.progress.phase not in {"past", "failed"}
+
+    def _not_told(self, view: View, frame: Frame) -> list[Line]:
+        if self.incident_in_hand() is None:
+            told = "no incident fits the filter"
+        elif view.progress.phase == "past":
+            told = "not kept: another incident was selected then; Space leads back to now"
+        else:
+            told = "not here: the run does not answer"
+        return [frame.rule((("EVIDENCE", "title"),)), ((f"  {told}", "warning"),)]
+
+    def exported(self) -> tuple[str, Sequence[IncidentRow]]:
+        """Those that the filter leaves."""
+        return "incidents", self._chosen(self.desk.view)
 
     def incident_in_hand(self) -> str | None:
         """The selected one; the evidence may still be that of the one before."""
@@ -177,6 +210,7 @@ class MainScreen(FilterScreen):
         """Evidence and fix follow the selection."""
         if event.control.id == "incidents" and type(event) is RowList.Moved:
             self.desk.look_at(incident=event.key)
+            self.show_body(self.desk.view)
 
     def _fit(self, listed: RowList[IncidentRow], view: View) -> None:
         """Room for the incidents there are. It only grows, so that nothing jumps back and forth."""

@@ -23,6 +23,7 @@ from ctcpmon.tui.packets import PacketsError
 from ctcpmon.tui.painting import packets as painting
 from ctcpmon.tui.painting.fold import prose
 from ctcpmon.tui.screens.base import ViewScreen
+from ctcpmon.tui.waiting import GivenUpError, arrived
 from ctcpmon.tui.widgets import IndexList
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ _REST_S = 0.15
 
 class PacketsScreen(ViewScreen):
     """List above, fields and bytes below; beside each other where there is room."""
+
+    OWN_KEYS = frozenset({"n", "Tab", "x", "w"})
 
     HINTS: ClassVar[Sequence[tuple[str, str]]] = (
         ("j k", "move"),
@@ -196,7 +199,7 @@ class PacketsScreen(ViewScreen):
 
     async def _load(self) -> None:
         try:
-            packets = await asyncio.wrap_future(self.desk.source.packets(self.packets_of))
+            packets = await arrived(self.desk.source.packets(self.packets_of))
             if any(packets.aliases):
                 # Of a redacted screen: the addresses are in every packet.
                 raise PacketsError(_REDACTED)
@@ -204,6 +207,8 @@ class PacketsScreen(ViewScreen):
             cut = await asyncio.to_thread(read_slice, self._packets.pcapng)
         except CtcpmonError as error:
             self._state = clean(str(error), 300)
+            if isinstance(error, GivenUpError):
+                self._state += "; Esc, then p, asks again"
             self._repaint()
             return
         self._book = PacketBook(cut, self._packets.client)
@@ -223,7 +228,7 @@ class PacketsScreen(ViewScreen):
         self.set_timer(_REST_S if self._tree or book.rows[0].text else 0.01, lambda: self._ask(number))
 
     def _ask(self, number: int) -> None:
-        if number == self._number and not self._asked and self._book is not None and self.is_mounted:
+        if number == self._number and not self._asked and self._book is not None and self.is_there:
             wanted = self._book.wanted(number)
             if wanted:
                 self._asked, self._stop = wanted, threading.Event()
@@ -240,7 +245,7 @@ class PacketsScreen(ViewScreen):
         book.take(wanted, found)
         if found.problem != "cancelled":
             self._problem = found.problem
-        if self.is_mounted:
+        if self.is_there:
             self.listed.show(len(book.rows))
             self._look_at(self._number)
 
@@ -278,7 +283,7 @@ class PacketsScreen(ViewScreen):
         return node
 
     def _repaint(self) -> None:
-        if self.is_mounted:
+        if self.is_there:
             self.listed.refresh()
             self.fields.refresh()
             self.show_body(self.desk.view)

@@ -50,11 +50,13 @@ class WallScreen(ViewScreen):
         """Shows a view."""
         if self._last is None or self._last[0] is not view:
             self._last = (view, self.desk.clock())
-        self.query_one("#wall", Panel).show(view)
+        if self.is_there:
+            self.query_one("#wall", Panel).show(view)
 
     def next_turn(self) -> None:
         """The next open incident."""
         still_open = [row.key for row in self.desk.view.incidents if row.is_open]
+        still_open = [row.key for row in self.desk.view.incidents if row.is_alarm] or still_open
         if still_open:
             self._turn = (self._turn + 1) % len(still_open)
             self.desk.look_at(incident=still_open[self._turn])
@@ -62,7 +64,8 @@ class WallScreen(ViewScreen):
 
     def _age(self) -> None:
         """Nothing new is news too."""
-        self.query_one("#wall", Panel).paint()
+        if self.is_there:
+            self.query_one("#wall", Panel).paint()
 
     def _paint(self, view: View, frame: Frame) -> list[Line]:
         silent_s = self.desk.clock() - self._last[1] if self._last else 0.0

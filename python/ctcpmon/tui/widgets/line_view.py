@@ -76,7 +76,8 @@ class LineView(ScrollView):
     def render_line(self, y: int) -> Strip:
         """One line of the screen; called by Textual."""
         at = y + int(self.scroll_y)
-        cells = self.size.width
+        # Not the cell of the scroll bar: the mark of a cut would lie under it.
+        cells = self.size.width - (self.scrollbar_size_vertical if self.show_vertical_scrollbar else 0)
         if at >= len(self._lines):
             return self._brush.strip((), cells)
         key = (self._lines[at], cells)
