@@ -33,7 +33,7 @@ def shell(words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
         check=False,
         timeout=60,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "python"), **more},
+        env={**os.environ, **more},
     )
 
 
