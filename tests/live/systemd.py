@@ -32,8 +32,10 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir $root
 mount --bind / $root
 mount -o remount,bind,ro $root
-# Fails where the root is not read-only: then nothing further is done.
-! touch $root/tmp/ctcpmon-may-not-be-written 2>/dev/null
+if touch $root/tmp/ctcpmon-test 2>/dev/null; then
+    echo "its root is not read-only" >&2
+    exit 1
+fi
 for one in run tmp var etc/systemd/system usr/lib/systemd/system; do
     mount -t tmpfs -o mode=755 tmpfs $root/$one
 done
