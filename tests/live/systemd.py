@@ -103,8 +103,9 @@ class Systemd:
 
     def __enter__(self) -> Self:
         self._group.mkdir()
-        own = 'echo $$ > "$0/cgroup.procs"; exec "$@"'
-        first = ("ip", "netns", "exec", self._network, "sh", "-c", own, self._group)
+        # Its group first: inside of the network namespace there is another ``/sys``.
+        own = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+        first = ("sh", "-c", own, self._group, "ip", "netns", "exec", self._network)
         apart = ("--pid", "--fork", "--mount", "--mount-proc", "--cgroup", "--uts", "--ipc", "--kill-child")
         self._process = subprocess.Popen(
             (*first, "unshare", *apart, "sh", "-c", _INSIDE),
