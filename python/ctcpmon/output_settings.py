@@ -74,11 +74,6 @@ class WebhookSettings(_Part, frozen=True):
     events: Kinds = _ALERTS
     min_severity: LevelName = "info"
 
-    def __post_init__(self) -> None:
-        from ctcpmon.sinks.webhook import need_receiver
-
-        need_receiver(self.url)
-
 
 class HookSettings(_Part, frozen=True):
     """A program started for each event, which it reads on standard input. No shell takes part."""

@@ -79,6 +79,7 @@ def _serve(
 
     settings = settings_with(config, max_flow_mib=max_flow_mib, show_groups=show_groups)
     outputs = _outputs(settings.outputs, path=path, history=history, metrics=metrics)
+    _need_receiver(outputs)
     where = None if no_listen else socket or default_socket()
     if files:
         request = _of_files(files, settings, speed=speed, expression=expression)
@@ -150,6 +151,21 @@ def _outputs(outputs: Outputs, *, path: str | None, history: str | None, metrics
     except msgspec.ValidationError as error:
         message = clean(str(error), 300)
         raise click.UsageError(message) from error
+
+
+def _need_receiver(outputs: Outputs) -> None:
+    """Raises ``SettingsError`` for a webhook whose URL names nobody."""
+    if outputs.webhook is None:
+        return
+    from ctcpmon.errors import SettingsError
+    from ctcpmon.sinks.webhook import need_receiver
+    from ctcpmon.text import clean
+
+    try:
+        need_receiver(outputs.webhook.url)
+    except ValueError as error:
+        message = f"webhook: {clean(outputs.webhook.url, 200)}: {clean(str(error), 200)}"
+        raise SettingsError(message) from error
 
 
 @click.command(short_help="Show the screen of a running ctcpmon serve.")

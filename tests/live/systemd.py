@@ -32,8 +32,10 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir $root
 mount --bind / $root
 mount -o remount,bind,ro $root
-# Fails where the root is not read-only: then nothing further is done.
-! touch $root/tmp/ctcpmon-may-not-be-written 2>/dev/null
+if touch $root/tmp/ctcpmon-test 2>/dev/null; then
+    echo "its root is not read-only" >&2
+    exit 1
+fi
 for one in run tmp var etc/systemd/system usr/lib/systemd/system; do
     mount -t tmpfs -o mode=755 tmpfs $root/$one
 done
@@ -101,8 +103,9 @@ class Systemd:
 
     def __enter__(self) -> Self:
         self._group.mkdir()
-        own = 'echo $$ > "$0/cgroup.procs"; exec "$@"'
-        first = ("ip", "netns", "exec", self._network, "sh", "-c", own, self._group)
+        # Its group first: inside of the network namespace there is another ``/sys``.
+        own = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+        first = ("sh", "-c", own, self._group, "ip", "netns", "exec", self._network)
         apart = ("--pid", "--fork", "--mount", "--mount-proc", "--cgroup", "--uts", "--ipc", "--kill-child")
         self._process = subprocess.Popen(
             (*first, "unshare", *apart, "sh", "-c", _INSIDE),
