@@ -137,7 +137,7 @@ class MainScreen(FilterScreen):
         """Another filter: the same view, other rows."""
         self.show_body(self.desk.view)
 
-    def focus_list(self) -> None:
+    def focus_rows(self) -> None:
         """Gives the keys back."""
         self.query_one("#incidents", RowList).focus()
 
