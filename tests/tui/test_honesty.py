@@ -449,3 +449,45 @@ def test_a_fix_is_not_copied_beside_a_session_that_it_is_not_for(
 
     use(work)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_list_has_the_keys_when_the_first_incident_comes() -> None:
+    """A list that is not shown cannot have them, and a run begins without an incident."""
+
+    async def work(one: Bench) -> None:
+        assert "INCIDENTS 0" in one.text()
+        one.source.put(busy())
+        await one.settle()
+        await one.press("j")
+        assert "incident 2 of 3" in one.text()
+        await one.press("enter")
+        assert one.screen == "DetailScreen"
+
+    use(work, replace(quiet(), progress=busy().progress))
+
+
+@pytest.mark.parametrize("page", ["1", "2", "3", "f", "l"])
+def test_a_terminal_that_was_too_small_for_a_while_has_its_keys_again(page: str) -> None:
+    async def work(one: Bench) -> None:
+        await one.press(page)
+        for size in ((40, 8), (80, 24)):
+            await one._pilot.resize_terminal(*size)
+            await one.settle()
+        await one.press("j")
+        chosen = [at for at, line in enumerate(one.lines()) if line.startswith("> ")]
+        await one.press("k")
+        assert chosen != [at for at, line in enumerate(one.lines()) if line.startswith("> ")]
+
+    use(work)
+
+
+def test_a_filter_that_is_typed_goes_on_after_the_terminal_was_too_small() -> None:
+    async def work(one: Bench) -> None:
+        await one.press("2", "slash", *"state=s")
+        for size in ((40, 8), (80, 24)):
+            await one._pilot.resize_terminal(*size)
+            await one.settle()
+        await one.press(*"talled", "enter")
+        assert "/state=stalled" in one.text()
+
+    use(work)

@@ -74,7 +74,7 @@ def test_help_into_a_reader_that_has_gone_is_no_failure() -> None:
             stderr=subprocess.PIPE,
             check=False,
             timeout=60,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+            env=dict(os.environ),
         )
     finally:
         os.close(writing)
@@ -113,7 +113,7 @@ def test_no_escape_of_a_word_reaches_the_terminal(words: list[str]) -> None:
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+        env=dict(os.environ),
     )
     os.close(theirs)
     shown = b""

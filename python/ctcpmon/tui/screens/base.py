@@ -96,6 +96,12 @@ class ViewScreen(Screen[None]):
         for name in ("header", "counters", "message", "hints", "too-small"):
             self.part(name).show(view)
         self.show_body(view)
+        if self.focused is None:
+            # A part that is not shown for a while (no incident yet, too small a terminal) loses the keys.
+            self.focus_list()
+
+    def focus_list(self) -> None:
+        """Gives the keys to the part that has rows."""
 
     def show_body(self, view: View) -> None:
         """Shows a view in the parts of this screen."""

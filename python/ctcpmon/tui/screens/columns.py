@@ -51,6 +51,10 @@ class ColumnsScreen(ViewScreen):
     def on_mount(self) -> None:
         """The list has the keys."""
         super().on_mount()
+        self.focus_list()
+
+    def focus_list(self) -> None:
+        """See above."""
         self.query_one("#columns", RowList).focus()
 
     def show_body(self, view: View) -> None:

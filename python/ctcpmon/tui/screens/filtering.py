@@ -17,7 +17,7 @@ __all__ = ["FilterScreen"]
 
 
 class FilterScreen(ViewScreen):
-    """Subclasses say what is filtered, yield ``filter_bar()``, and give ``apply`` and ``focus_list``."""
+    """Subclasses say what is filtered, yield ``filter_bar()``, and give ``apply`` and ``focus_rows``."""
 
     FILTERED: ClassVar[Listed]
 
@@ -45,9 +45,6 @@ class FilterScreen(ViewScreen):
     def apply(self) -> None:
         """Another filter is in force."""
 
-    def focus_list(self) -> None:
-        """Gives the keys back."""
-
     def action_filter(self) -> None:
         """Types a filter."""
         self.add_class("-typing")
@@ -69,6 +66,16 @@ class FilterScreen(ViewScreen):
         self._set(event.text)
         self.remove_class("-typing")
         self.focus_list()
+
+    def focus_list(self) -> None:
+        """The line that is typed in, or the list."""
+        if self.has_class("-typing"):
+            self.query_one(FilterBar).focus()
+        else:
+            self.focus_rows()
+
+    def focus_rows(self) -> None:
+        """Gives the keys to the list."""
 
     def _set(self, text: str) -> None:
         if text != self.filter:

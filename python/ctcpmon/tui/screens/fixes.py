@@ -58,6 +58,10 @@ class FixesScreen(ViewScreen):
     def on_mount(self) -> None:
         """The list has the keys."""
         super().on_mount()
+        self.focus_list()
+
+    def focus_list(self) -> None:
+        """See above."""
         self.query_one("#fixes", RowList).focus()
 
     def show_body(self, view: View) -> None:

@@ -142,7 +142,7 @@ class ListScreen(FilterScreen):
         self.table.restart()
         self._ask()
 
-    def focus_list(self) -> None:
+    def focus_rows(self) -> None:
         """Gives the keys back."""
         self.table.focus()
 

@@ -13,7 +13,6 @@ from ctcpmon.tui.painting.brush import Frame
 from ctcpmon.tui.screens.filtering import FilterScreen
 from ctcpmon.tui.view import IncidentRow, SessionRow
 from ctcpmon.tui.widgets import RowList
-from ctcpmon.tui.widgets.filter_bar import FilterBar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +114,6 @@ class MainScreen(FilterScreen):
 
     def show_body(self, view: View) -> None:
         """Shows incidents, or why there are none."""
-        was_quiet = self.has_class("-quiet")
         self.set_class(not view.incidents, "-quiet")
         self.set_class(bool(self.filter), "-filtered")
         is_answer = view.query.reach == self.desk.query.reach
@@ -128,9 +126,6 @@ class MainScreen(FilterScreen):
         listed = self.query_one("#incidents", RowList)
         self._fit(listed, view)
         listed.show(self._chosen(view))
-        if was_quiet and view.incidents:
-            # Every run begins so, and what is hidden loses the keys to whatever comes first.
-            self.call_after_refresh(self._take_keys_back)
         for name in ("trend", "summary", "incidents-heading", "situation", "evidence", "fix"):
             self.part(name).show(view)
         for name in ("sessions-title", "sessions-heading"):
@@ -142,13 +137,9 @@ class MainScreen(FilterScreen):
         """Another filter: the same view, other rows."""
         self.show_body(self.desk.view)
 
-    def focus_list(self) -> None:
+    def focus_rows(self) -> None:
         """Gives the keys back."""
         self.query_one("#incidents", RowList).focus()
-
-    def _take_keys_back(self) -> None:
-        if not isinstance(self.focused, FilterBar):
-            self.focus_list()
 
     def _chosen(self, view: View) -> tuple[IncidentRow, ...]:
         if not self.filter:

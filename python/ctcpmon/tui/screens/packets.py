@@ -120,8 +120,12 @@ class PacketsScreen(ViewScreen):
     def on_mount(self) -> None:
         """Asks for the packets."""
         super().on_mount()
-        self.listed.focus()
+        self.focus_list()
         self.run_worker(self._load(), exclusive=True, exit_on_error=False)
+
+    def focus_list(self) -> None:
+        """See above."""
+        self.listed.focus()
 
     def on_unmount(self) -> None:
         """Nobody waits any more."""

@@ -28,7 +28,7 @@ __all__ = ["LineView"]
 _CACHED_STRIPS = 512
 
 
-class LineView(ScrollView):
+class LineView(ScrollView, can_focus=False):
     """Shows lines; scrolls vertically when they do not fit. Not focusable by itself."""
 
     DEFAULT_CSS = """
