@@ -125,7 +125,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "gives_up_on_a_silent_headend",
+        name: "silent_headend_given_up",
         about: "A firewall loses its state; the client gives up with a RST.",
         raises: &["ctcp.silent_death", "ctcp.reset_after_loss"],
         silent: &["ctcp.stateful_drop"],
