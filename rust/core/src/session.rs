@@ -79,7 +79,24 @@ struct Rare {
     /// By direction, see [`Framing`].
     without_trailer: [u64; 2],
     merged: [u64; 2],
+    /// Segments larger than a frame: something merged them before they were captured.
+    oversized: u64,
+    /// The first ESP numbers of a direction that were skipped without a hole.
+    skips: [Option<Skip>; 2],
 }
+
+/// ESP numbers skipped where no byte is missing: the sender dropped them, or they are in a
+/// merged segment that was taken for one packet.
+#[derive(Clone, Copy, Debug)]
+struct Skip {
+    numbers: u32,
+    /// Data segments of the direction by then.
+    at: u64,
+}
+
+/// Segments of a direction without a merged one that rule an offload out (guess: one merges
+/// wherever packets come close together).
+const UNMERGED: u64 = 16;
 
 /// One tunnel session.
 #[derive(Clone, Debug)]
@@ -280,6 +297,19 @@ impl Session {
         }
     }
 
+    /// True when ESP numbers missing in direction `dir` cannot be in merged segments.
+    pub fn esp_is_whole(&self, dir: usize) -> bool {
+        let Some(rare) = &self.rare else {
+            return true;
+        };
+        let since = |skip: &Skip| self.half[dir].data_segments().saturating_sub(skip.at);
+        rare.oversized == 0
+            && rare.merged[dir] == 0
+            && rare.skips[dir]
+                .as_ref()
+                .is_none_or(|skip| since(skip) >= UNMERGED)
+    }
+
     fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -351,6 +381,9 @@ impl Session {
     /// several (or parts) when an offload or a proxy re-cut the stream.
     fn on_payload(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
         let may_be_merged = s.payload_len > ONE_FRAME_BYTES || self.is_recut(dir);
+        if s.payload_len > ONE_FRAME_BYTES {
+            self.rare_mut().oversized += 1;
+        }
         if !may_be_merged || s.is_cut() {
             return self.on_tunnel_packet(dir, s, arrival);
         }
@@ -372,16 +405,39 @@ impl Session {
             }
         }
         if packets > 1 {
-            self.rare_mut().merged[dir] += 1;
+            let rare = self.rare_mut();
+            rare.merged[dir] += 1;
+            let skip = rare.skips[dir].take();
             self.may_be_recut = true;
+            if let Some(skip) = skip {
+                self.esp[dir].were_there(skip.numbers);
+            }
         }
         effect
     }
 
-    /// True when a segment of direction `dir` was not one whole tunnel packet.
+    /// True when a segment of direction `dir` was not one whole tunnel packet, or may have been.
     fn is_recut(&self, dir: usize) -> bool {
         let rare = self.rare.as_ref().filter(|_| self.may_be_recut);
-        rare.is_some_and(|rare| rare.without_trailer[dir] > 0 || rare.merged[dir] > 0)
+        rare.is_some_and(|rare| {
+            rare.without_trailer[dir] > 0 || rare.merged[dir] > 0 || rare.skips[dir].is_some()
+        })
+    }
+
+    /// Notes ESP numbers skipped where no byte is missing; from here on each segment is
+    /// looked through for more than one packet.
+    #[cold]
+    fn on_skip(&mut self, dir: usize, numbers: u32, s: &Segment<'_>) {
+        let h = &self.half[dir];
+        let begins = h.snd_nxt().saturating_sub(u64::from(s.seg_len()));
+        let hole = h.holes().iter().next_back();
+        let behind_hole = hole.is_some_and(|hole| hole.end == begins);
+        if behind_hole || self.is_recut(dir) {
+            return;
+        }
+        let at = h.data_segments();
+        self.rare_mut().skips[dir] = Some(Skip { numbers, at });
+        self.may_be_recut = true;
     }
 
     fn on_tunnel_packet(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
@@ -422,7 +478,16 @@ impl Session {
         if !known && self.framing(dir).without_trailer > 0 && self.esp[dir].current().is_some() {
             return Effect::Measured;
         }
+        if self.esp[dir].current().is_none() {
+            self.half[dir].forget_handshake();
+        }
         let esp = self.esp[dir].on_packet(spi, seq);
+        if let EspArrival::Forward { skipped } = esp
+            && skipped > 0
+            && arrival == Arrival::New
+        {
+            self.on_skip(dir, skipped, s);
+        }
         if arrival == Arrival::Retransmission && matches!(esp, EspArrival::Forward { .. }) {
             self.half[dir].reused_sequence();
         }

@@ -39,3 +39,57 @@ pub(crate) fn doubled(records: Vec<Record>) -> Vec<Record> {
         })
         .collect()
 }
+
+/// Everything from record `first` on comes `ms` later.
+pub(crate) fn later(mut records: Vec<Record>, first: usize, ms: i64) -> Vec<Record> {
+    for r in records.iter_mut().skip(first) {
+        r.ts_ns += ms * 1_000_000;
+    }
+    records
+}
+
+/// Ethernet, IPv4 and TCP headers without options, as the ends of cTCP send them.
+const HEADERS: usize = 54;
+
+/// Data that follow each other within `ms` become one segment, as in a host with receive
+/// offload.
+pub(crate) fn merged(records: Vec<Record>, ms: i64) -> Vec<Record> {
+    let mut out: Vec<Record> = Vec::new();
+    for r in records {
+        let last = out.iter_mut().rev().find(|o| is_from_one_side(o, &r));
+        match last {
+            Some(last)
+                if r.ts_ns - last.ts_ns < ms * 1_000_000
+                    && last.frame.len() > HEADERS
+                    && r.frame.len() > HEADERS =>
+            {
+                last.frame.extend_from_slice(&r.frame[HEADERS..]);
+                let ip_len = (last.frame.len() - 14) as u16;
+                last.frame[16..18].copy_from_slice(&ip_len.to_be_bytes());
+            }
+            _ => out.push(r),
+        }
+    }
+    out
+}
+
+fn is_from_one_side(a: &Record, b: &Record) -> bool {
+    a.frame[26..30] == b.frame[26..30]
+}
+
+/// From its data segment `first` on the ESP numbers of side `dir` are one higher, and one
+/// more fifty segments later: the sender dropped two packets before it gave them to TCP.
+pub(crate) fn renumbered(mut records: Vec<Record>, dir: usize, first: usize) -> Vec<Record> {
+    let is_data = |r: &Record| r.frame.len() > HEADERS && usize::from(r.frame[26] != 10) == dir;
+    for (n, r) in records.iter_mut().filter(|r| is_data(r)).enumerate() {
+        let more = u32::from(n >= first) + u32::from(n >= first + 50);
+        let at = HEADERS + 4..HEADERS + 8;
+        if let Some(Ok(number)) = r.frame.get(at.clone()).map(|b| b.try_into()) {
+            let number = u32::from_be_bytes(number) + more;
+            if n >= first {
+                r.frame[at].copy_from_slice(&number.to_be_bytes());
+            }
+        }
+    }
+    records
+}

@@ -3,14 +3,15 @@
 
 use crate::cases::{self, Case, base, losing_client, one, one_way};
 use crate::device::Device;
+use crate::found_outside;
 use crate::packet::Record;
 use crate::path::{Outage, Path};
 use crate::session::{AckHabit, Profile, Stream};
 use crate::sim::{EPOCH_NS, Tap};
 
-/// Every case: those of the detectors and those that chance found.
+/// Every case: those of the detectors and those that chance found, here and elsewhere.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    cases::CASES.iter().chain(CASES)
+    cases::CASES.iter().chain(CASES).chain(found_outside::CASES)
 }
 
 /// A path that does nothing but what a case adds.

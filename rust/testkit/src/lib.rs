@@ -17,6 +17,7 @@ pub mod demo;
 pub mod device;
 pub mod dice;
 pub mod found_by_chance;
+pub mod found_outside;
 pub mod load;
 pub mod packet;
 pub mod path;

@@ -125,6 +125,11 @@ impl EspMeter {
         EspArrival::Late
     }
 
+    /// So many of the numbers that count as missing were there after all.
+    pub fn were_there(&mut self, numbers: u32) {
+        self.current.more = self.current.more.saturating_add(numbers);
+    }
+
     fn begin(&mut self, sa: Sa) {
         if self.current.is_seen() {
             let older = self.older.get_or_insert_default();

@@ -117,16 +117,23 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
     } else {
         closer
     };
-    let stopped = if freeze.is_some() { frozen_dir } else { dir };
+    let told = if freeze.is_some() { frozen_dir } else { dir };
+    let stopped = freeze.map_or(dir, |_| stopped_side(session, frozen_dir));
+    // Its own packets were lost before they came to the tap.
+    let lost = if stopped == told {
+        signals::loss_side(session, told)
+    } else {
+        Some(signals::sender_side(stopped))
+    };
     let mut j = Judgement::new(
         Verdict::Stalled,
         confidence,
         if freeze.is_some() { at } else { since },
     )
     .stopped(signals::side(stopped))
-    .lost(signals::loss_side(session, stopped))
+    .lost(lost)
     .with(E::RstAfter.is(signals::ms(at.since(since))).at(at))
-    .with(E::SegmentsAfterFreeze.is(f64::from(session.half[stopped].segments_since_una())));
+    .with(E::SegmentsAfterFreeze.is(f64::from(session.half[told].segments_since_una())));
     if is_foreign {
         j = j.not("reset_by_the_end: its TTL is that of no other packet of this side");
     }
@@ -134,6 +141,18 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
         j = j.with(E::DataAfterReset.is(f64::from(after)));
     }
     Some(j.not("logout: no IKE delete came just before, or data waited"))
+}
+
+/// Whose data stopped when the ACK for direction `dir` stood still: those of `dir` where
+/// packets repeated the ACK. Where none came, the ACK stood still for want of packets.
+fn stopped_side(session: &Session, dir: usize) -> usize {
+    let receiver = 1 - dir;
+    match session.half[receiver].last_ts() {
+        Some(last) if session.half[dir].ack_repeats() == 0 => {
+            signals::stopped_by_silence(session, receiver, last)
+        }
+        _ => dir,
+    }
 }
 
 /// Since when the ACK for direction `dir` stood still at the time of the close, if for

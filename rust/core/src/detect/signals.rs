@@ -216,7 +216,12 @@ impl TcpMarks {
 /// Marks on what side `role` sends.
 pub fn tcp_marks(session: &Session, role: usize) -> TcpMarks {
     let frames = &session.framing(role);
-    let odd = frames.without_trailer + frames.merged;
+    // An offload of the capturing host merges whole packets and never cuts one.
+    let merged = match frames.without_trailer {
+        0 => 0,
+        _ => frames.merged,
+    };
+    let odd = frames.without_trailer + merged;
     let (low, high) = session.half[1 - role].peer_window_range;
     let is_ctcp = matches!(session.kind, Recognised::Ctcp(_));
     // udp2raw goes back in sequence space itself and draws its window by chance.
@@ -263,6 +268,11 @@ pub fn dpd_will_tell(session: &Session, f: &Frozen, now: Timestamp) -> bool {
         && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(i64::from(dpd.rtt_max_ns) * 4);
     was_answered && !is_asked && f.unproven_ns < DPD_DUE_NS
 }
+
+/// Time a side must have been watched before its silence means something by itself: what
+/// was seen of it before may be nothing but the handshake, or all that a program fetches
+/// when the tunnel comes up (guess).
+const WATCHED_NS: i64 = 10 * NANOS_PER_SECOND;
 
 /// Longest wait for the next request (guess: the usual rhythm of 10 s and a retry).
 const DPD_DUE_NS: i64 = 15 * NANOS_PER_SECOND;
@@ -319,8 +329,14 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
         && talking.since(since) >= age_ns / 2;
     let spread = talking.since(spacing.opposite_since) / i64::from(opposite.max(2) - 1);
     let usual = spacing.opposite_usual_ns.max(1);
-    enough.then_some(Silence {
-        is_trickle: spread > TRICKLE_GAP_NS && spread > usual.saturating_mul(TRICKLE_FACTOR),
+    let has_slowed = spread > usual.saturating_mul(TRICKLE_FACTOR);
+    let ike = u64::from(session.ike().messages[dir]);
+    let is_known = h
+        .first_ts()
+        .is_some_and(|first| since.since(first) >= WATCHED_NS)
+        || (h.data_segments() >= ike + u64::from(RHYTHM_PACKETS) && !has_slowed);
+    (enough && is_known).then_some(Silence {
+        is_trickle: spread > TRICKLE_GAP_NS && has_slowed,
         dir,
         since,
         age_ns,
@@ -452,6 +468,33 @@ pub fn receiver_steps_over(session: &Session, dir: usize, ctx: &super::Context) 
     session.half[dir].holes_stepped_over() >= STEPS_OVER
         && ctx.tunnel_gaps == 0
         && ctx.tap_gap_ratio.is_none_or(|r| r <= TAP_GAP_LIMIT)
+}
+
+/// A loss this long before a silence is taken as its cause.
+pub const RECENT_LOSS_NS: i64 = 90 * NANOS_PER_SECOND;
+/// Empty segments since its last data that make a side one that only answers (guess: more
+/// than a pause between two answers of DPD).
+pub const ONLY_ACKS: u32 = 5;
+
+/// A loss of what side `role` sends about `at`: a hole shows with the segment behind it.
+pub fn lost_near(session: &Session, role: usize, at: Timestamp, within_ns: i64) -> bool {
+    let lost = session.half[role].last_loss();
+    lost.is_some_and(|t| at.since(t).abs() < within_ns)
+}
+
+/// Whose data stopped when side `silent` was not heard any more after `since`: its own, as a
+/// rule. A side that only answered has nothing to be cut off, and one that fell silent right
+/// behind a hole of the other side's data does not get what it would answer.
+pub fn stopped_by_silence(session: &Session, silent: usize, since: Timestamp) -> usize {
+    let h = &session.half[silent];
+    let has_lost = lost_near(session, silent, since, RECENT_LOSS_NS);
+    let only_answered = h.acks_since_data() >= ONLY_ACKS && h.pure_acks() > h.data_segments();
+    let behind_hole = lost_near(session, 1 - silent, since, MIN_SILENCE_NS);
+    if !has_lost && (only_answered || behind_hole) {
+        1 - silent
+    } else {
+        silent
+    }
 }
 
 /// Where the loss that started a freeze in direction `dir` was.

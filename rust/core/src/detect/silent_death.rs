@@ -5,13 +5,6 @@ use super::evidence::EvidenceName as E;
 use super::signals::{self, Silence};
 use super::{Context, Detector, Judgement, Threshold, Verdict};
 use crate::session::Session;
-use crate::time::NANOS_PER_SECOND;
-
-/// A loss this long before the silence is taken as its cause.
-const RECENT_LOSS_NS: i64 = 90 * NANOS_PER_SECOND;
-/// Empty segments since its last data that make a side one that only answers (guess: more
-/// than a pause between two answers of DPD).
-const ONLY_ACKS: u32 = 5;
 
 pub(super) const DETECTOR: Detector = Detector {
     id: "ctcp.silent_death",
@@ -35,12 +28,15 @@ Length of the silence against the longest gap before, data segments sent into it
 
 ## What else looks like this
 A one-way user (never regular, so never judged), a tap that sees one direction only (never judged), \
+a user who fetches something when the tunnel comes up and then reads (a side watched for less than ten \
+seconds is judged only when it has sent ten tunnel packets and the other side goes on at its pace), \
 a release after an inspection timer of 4 or 5 seconds (waited for), a path that is out as long under a \
 slow beat (waited for, and one usual gap more), an idle session (both quiet).
 
 ## Limits by position of the tap
 Between the sender and the device the sender's data go on: see ctcp.stateful_drop. A side that only \
-answered with empty ACKs and stopped is not what stopped: the data it answered do not arrive.
+answered with empty ACKs and stopped is not what stopped: the data it answered do not arrive. The same \
+holds for a side that fell silent right behind a hole of the other side's data.
 
 ## Fixes
 As for a stateful drop when a loss came first; otherwise look at the silent side itself first.",
@@ -70,6 +66,12 @@ As for a stateful drop when a loss came first; otherwise look at the silent side
             origin: "guess: more than an IKE handshake sends",
         },
         Threshold {
+            name: "watched_ms",
+            value: 10_000.0,
+            unit: "ms",
+            origin: "guess: longer than what programs fetch when a tunnel comes up",
+        },
+        Threshold {
             name: "only_acks",
             value: 5.0,
             unit: "pkts",
@@ -90,9 +92,7 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
 
 fn judge(session: &Session, s: &Silence) -> Judgement {
     let h = &session.half[s.dir];
-    let after_loss = h
-        .last_loss()
-        .is_some_and(|t| s.since.since(t) < RECENT_LOSS_NS);
+    let after_loss = signals::lost_near(session, s.dir, s.since, signals::RECENT_LOSS_NS);
     let other = &session.half[1 - s.dir];
     let other_frozen = other.unacked_bytes().unwrap_or(0);
     let confidence = 0.65
@@ -112,14 +112,13 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
     } else {
         Verdict::Stalled
     };
-    // A side that only answered has nothing to be cut off: the answers stopped because
-    // what they answer does not arrive.
-    let only_answered =
-        h.acks_since_data() >= ONLY_ACKS && h.pure_acks() > h.data_segments() && !after_loss;
-    let stopped = if only_answered { 1 - s.dir } else { s.dir };
+    let stopped = signals::stopped_by_silence(session, s.dir, s.since);
+    // A hole shows on which side of the tap it was; data without one went on from here.
+    let is_seen = signals::lost_near(session, stopped, s.since, signals::MIN_SILENCE_NS);
+    let lost = if is_seen { stopped } else { s.dir };
     let mut j = Judgement::new(verdict, confidence, s.opposite_since)
         .stopped(signals::side(stopped))
-        .lost(Some(signals::sender_side(s.dir)))
+        .lost(Some(signals::sender_side(lost)))
         .with(E::Silence.is(signals::ms(s.age_ns)).at(s.since))
         .with(E::UsualGap.is(signals::ms(s.usual_gap_ns)))
         .with(E::OppositeSegments.is(f64::from(s.opposite)))

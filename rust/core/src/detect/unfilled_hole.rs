@@ -104,8 +104,8 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     for dir in 0..2 {
         let (received, missing) = session.esp[dir].totals();
         let h = &session.half[dir];
-        if missing > 0 && received > 20 && h.holes_total() == 0 && h.holes().is_empty() && gaps == 0
-        {
+        let is_alone = h.holes_total() == 0 && h.holes().is_empty() && gaps == 0;
+        if missing > 0 && received > 20 && is_alone && session.esp_is_whole(dir) {
             let since = h.last_data_ts().unwrap_or(session.last);
             return Some(describe(session, dir, since, Some(LossSide::Sender)));
         }

@@ -184,6 +184,15 @@ impl HalfStream {
         }
     }
 
+    /// The tunnel is up: a pause in the handshake is forgotten. There somebody typed a
+    /// password or a message was sent again; it is no habit of this side.
+    pub fn forget_handshake(&mut self) {
+        if self.numbers.ns(Number::MaxGap) >= PAUSE_NS {
+            self.gaps = GapClasses::default();
+            self.numbers.set(Number::MaxGap, 0);
+        }
+    }
+
     /// Keeps what the SYN of this side offered.
     pub fn set_offer(&mut self, offer: &Offer) {
         self.marks |= mark::HAS_OFFER;
