@@ -84,7 +84,7 @@ pub(crate) fn renumbered(mut records: Vec<Record>, dir: usize, first: usize) -> 
     for (n, r) in records.iter_mut().filter(|r| is_data(r)).enumerate() {
         let more = u32::from(n >= first) + u32::from(n >= first + 50);
         let at = HEADERS + 4..HEADERS + 8;
-        if let Some(Ok(number)) = r.frame.get(at.clone()).map(|b| b.try_into()) {
+        if let Some(Ok(number)) = r.frame.get(at.clone()).map(TryInto::try_into) {
             let number = u32::from_be_bytes(number) + more;
             if n >= first {
                 r.frame[at].copy_from_slice(&number.to_be_bytes());

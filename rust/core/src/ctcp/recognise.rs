@@ -159,6 +159,7 @@ pub fn classify(payload: &[u8], wire_len: u32, on_ndmp_port: bool) -> Payload {
     if payload.len() < wire
         && let (Some(spi), Some(seq)) = (u32_at(payload, 0), u32_at(payload, 4))
         && spi > 255
+        && !is_length(spi, wire)
     {
         return Payload::EspHead { spi, seq };
     }
@@ -247,6 +248,13 @@ fn udp_length_fits(payload: &[u8], wire: usize) -> bool {
             .iter()
             .any(|pad| usize::from(len) + pad + TRAILER_LEN == wire)
     })
+}
+
+/// The first word says how long the segment is: a record mark (RFC 5531 section 11, so NDMP
+/// too) or another length in front of a counter. An SPI does so once in 2^30.
+fn is_length(word: u32, wire: usize) -> bool {
+    let told = (word & 0x7fff_ffff) as usize;
+    told == wire || told + 4 == wire
 }
 
 /// Wireshark's test for an NDMP record (packet-ndmp.c), as far as bytes are there.
@@ -355,6 +363,15 @@ mod tests {
         p.extend([0; 8]);
         assert_eq!(classify(&p, p.len() as u32, true), Payload::Ndmp);
         assert_eq!(classify(&[0x16, 3, 1, 0, 5], 5, true), Payload::Tls);
+    }
+
+    #[test]
+    fn a_record_mark_cut_short_is_no_esp_head() {
+        // An NDMP poll of 32 bytes, numbered, of which 10 were captured; and ESP cut likewise.
+        let record = [0x80, 0, 0, 28, 0, 0, 0, 9, 0x60, 0];
+        assert_eq!(classify(&record, 32, true), Payload::Other);
+        let (spi, seq) = (0x8000_001c, 9);
+        assert_eq!(classify(&record, 112, true), Payload::EspHead { spi, seq });
     }
 
     #[test]
