@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ctcpmon.tui.engine_source import EngineSource
     from ctcpmon.tui.packets import Packets
-    from ctcpmon.tui.view import Query, View
+    from ctcpmon.tui.view import Query, Reach, Rows, View
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES: dict[str, tuple[tuple[int, int], tuple[str, ...]]] = {
@@ -60,6 +60,10 @@ class Steady:
     def packets(self, session: str) -> Future[Packets]:
         """See ``ViewSource``."""
         return self._source.packets(session)
+
+    def rows(self, reach: Reach) -> Future[Rows]:
+        """See ``ViewSource``."""
+        return self._source.rows(reach)
 
     def set_paused(self, paused: bool) -> None:  # noqa: FBT001
         """See ``ViewSource``."""
