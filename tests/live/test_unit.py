@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SERVICE = f"ctcpmon@{MONITORED}.service"
 NOTHING = "0" * 16
 BURST = 100_000
-HIDDEN = ("/tmp", "/run", "/var", "/home", "/root")
+HIDDEN = tuple(Path("/", one) for one in ("tmp", "run", "var", "home", "root"))
 """Empty for the systemd of ``systemd.py``, or for the unit."""
 
 
