@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
