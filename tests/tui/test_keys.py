@@ -55,18 +55,6 @@ def test_a_key_opens_its_screen_and_escape_leads_back(key: str, screen: str, siz
     use(work, size=size)
 
 
-def test_a_run_that_begins_without_incidents_gives_them_the_keys_when_they_come() -> None:
-    async def work(one: Bench) -> None:
-        one.source.put(busy())
-        await one.settle()
-        await one.press("j")
-        assert "incident 2 of 3" in one.text()
-        await one.press("enter")
-        assert one.screen == "DetailScreen"
-
-    use(work, view=quiet())
-
-
 def test_a_filter_that_is_being_typed_keeps_the_keys() -> None:
     async def work(one: Bench) -> None:
         await one.press("slash", "c")

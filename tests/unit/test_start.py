@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ctcpmon.replaying
@@ -138,10 +137,3 @@ def test_a_plain_run_needs_no_library_of_types() -> None:
     code = f"import sys; sys.path[:] = {paths!r}\n{code}"
     shown = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
-
-
-def test_the_command_imports_nothing_but_its_start() -> None:
-    # Not what an installer makes of an entry point: some import re first.
-    script = Path(sys.executable).with_name("ctcpmon").read_text("utf-8")
-    imported = [line for line in script.splitlines() if "import" in line]
-    assert imported == ["from ctcpmon.start import main"]
