@@ -58,8 +58,8 @@ class EventLines:
         assert phrases is PHRASES
         self._clean_group = clean_group
 
-    def session(self, session: Session, number: int) -> bytes:
-        return events.encode(self.event(session, number))
+    def sessions(self, sessions: Sequence[Session], first: int) -> list[bytes]:
+        return [events.encode(self.event(session, number)) for number, session in enumerate(sessions, first)]
 
     def finding(
         self,

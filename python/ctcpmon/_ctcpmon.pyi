@@ -154,8 +154,8 @@ class EventLines:
         phrases: Mapping[str, tuple[str, bool, str]],  # by evidence: before, number has its unit, behind
         clean_group: Callable[[str], str] | None = None,  # None: VPN groups are not shown
     ) -> None: ...
-    def session(self, session: Session, number: int) -> bytes:
-        """One line of JSON, without the newline. ``number`` is that of the event."""
+    def sessions(self, sessions: Sequence[Session], first: int) -> list[bytes]:
+        """One line of JSON for each, without the newline. ``first`` is the number of the first event."""
 
     def finding(
         self,

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+# The part of ``socket`` that is C: the rest loads a dozen modules, and so does ``ipaddress``.
+from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-__all__ = ["ip_version", "packed"]
+__all__ = ["ip_version", "packed", "v6_net"]
 
 _IPV4_BYTES = 4
 
 
 @lru_cache(maxsize=4_096)
 def packed(ip: str) -> bytes | None:
-    """The address in network byte order, 4 or 16 bytes; None when the text is none."""
+    """The address in network byte order, 4 or 16 bytes; None when the text is none, or has a zone."""
     try:
-        four = bytes(map(int, ip.split(".")))
-        # ``int`` takes more than an address may hold (blanks, signs, leading zeros): it must read the same.
-        if len(four) == _IPV4_BYTES and ".".join(map(str, four)) == ip:
-            return four
-    except ValueError:
-        pass
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(ip).packed
-    except ValueError:
+        return inet_pton(AF_INET6 if ":" in ip else AF_INET, ip)
+    except (OSError, ValueError):
+        # A null character or a lone surrogate is a ValueError.
         return None
 
 
@@ -37,3 +31,9 @@ def ip_version(ip: str) -> Literal["ipv4", "ipv6"] | None:
     if address is None:
         return None
     return "ipv4" if len(address) == _IPV4_BYTES else "ipv6"
+
+
+def v6_net(ip: str) -> str:
+    """The /64 of an IPv6 address, as ``ipaddress`` writes it."""
+    address = packed(ip) or bytes(16)
+    return inet_ntop(AF_INET6, address[:8].ljust(16, b"\0")) + "/64"

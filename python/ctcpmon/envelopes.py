@@ -172,11 +172,13 @@ class EventFactory:
             "incident", time=closed_at or rfc3339(incident.last_ns), subject=incident.id, data=data
         )
 
-    def session(self, session: Session) -> bytes:
-        """``ctcpmon.session.v1`` of a session that ended: they come at the rate of flows, so Rust writes."""
-        self._sessions[session.state] += 1
-        self._number += 1
-        return self._lines.session(session, self._number)
+    def sessions(self, sessions: tuple[Session, ...]) -> list[bytes]:
+        """``ctcpmon.session.v1`` of sessions that ended: they come at the rate of flows, so Rust writes."""
+        for session in sessions:
+            self._sessions[session.state] += 1
+        first = self._number + 1
+        self._number += len(sessions)
+        return self._lines.sessions(sessions, first)
 
     def device(self, pair: DevicePair) -> bytes:
         """``ctcpmon.device.v1``, in a run with two taps."""

@@ -152,10 +152,21 @@ class Pipeline:
         return Item(self._factory.device(pair), device=pair)
 
     def _end(self, sessions: tuple[Session, ...]) -> Iterator[Item]:
-        for session in sessions:
-            yield Item(self._factory.session(session), session=session)
-            for incident in self._book_at(session).end(session):
-                yield self._incident(incident, tap_of(session))
+        # Most end without an incident behind them; their lines are written in one go.
+        begin = 0
+        for end, session in enumerate(sessions, 1):
+            announced = self._book_at(session).end(session)
+            if announced:
+                yield from self._ended(sessions[begin:end])
+                begin = end
+                for incident in announced:
+                    yield self._incident(incident, tap_of(session))
+        yield from self._ended(sessions[begin:])
+
+    def _ended(self, sessions: tuple[Session, ...]) -> Iterator[Item]:
+        lines = self._factory.sessions(sessions)
+        for line, session in zip(lines, sessions, strict=True):
+            yield Item(line, session=session)
 
     def _judge(self, findings: tuple[Finding, ...]) -> Iterator[Item]:
         for finding in findings:

@@ -87,9 +87,9 @@ def check(sessions: Sequence[Session], **more: object) -> None:
     ours = engine.EventLines(**settings)  # type: ignore[arg-type]
     plain = event_lines.EventLines(**settings)  # type: ignore[arg-type]
     assert sessions
-    for number, session in enumerate(sessions, start=1):
-        line = ours.session(session, number)
-        assert line == plain.session(session, number)
+    lines = ours.sessions(sessions, 1)
+    assert lines == plain.sessions(sessions, 1)
+    for session, line in zip(sessions, lines, strict=True):
         ends = (session.client_ip, session.client_port, session.headend_ip, session.headend_port)
         assert session.community_id == community_id(*ends)
         event = events.decode(line)
@@ -136,7 +136,7 @@ def test_an_open_session_has_a_line_too() -> None:
     from ctcpmon import engine
 
     (session, *_) = ended(SHIPPED / "demo.pcap")
-    line = engine.EventLines(**ORIGIN, zones={}).session(session, 2**64 - 1)
+    (line,) = engine.EventLines(**ORIGIN, zones={}).sessions([session], 2**64 - 1)
     assert b'.replay.18446744073709551615"' in line
 
 

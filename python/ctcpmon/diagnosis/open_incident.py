@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import namedtuple
 from functools import lru_cache
 
-from ctcpmon.addresses import ip_version
+from ctcpmon.addresses import ip_version, v6_net
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.device_timer import StopMeter
 from ctcpmon.diagnosis.incident import Incident
@@ -72,9 +72,7 @@ def client_net(ip: str) -> str:
         return clean(ip, 45)
     if version == "ipv4":
         return ip.rpartition(".")[0] + ".0/24"
-    from ipaddress import ip_network
-
-    return str(ip_network((ip, 64), strict=False))
+    return v6_net(ip)
 
 
 def rank_of(verdict: str) -> int:

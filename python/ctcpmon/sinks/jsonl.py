@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonLinesSink"]
 
+_LINES = 50
+"""Put together for one write: some 100 kB, which the allocator has at hand. The thousands of lines at the end
+of a run in one piece would be memory from the kernel, page by page."""
+
 
 class JsonLinesSink:
     """Writes each event as one line of UTF-8 JSON, as it comes."""
@@ -24,7 +28,8 @@ class JsonLinesSink:
         if not lines:
             return
         try:
-            self._stream.write(b"\n".join((*lines, b"")))
+            for at in range(0, len(lines), _LINES):
+                self._stream.write(b"\n".join((*lines[at : at + _LINES], b"")))
             self._stream.flush()
         except BrokenPipeError as error:
             message = "the reader of the output is gone"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ctcpmon_events::{Lines, Origin, Phrase, Phrases, Said, reading};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::rows::{Finding, Session};
 
@@ -80,24 +80,30 @@ impl EventLines {
         PyBytes::new(py, &line)
     }
 
-    fn session<'py>(
+    fn sessions<'py>(
         &self,
         py: Python<'py>,
-        session: &Session,
-        number: u64,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let core = session.core();
-        let raw = self
-            .clean_group
-            .as_ref()
-            .and_then(|clean| Some((clean, reading::vpn_group(core)?)));
-        let group = match raw {
-            Some((clean, group)) => Some(clean.call1(py, (group,))?.extract::<String>(py)?),
-            None => None,
-        };
-        let line = self
-            .lines
-            .session(number, core, session.reason(), group.as_deref());
-        Ok(PyBytes::new(py, &line))
+        sessions: Vec<PyRef<'py, Session>>,
+        first: u64,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let lines = PyList::empty(py);
+        let mut number = first;
+        for session in &sessions {
+            let core = session.core();
+            let raw = self
+                .clean_group
+                .as_ref()
+                .and_then(|clean| Some((clean, reading::vpn_group(core)?)));
+            let group = match raw {
+                Some((clean, group)) => Some(clean.call1(py, (group,))?.extract::<String>(py)?),
+                None => None,
+            };
+            let line = self
+                .lines
+                .session(number, core, session.reason(), group.as_deref());
+            lines.append(PyBytes::new(py, &line))?;
+            number = number.wrapping_add(1);
+        }
+        Ok(lines)
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod esp;
 pub mod fake_tcp;
+pub mod glance;
 pub mod identity;
 pub mod ike;
 pub mod recognise;

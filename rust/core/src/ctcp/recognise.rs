@@ -134,18 +134,7 @@ pub fn classify(payload: &[u8], wire_len: u32, on_ndmp_port: bool) -> Payload {
     if matches!(payload, [0x14..=0x17, 3, 0..=4, ..]) {
         return Payload::Tls;
     }
-    if [
-        b"GET ".as_slice(),
-        b"POST",
-        b"HEAD",
-        b"HTTP",
-        b"PUT ",
-        b"CONN",
-        b"OPTI",
-    ]
-    .iter()
-    .any(|m| payload.starts_with(m))
-    {
+    if is_http(payload) {
         return Payload::Http;
     }
     if let [4, 0, 0, 0, r0, r1, r2, r3, c0, c1, c2, c3, 0, 0, 0, 0, ..] = *payload
@@ -164,6 +153,21 @@ pub fn classify(payload: &[u8], wire_len: u32, on_ndmp_port: bool) -> Payload {
         return Payload::EspHead { spi, seq };
     }
     Payload::Other
+}
+
+/// Begins as a request or an answer of HTTP.
+pub(super) fn is_http(payload: &[u8]) -> bool {
+    [
+        b"GET ".as_slice(),
+        b"POST",
+        b"HEAD",
+        b"HTTP",
+        b"PUT ",
+        b"CONN",
+        b"OPTI",
+    ]
+    .iter()
+    .any(|m| payload.starts_with(m))
 }
 
 /// The trailer rules. The last two bytes may be cut off (Wireshark allows three,

@@ -2,6 +2,7 @@
 //! trailer rule, fake-TCP patterns. A few bytes per flow, bounded looks per flow.
 
 use crate::ctcp::fake_tcp::{self, PATTERN_SEGMENTS, Product};
+use crate::ctcp::glance::Glance;
 use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classify};
 use crate::segment::{Content, Head, TcpFlags};
 
@@ -146,6 +147,27 @@ impl Candidate {
     pub fn wants(&self, head: &Head) -> bool {
         !self.is_decided()
             && (head.payload_len > 0 || head.flags.any(TcpFlags::SYN) || self.saw(bit::PATTERN))
+    }
+
+    /// Takes a segment by its head and a glance at its payload, where that is enough; it is then
+    /// as if it had been looked at.
+    #[inline]
+    pub fn passes(&mut self, s: &Head, glance: Glance) -> bool {
+        if glance == Glance::Look
+            || s.payload_len == 0
+            || s.flags.any(TcpFlags::SYN)
+            || self.saw(bit::PATTERN)
+        {
+            return false;
+        }
+        self.looks = self.looks.saturating_add(1);
+        if self.looks >= MAX_LOOKS || glance == Glance::Foreign {
+            self.note(bit::DECIDED);
+        }
+        if s.offer.has_timestamps() {
+            self.note(bit::TIMESTAMPS);
+        }
+        true
     }
 
     /// Takes one segment sent by side `dir`; `pattern` is that of the same flow.

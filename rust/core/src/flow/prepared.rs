@@ -4,6 +4,7 @@
 use ahash::RandomState;
 
 use super::key::CompactKey;
+use crate::ctcp::glance::{Glance, glance};
 use crate::decode::plain;
 use crate::decode::{Disposition, walk_frame};
 use crate::frame::{Frame, FrameBatch, FrameMeta};
@@ -19,8 +20,10 @@ pub(super) const NO_GUESS: u32 = u32::MAX;
 /// `Prepared::payload_at` of a frame that takes a walk.
 const WALKED: u16 = 0;
 
-/// Bit of `Prepared::sender`: the addresses are of IPv6.
+/// Bits of `Prepared::sender`: the addresses are of IPv6; what a glance at the payload told.
 const V6: u8 = 2;
+const NOTHING: u8 = 4;
+const FOREIGN: u8 = 8;
 
 /// What is known of a frame ahead of its measurement; one cache line.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +78,37 @@ impl Prepared {
     #[inline]
     pub fn is_v6(&self) -> bool {
         self.sender & V6 != 0
+    }
+
+    /// What a glance at its payload told.
+    #[inline]
+    pub fn glance(&self) -> Glance {
+        match self.sender & (NOTHING | FOREIGN) {
+            NOTHING => Glance::Nothing,
+            FOREIGN => Glance::Foreign,
+            _ => Glance::Look,
+        }
+    }
+
+    /// Notes what a glance at the payload of its frame tells.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "of the loop that prepares frames")]
+    fn glance_at(&mut self, frame: &Frame<'_>, ports: [u16; 2]) {
+        let len = self.head.payload_len;
+        if len == 0 {
+            return;
+        }
+        // Padding behind the packet is no payload.
+        let payload = frame
+            .bytes
+            .get(usize::from(self.payload_at)..)
+            .unwrap_or_default();
+        let payload = payload.get(..len as usize).unwrap_or(payload);
+        self.sender |= match glance(payload, len, ports) {
+            Glance::Look => 0,
+            Glance::Nothing => NOTHING,
+            Glance::Foreign => FOREIGN,
+        };
     }
 
     /// How the frame ends; [`Disposition::Tcp`] when it has a key and a head.
@@ -158,6 +192,7 @@ impl Preparer {
         match plain::read_v4(frame) {
             Some(v4) => {
                 *out = self.with_key(CompactKey::of_v4(v4.src, v4.dst), v4.payload_at, v4.head);
+                out.glance_at(frame, [v4.src as u16, v4.dst as u16]);
             }
             None => *out = self.prepare_other(frame),
         }
@@ -177,7 +212,9 @@ impl Preparer {
             prepared
         };
         if let Some(v6) = plain::read_v6(frame) {
-            return keyed(v6.src, v6.dst, v6.payload_at, v6.head);
+            let mut prepared = keyed(v6.src, v6.dst, v6.payload_at, v6.head);
+            prepared.glance_at(frame, [v6.src.port, v6.dst.port]);
+            return prepared;
         }
         match walk_frame(frame) {
             Ok(s) => keyed(s.src, s.dst, WALKED, s.head),
