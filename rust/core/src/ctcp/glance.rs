@@ -2,7 +2,9 @@
 //! anything in it. A few instructions, made where the bytes were just read, so that the engine
 //! need not fetch them for the many segments that are nothing.
 
-use super::recognise::{CTCP_PORT, TRAILER_LEN, is_http};
+use super::recognise::{
+    CTCP_PORT, LEAST_SPI, TRAILER_LEN, UDP_500, is_http, is_length, udp_length_fits,
+};
 
 /// What a glance tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,60 +15,80 @@ pub enum Glance {
     Nothing,
     /// A look would say TLS or HTTP; neither port is cTCP's.
     Foreign,
+    /// A look would say [`Payload::EspHead`](super::recognise::Payload::EspHead): cut, and any
+    /// numbers may be an ESP header.
+    Head,
 }
 
+/// Length of an ESP header, RFC 4303 section 2.
+const ESP_HEADER: usize = 8;
 /// Where an ISAKMP header says how long the message is.
 const ISAKMP_LENGTH_AT: usize = 24;
 /// First bytes of what [`classify`](super::recognise::classify) knows by its beginning: TLS
 /// records, HTTP, `IKETCP`, `WireGuard`.
-const BEGINS: [u8; 11] = [
-    0x14, 0x15, 0x16, 0x17, b'C', b'G', b'H', b'O', b'P', b'I', 4,
-];
-/// The same as a bit for each byte below 128.
-const MAY_BEGIN: u128 = {
-    let (mut bits, mut n) = (0, 0);
+const BEGINS: [u8; 11] = *b"\x14\x15\x16\x17CGHOPI\x04";
+/// The same by byte.
+static MAY_BEGIN: [bool; 256] = {
+    let (mut may, mut n) = ([false; 256], 0);
     while n < BEGINS.len() {
-        bits |= 1 << BEGINS[n];
+        may[BEGINS[n] as usize] = true;
         n += 1;
     }
-    bits
+    may
 };
 
 /// Glances at `payload`, of which `wire_len` bytes were on the wire.
-#[inline]
+#[inline(never)]
 pub fn glance(payload: &[u8], wire_len: u32, ports: [u16; 2]) -> Glance {
     let wire = wire_len as usize;
-    if payload.len() != wire {
-        // Cut: what is left may be a head.
+    let Some(begin) = payload.first_chunk::<ESP_HEADER>() else {
         return if payload.is_empty() {
             Glance::Nothing
         } else {
             Glance::Look
         };
-    }
+    };
     let word = |at: usize| {
         let rest = payload.get(at..).and_then(|rest| rest.first_chunk());
         rest.map(|b| u32::from_be_bytes(*b))
     };
-    // A trailer begins with four zeros.
-    let has_trailer = wire > TRAILER_LEN + 8 && word(wire - TRAILER_LEN) == Some(0);
     let is_isakmp = word(ISAKMP_LENGTH_AT) == Some(wire_len);
-    if has_trailer || is_isakmp || ports.contains(&CTCP_PORT) {
+    if is_isakmp || ports.contains(&CTCP_PORT) {
         return Glance::Look;
     }
-    match payload.first() {
-        Some(first) if first & 0x80 == 0 && MAY_BEGIN >> first & 1 != 0 => by_name(payload),
-        _ => Glance::Nothing,
+    let otherwise = if payload.len() + 2 >= wire {
+        // A trailer begins with four zeros; of one that is cut nobody knows.
+        let has_trailer = wire > TRAILER_LEN + 8 && word(wire - TRAILER_LEN) == Some(0);
+        if has_trailer || payload.len() < wire {
+            return Glance::Look;
+        }
+        Glance::Nothing
+    } else {
+        let first = word(0).unwrap_or_default();
+        let udp_length = u16::from_be_bytes([begin[4], begin[5]]);
+        if first == u32::from_be_bytes(UDP_500) || udp_length_fits(udp_length, wire) {
+            return Glance::Look;
+        }
+        if first <= LEAST_SPI || is_length(first, wire) {
+            Glance::Nothing
+        } else {
+            Glance::Head
+        }
+    };
+    if MAY_BEGIN[usize::from(begin[0])] {
+        return by_name(payload).unwrap_or(otherwise);
     }
+    otherwise
 }
 
+/// What a payload that begins like something known is; `None` when it only seemed so.
 #[cold]
-fn by_name(payload: &[u8]) -> Glance {
+fn by_name(payload: &[u8]) -> Option<Glance> {
     match payload {
-        [0x14..=0x17, 3, 0..=4, ..] => Glance::Foreign,
-        [b'C' | b'G' | b'H' | b'O' | b'P', ..] if is_http(payload) => Glance::Foreign,
-        [b'I' | 4, ..] => Glance::Look,
-        _ => Glance::Nothing,
+        [0x14..=0x17, 3, 0..=4, ..] => Some(Glance::Foreign),
+        [b'C' | b'G' | b'H' | b'O' | b'P', ..] if is_http(payload) => Some(Glance::Foreign),
+        [b'I' | 4, ..] => Some(Glance::Look),
+        _ => None,
     }
 }
 
@@ -118,6 +140,7 @@ mod tests {
             Glance::Look => true,
             Glance::Nothing => found == Payload::Other,
             Glance::Foreign => matches!(found, Payload::Tls | Payload::Http) && !on_port,
+            Glance::Head => matches!(found, Payload::EspHead { .. }),
         };
         if holds {
             Ok(glance)
@@ -133,18 +156,20 @@ mod tests {
             (trailer.as_slice(), 0),
             (&isakmp(60), 0),
             (b"IKETCP", 0),
-            (&trailer[..20], 36),
+            (&[1, 0xf4, 1, 0xf4, 0, 80, 0, 0, 9], 87),
         ];
         for (payload, cut) in cases {
             let wire = payload.len() as u32 + cut;
             assert_eq!(agrees(payload, wire, [443, 5000]), Ok(Glance::Look));
         }
         assert_eq!(
-            agrees(&[0x17, 3, 3, 0, 9, 1, 2], 7, [443, 5000]),
+            agrees(&[0x17, 3, 3, 0, 9, 1, 2, 3], 8, [443, 5000]),
             Ok(Glance::Foreign)
         );
         assert_eq!(agrees(&[9; 200], 200, [443, 5000]), Ok(Glance::Nothing));
         assert_eq!(agrees(&[9; 200], 200, [10_000, 5000]), Ok(Glance::Look));
+        assert_eq!(agrees(&[9; 40], 200, [443, 5000]), Ok(Glance::Head));
+        assert_eq!(agrees(&[0; 40], 200, [443, 5000]), Ok(Glance::Nothing));
     }
 
     proptest! {

@@ -12,7 +12,9 @@ pub const TRAILER_LEN: usize = 16;
 /// Bytes 8..13 of the trailer as ike-scan and QuickSec write them.
 const MAGIC: [u8; 5] = [0x21, 0x45, 0x6c, 0x69, 0x10];
 /// UDP source and destination port 500 at the head of an IKE packet.
-const UDP_500: [u8; 4] = [0x01, 0xf4, 0x01, 0xf4];
+pub(super) const UDP_500: [u8; 4] = [0x01, 0xf4, 0x01, 0xf4];
+/// Numbers up to this name no SA on the wire (RFC 4303 section 2.1).
+pub(super) const LEAST_SPI: u32 = 255;
 /// Default cTCP port, also NDMP's and Webmin's.
 pub const CTCP_PORT: u16 = 10_000;
 
@@ -147,7 +149,7 @@ pub fn classify(payload: &[u8], wire_len: u32, on_ndmp_port: bool) -> Payload {
     }
     if payload.len() < wire
         && let (Some(spi), Some(seq)) = (u32_at(payload, 0), u32_at(payload, 4))
-        && spi > 255
+        && spi > LEAST_SPI
         && !is_length(spi, wire)
     {
         return Payload::EspHead { spi, seq };
@@ -184,13 +186,13 @@ fn by_trailer(payload: &[u8], wire: usize, on_ndmp_port: bool) -> Option<Payload
         return None;
     }
     let packet = match protocol {
-        0x11 if payload.starts_with(&UDP_500) || udp_length_fits(payload, wire) => {
+        0x11 if payload.starts_with(&UDP_500) || length_fits(payload, wire) => {
             let header = payload.get(8..).and_then(IsakmpHeader::parse);
             TunnelPacket::Ike(Some(header?))
         }
         0x32 => {
             let (spi, seq) = (u32_at(payload, 0)?, u32_at(payload, 4)?);
-            if spi <= 255 {
+            if spi <= LEAST_SPI {
                 return None;
             }
             TunnelPacket::Esp { spi, seq }
@@ -220,7 +222,7 @@ fn by_trailer(payload: &[u8], wire: usize, on_ndmp_port: bool) -> Option<Payload
 /// IKE by its head when the trailer was cut: the UDP length must agree with the
 /// segment, give or take the 16 zero bytes that Cisco's own packets carry inside it.
 fn by_head(payload: &[u8], wire: usize) -> Option<Payload> {
-    let fits = udp_length_fits(payload, wire);
+    let fits = length_fits(payload, wire);
     if !payload.starts_with(&UDP_500) {
         // ike-scan writes its own ports: the length and a whole ISAKMP header must do.
         let header = fits
@@ -245,18 +247,20 @@ fn by_head(payload: &[u8], wire: usize) -> Option<Payload> {
     }
 }
 
-/// The UDP length in the head agrees with the segment.
-fn udp_length_fits(payload: &[u8], wire: usize) -> bool {
-    u16_at(payload, 4).is_some_and(|len| {
-        [0, 16]
-            .iter()
-            .any(|pad| usize::from(len) + pad + TRAILER_LEN == wire)
-    })
+/// There is a UDP length in the head, and it agrees.
+fn length_fits(payload: &[u8], wire: usize) -> bool {
+    u16_at(payload, 4).is_some_and(|told| udp_length_fits(told, wire))
+}
+
+/// The UDP length `told` agrees with the segment.
+pub(super) fn udp_length_fits(told: u16, wire: usize) -> bool {
+    let behind = usize::from(told) + TRAILER_LEN;
+    behind == wire || behind + 16 == wire
 }
 
 /// The first word says how long the segment is: a record mark (RFC 5531 section 11, so NDMP
 /// too) or another length in front of a counter. An SPI does so once in 2^30.
-fn is_length(word: u32, wire: usize) -> bool {
+pub(super) fn is_length(word: u32, wire: usize) -> bool {
     let told = (word & 0x7fff_ffff) as usize;
     told == wire || told + 4 == wire
 }

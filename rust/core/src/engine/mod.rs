@@ -360,7 +360,7 @@ impl Engine {
             return;
         }
         self.tap.seen += u64::from(head.payload_len > 0);
-        if !record.candidate.wants(head) || record.candidate.passes(head, prepared.glance()) {
+        if !record.candidate.wants(head) || record.candidate.passes(dir, head, prepared.glance()) {
             return;
         }
         let (record, details) = self.table.get_mut(at);

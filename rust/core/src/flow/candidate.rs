@@ -149,10 +149,10 @@ impl Candidate {
             && (head.payload_len > 0 || head.flags.any(TcpFlags::SYN) || self.saw(bit::PATTERN))
     }
 
-    /// Takes a segment by its head and a glance at its payload, where that is enough; it is then
-    /// as if it had been looked at.
+    /// Takes a segment that side `dir` sent by its head and a glance at its payload, where that is
+    /// enough; it is then as if it had been looked at.
     #[inline]
-    pub fn passes(&mut self, s: &Head, glance: Glance) -> bool {
+    pub fn passes(&mut self, dir: usize, s: &Head, glance: Glance) -> bool {
         if glance == Glance::Look
             || s.payload_len == 0
             || s.flags.any(TcpFlags::SYN)
@@ -160,12 +160,19 @@ impl Candidate {
         {
             return false;
         }
+        if s.offer.has_timestamps() {
+            self.note(bit::TIMESTAMPS);
+        }
+        if glance == Glance::Head {
+            if self.esp_head_allowed() {
+                return false;
+            }
+            // Whatever ran ends here.
+            self.lengths[dir] = 0;
+        }
         self.looks = self.looks.saturating_add(1);
         if self.looks >= MAX_LOOKS || glance == Glance::Foreign {
             self.note(bit::DECIDED);
-        }
-        if s.offer.has_timestamps() {
-            self.note(bit::TIMESTAMPS);
         }
         true
     }
@@ -310,5 +317,96 @@ impl Candidate {
             self.counters[dir] = s.window;
         }
         (pattern.segments >= PATTERN_SEGMENTS).then_some(Recognised::FakeTcp(product))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ctcp::glance::glance;
+    use crate::segment::Offer;
+
+    const LOOSE: [u8; 16] = [0, 0, 0, 0, 1, 2, 0, 0, 9, 9, 9, 9, 9, 0x32, 1, 0];
+    const EXACT: [u8; 16] = [
+        0, 0, 0, 0, 1, 2, 0, 0, 0x21, 0x45, 0x6c, 0x69, 0x10, 0x32, 1, 0,
+    ];
+
+    /// The payload number `n` of a flow: of one kind, whole or cut to `kept` bytes.
+    fn payload(kind: u8, n: u32) -> Vec<u8> {
+        let esp = |spi: u32, end: &[u8]| {
+            let head = [spi.to_be_bytes(), n.to_be_bytes()].concat();
+            [head.as_slice(), &[7; 40], end].concat()
+        };
+        match kind {
+            0 => esp(0x1234_5678, &[]),
+            1 => esp(0x1234_5678, &LOOSE),
+            2 => esp(0x1234_5678, &EXACT),
+            3 => [&[4, 0, 0, 0, 1, 2, 3, 4], &n.to_le_bytes()[..], &[0; 30]].concat(),
+            4 => [&[0x17, 3, 3, 0, 50], &[7; 50][..]].concat(),
+            5 => b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n".to_vec(),
+            6 => [
+                &[1, 0xf4, 1, 0xf4, 0, 48, 0, 0],
+                &[7; 8][..],
+                &[0; 8],
+                &[1, 0x10, 2, 0, 0, 0, 0, 0, 0, 0, 0, 40, 5],
+                &EXACT,
+            ]
+            .concat(),
+            _ => vec![n as u8; 60],
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+        /// A flow whose segments may pass at a glance becomes what it becomes when each is looked at.
+        #[test]
+        fn a_glance_leads_where_a_look_leads(
+            main_kind in 0u8..8,
+            segments in prop::collection::vec((0u8..12, 0usize..2, 0usize..80, 0u8..20), 1..70),
+            begins_with_syn: bool,
+            has_timestamps: bool,
+            port in prop::sample::select(vec![443_u16, 10_000]),
+        ) {
+            let (mut looked, mut glanced) = (Candidate::default(), Candidate::default());
+            let (mut pattern, mut other_pattern) = (Pattern::default(), Pattern::default());
+            let ports = [port, 50_000];
+            let mut offer = Offer::NONE;
+            if has_timestamps {
+                offer.set_timestamps();
+            }
+            let syn = Head { flags: TcpFlags(TcpFlags::SYN), ..Head::default() };
+            if begins_with_syn {
+                let content = Content { ports, ..Content::default() };
+                looked.look(&mut pattern, 0, &syn, &content);
+                glanced.look(&mut other_pattern, 0, &syn, &content);
+            }
+            for (n, (kind, dir, kept, is_whole)) in segments.into_iter().enumerate() {
+                let whole = payload(if kind < 8 { kind } else { main_kind }, n as u32);
+                let kept = if is_whole < 10 { whole.len() } else { kept.min(whole.len()) };
+                let head = Head {
+                    payload_len: whole.len() as u32,
+                    flags: TcpFlags(TcpFlags::ACK),
+                    offer,
+                    ..Head::default()
+                };
+                let content = Content { payload: &whole[..kept], ports, ..Content::default() };
+                prop_assert_eq!(looked.wants(&head), glanced.wants(&head));
+                if !looked.wants(&head) {
+                    break;
+                }
+                let by_look = looked.look(&mut pattern, dir, &head, &content);
+                let told = glance(content.payload, head.payload_len, ports);
+                let by_glance = if glanced.passes(dir, &head, told) {
+                    Look::Undecided
+                } else {
+                    glanced.look(&mut other_pattern, dir, &head, &content)
+                };
+                prop_assert_eq!(by_look, by_glance);
+                prop_assert_eq!(looked.looks, glanced.looks);
+            }
+        }
     }
 }

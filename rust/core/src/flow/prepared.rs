@@ -24,6 +24,7 @@ const WALKED: u16 = 0;
 const V6: u8 = 2;
 const NOTHING: u8 = 4;
 const FOREIGN: u8 = 8;
+const HEAD: u8 = NOTHING | FOREIGN;
 
 /// What is known of a frame ahead of its measurement; one cache line.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +87,7 @@ impl Prepared {
         match self.sender & (NOTHING | FOREIGN) {
             NOTHING => Glance::Nothing,
             FOREIGN => Glance::Foreign,
+            HEAD => Glance::Head,
             _ => Glance::Look,
         }
     }
@@ -108,6 +110,7 @@ impl Prepared {
             Glance::Look => 0,
             Glance::Nothing => NOTHING,
             Glance::Foreign => FOREIGN,
+            Glance::Head => HEAD,
         };
     }
 
