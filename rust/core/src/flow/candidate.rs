@@ -368,6 +368,8 @@ mod tests {
             segments in prop::collection::vec((0u8..12, 0usize..2, 0usize..80, 0u8..20), 1..70),
             begins_with_syn: bool,
             has_timestamps: bool,
+            is_steady: bool,
+            always_kept in 6usize..50,
             port in prop::sample::select(vec![443_u16, 10_000]),
         ) {
             let (mut looked, mut glanced) = (Candidate::default(), Candidate::default());
@@ -384,8 +386,11 @@ mod tests {
                 glanced.look(&mut other_pattern, 0, &syn, &content);
             }
             for (n, (kind, dir, kept, is_whole)) in segments.into_iter().enumerate() {
+                let (kind, dir) = if is_steady { (main_kind, 0) } else { (kind, dir) };
                 let whole = payload(if kind < 8 { kind } else { main_kind }, n as u32);
-                let kept = if is_whole < 10 { whole.len() } else { kept.min(whole.len()) };
+                let kept = if is_steady { always_kept } else { kept };
+                let is_whole = is_whole < 10 && !is_steady;
+                let kept = if is_whole { whole.len() } else { kept.min(whole.len()) };
                 let head = Head {
                     payload_len: whole.len() as u32,
                     flags: TcpFlags(TcpFlags::ACK),
