@@ -263,6 +263,8 @@ class Stats:
     bytes_total: int | None = 1_000_000
     notes: tuple[Note, ...] = ()
     matching: dict[str, int] | None = None
+    held: tuple[Any, ...] = ()
+    held_is_full: bool = False
     ports: tuple[Any, ...] = ()
     done: bool = True
 

@@ -110,6 +110,7 @@ def situation(stats: Stats, tally: Tally, phase: Phase, detectors: int) -> Situa
 def _quiet(stats: Stats, tally: Tally, so_far: str, detectors: int) -> Situation:
     moving = tally.healthy
     all_moving = "all moving" if moving == tally.total else f"{moving:,} moving"
+    held = len(stats.held)
     facts = [
         f"{tally.total:,} tunnel session{'s' if tally.total != 1 else ''}, {all_moving}"
         + (f", {tally.unknown:,} unknown" if tally.unknown else "")
@@ -121,6 +122,9 @@ def _quiet(stats: Stats, tally: Tally, so_far: str, detectors: int) -> Situation
         facts.append("The tap could not be measured: too little ordinary TCP beside the tunnels.")
     if tally.unknown:
         facts.append("Unknown: not enough of the session was seen to judge it (see sessions, key s).")
+    if held:
+        many = "1 session is" if held == 1 else f"{held:,} sessions are"
+        return Situation("warning", f"NO INCIDENTS{so_far}, but {many} held right now", tuple(facts))
     return Situation("ok", f"NO INCIDENTS{so_far}", tuple(facts))
 
 
