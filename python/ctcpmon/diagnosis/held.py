@@ -22,7 +22,7 @@ def held_words(held: Held) -> str:
 def _sign(held: Held) -> str:
     sender = "client" if held.sender == "client" else "headend"
     receiver = _OTHER[sender]
-    age = f"{held.age_ms / 1000:.1f} s"
+    age = f"{held.age_ms // 100 / 10:.1f} s"
     sent = f"{held.segments:,} segment{'' if held.segments == 1 else 's'}"
     if held.kind == "fell_silent":
         usual = f"{held.usual_gap_ms / 1000:.1f} s"

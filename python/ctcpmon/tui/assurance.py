@@ -108,9 +108,10 @@ def situation(stats: Stats, tally: Tally, phase: Phase, detectors: int) -> Situa
 
 
 def _quiet(stats: Stats, tally: Tally, so_far: str, detectors: int) -> Situation:
-    moving = tally.healthy
+    moving, held = tally.healthy, len(stats.held)
     all_moving = "all moving" if moving == tally.total else f"{moving:,} moving"
-    held = len(stats.held)
+    if held:
+        all_moving = f"{max(moving - held, 0):,} moving, {held:,} held: no stall yet, perhaps one soon"
     facts = [
         f"{tally.total:,} tunnel session{'s' if tally.total != 1 else ''}, {all_moving}"
         + (f", {tally.unknown:,} unknown" if tally.unknown else "")

@@ -92,9 +92,12 @@ def _calm(view: View) -> tuple[str, Role]:
 def _who(view: View, shown: IncidentRow | None, still_open: list[IncidentRow], frame: Frame) -> list[Line]:
     if view.held and not view.critical:
         longest = view.held[0]
+        told = f"for {longest.held_s} s: {longest.told}"
+        if width(told) > frame.width:
+            told = f"for {longest.held_s} s, no stall yet: it may go on by itself"
         return [
             ((cut(f"{longest.client} -> {longest.headend}", frame.width), "bold"),),
-            ((cut(f"for {longest.held_s} s: {longest.told}", frame.width), ""),),
+            ((cut(told, frame.width), ""),),
         ]
     if shown is None:
         facts = view.situation.facts[:2]
