@@ -253,8 +253,9 @@ def held() -> View:
         "stall yet: called one at 6 s, because an inspection queue may let go by itself until 5.3 s"
     )
     silent = (
-        "nothing has come from the headend for 12.4 s (never longer than 8.0 s before) while the client sent 9 "
-        "segments; no stall yet: called one at 24 s, because an inspection queue may let go by itself until 5.3 s"
+        "nothing has come from the headend for 12.4 s (never longer than 8.0 s before) while the client sent "
+        "9 segments; no stall yet: called one at 24 s, because an inspection queue may let go by itself "
+        "until 5.3 s"
     )
     rows = tuple(_session(number) for number in range(15, 40))
     first, second = replace(rows[0], held_s=3), replace(rows[5], held_s=12)
