@@ -89,6 +89,10 @@ impl Watch {
     }
 
     /// Everything that was held, and what the engine said.
+    ///
+    /// # Panics
+    ///
+    /// When the engine holds something after its end.
     pub fn finish(mut self) -> (Vec<Spell>, Vec<Event>) {
         self.engine.finish();
         assert_eq!(

@@ -164,7 +164,9 @@ fn what_was_not_captured_is_not_held() {
         .filter(|r| !(20..40).contains(&((r.ts_ns - EPOCH_NS) / NANOS_PER_SECOND)))
         .partition(|r| r.ts_ns < EPOCH_NS + 20 * NANOS_PER_SECOND);
     let mut engine = ctcpmon_core::Engine::new(ctcpmon_core::Config::default());
-    before.iter().for_each(|r| engine.push_frame(&r.captured()));
+    for r in &before {
+        engine.push_frame(&r.captured());
+    }
     engine.capture_gap(u16::MAX, Timestamp(after[0].ts_ns));
     for r in &after {
         engine.push_frame(&r.captured());
