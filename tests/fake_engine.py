@@ -248,6 +248,25 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Held:
+    id: str = "session-1"
+    generation: int = 1
+    client_ip: str = "10.20.1.10"
+    client_port: int = 51_004
+    headend_ip: str = "203.0.113.10"
+    headend_port: int = 10_000
+    kind: str = "ack_stands"
+    sender: str = "client"
+    since_ns: int = T0 + 56_800_000_000
+    now_ns: int = T0 + 60_000_000_000
+    age_ms: int = 3_299
+    patience_ms: int = 6_000
+    segments: int = 14
+    ack: int | None = 1_233_158_770
+    usual_gap_ms: int = 0
+
+
+@dataclass(frozen=True)
 class Stats:
     packets: int = 4_120
     tcp_packets: int = 4_000
@@ -263,6 +282,8 @@ class Stats:
     bytes_total: int | None = 1_000_000
     notes: tuple[Note, ...] = ()
     matching: dict[str, int] | None = None
+    held: tuple[Any, ...] = ()
+    held_is_full: bool = False
     ports: tuple[Any, ...] = ()
     done: bool = True
 
@@ -535,6 +556,7 @@ def install() -> None:
         "EvidenceInfo",
         "Finding",
         "FlowWindow",
+        "Held",
         "Interface",
         "LivePort",
         "Note",

@@ -270,6 +270,26 @@ class Note:
     text: str
 
 @final
+class Held:
+    """A session of which something is held now: a measurement, no verdict. It is gone when data go on."""
+
+    id: str
+    generation: int
+    client_ip: str
+    client_port: int
+    headend_ip: str
+    headend_port: int
+    kind: str  # "ack_stands" | "fell_silent" | "copies_stopped"
+    sender: str  # "client" | "headend": whose data are sent on
+    since_ns: int
+    now_ns: int  # when it was measured
+    age_ms: int  # of the freeze, the silence, the time without copies
+    patience_ms: int  # at this age it is called a stall, if it lasts
+    segments: int  # of data, sent since
+    ack: int | None  # where the ACK stands; None for a silence
+    usual_gap_ms: int  # longest pause of the silent side before; 0 for an ACK
+
+@final
 class Stats:
     packets: int
     tcp_packets: int
@@ -284,6 +304,8 @@ class Stats:
     bytes_read: int  # of the inputs as stored (compressed bytes of compressed files)
     bytes_total: int | None  # None for a pipe
     notes: tuple[Note, ...]
+    held: tuple[Held, ...]  # what is held now, longest first
+    held_is_full: bool  # perhaps there are more
     ports: tuple[LivePort, ...]  # interfaces of a live run; empty for captures
     matching: dict[str, int] | None  # counters of the matcher of two taps; None with one tap
     done: bool

@@ -109,7 +109,7 @@ def test_no_colour_has_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scene", ["busy", "live", "no-tunnel", "quiet"])
+@pytest.mark.parametrize("scene", ["busy", "held", "live", "no-tunnel", "quiet"])
 @pytest.mark.parametrize("variant", ["16-colours", "no-colour"])
 def test_looks(scene: str, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if variant == "no-colour":
@@ -130,7 +130,7 @@ def test_looks(scene: str, variant: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (200, 50)])
-@pytest.mark.parametrize("scene", ["busy", "quiet", "no-tunnel"])
+@pytest.mark.parametrize("scene", ["busy", "held", "quiet", "no-tunnel"])
 def test_wallboard(scene: str, size: tuple[int, int]) -> None:
     async def run() -> str:
         async with bench(SCENES[scene](), size, looks=Looks(is_wallboard=True)) as one:

@@ -100,7 +100,11 @@ class IncidentBook:
 
     def incident_of(self, session: Session) -> str | None:
         """Id of the open incident a session belongs to."""
-        key = self._homes.get((session.id, session.generation))
+        return self.home_of(session.id, session.generation)
+
+    def home_of(self, session: str, generation: int) -> str | None:
+        """The same by id and generation."""
+        key = self._homes.get((session, generation))
         return self._open[key].id if key is not None else None
 
     def incidents(self, *, include_closed: bool = True) -> tuple[Incident, ...]:

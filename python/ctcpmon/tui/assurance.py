@@ -108,8 +108,10 @@ def situation(stats: Stats, tally: Tally, phase: Phase, detectors: int) -> Situa
 
 
 def _quiet(stats: Stats, tally: Tally, so_far: str, detectors: int) -> Situation:
-    moving = tally.healthy
+    moving, held = tally.healthy, len(stats.held)
     all_moving = "all moving" if moving == tally.total else f"{moving:,} moving"
+    if held:
+        all_moving = f"{max(moving - held, 0):,} moving, {held:,} held: no stall yet, perhaps one soon"
     facts = [
         f"{tally.total:,} tunnel session{'s' if tally.total != 1 else ''}, {all_moving}"
         + (f", {tally.unknown:,} unknown" if tally.unknown else "")
@@ -121,6 +123,9 @@ def _quiet(stats: Stats, tally: Tally, so_far: str, detectors: int) -> Situation
         facts.append("The tap could not be measured: too little ordinary TCP beside the tunnels.")
     if tally.unknown:
         facts.append("Unknown: not enough of the session was seen to judge it (see sessions, key s).")
+    if held:
+        many = "1 session is" if held == 1 else f"{held:,} sessions are"
+        return Situation("warning", f"NO INCIDENTS{so_far}, but {many} held right now", tuple(facts))
     return Situation("ok", f"NO INCIDENTS{so_far}", tuple(facts))
 
 

@@ -15,6 +15,7 @@ from ctcpmon.tui.view import (
     EvidenceView,
     FixView,
     FlowRow,
+    HeldRow,
     IncidentRow,
     Listing,
     LogLine,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from ctcpmon.tui.view import Level
 
-__all__ = ["SCENES", "FakeSource", "aftermath", "busy", "listening", "live", "no_tunnel", "quiet"]
+__all__ = ["SCENES", "FakeSource", "aftermath", "busy", "held", "listening", "live", "no_tunnel", "quiet"]
 
 _T0_NS = 1_795_487_891_402_000_000
 _SECOND_NS = 1_000_000_000
@@ -241,6 +242,38 @@ def aftermath() -> View:
     return replace(busy(), incidents=(down, cured, lost), evidence=evidence, fixes=_fixes(down))
 
 
+def held() -> View:
+    """Data of two sessions are held right now; one of them had lost a segment before."""
+    row = _row(
+        3, "warning", 1, "10.1.4.25:1076", "find-the-loss", what="lost segment never resent, stream alive"
+    )
+    row = replace(row, held=1, held_s=3)
+    told = (
+        "the ACK of the headend has stood at 1233158770 for 3.2 s while the client sent 14 segments; no "
+        "stall yet: called one at 6 s, because an inspection queue may let go by itself until 5.3 s"
+    )
+    silent = (
+        "nothing has come from the headend for 12.4 s (never longer than 8.0 s before) while the client sent "
+        "9 segments; no stall yet: called one at 24 s, because an inspection queue may let go by itself "
+        "until 5.3 s"
+    )
+    rows = tuple(_session(number) for number in range(15, 40))
+    first, second = replace(rows[0], held_s=3), replace(rows[5], held_s=12)
+    return replace(
+        busy(),
+        tally=Tally(25, 0, 5, 20, 0),
+        incidents=(row,),
+        evidence=_evidence(row, 1, 1),
+        fixes=_fixes(row),
+        held=tuple(
+            HeldRow(one.key, one.client, one.headend, one.held_s or 0, text)
+            for one, text in ((second, silent), (first, told))
+        ),
+        held_total=2,
+        sessions=(first, *rows[1:5], second, *rows[6:]),
+    )
+
+
 def quiet() -> View:
     """Nothing wrong."""
     return View(
@@ -326,6 +359,7 @@ SCENES: dict[str, Callable[[], View]] = {
     "listening": listening,
     "aftermath": aftermath,
     "busy": busy,
+    "held": held,
     "quiet": quiet,
     "no-tunnel": no_tunnel,
 }

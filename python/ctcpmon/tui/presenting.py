@@ -6,11 +6,13 @@ Pure: no thread, no clock, no textual. Words come from ``ctcpmon.diagnosis`` and
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from itertools import starmap
 from typing import TYPE_CHECKING
 
 from ctcpmon.diagnosis import evidence_words, percent
+from ctcpmon.diagnosis.held import held_words
 from ctcpmon.explain import explain_finding, explain_incident, timeline
 from ctcpmon.fixes import catalogue, render_for_incident
 from ctcpmon.fixes.ledger import ledger_lines
@@ -23,17 +25,18 @@ from ctcpmon.tui.view import (
     EvidenceView,
     FixView,
     FlowRow,
+    HeldRow,
     IncidentRow,
     Port,
     SessionRow,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ctcpmon.config import Site
     from ctcpmon.diagnosis import Incident
-    from ctcpmon.engine import DetectorInfo, Finding, FlowWindow, LivePort, Note, Session
+    from ctcpmon.engine import DetectorInfo, Finding, FlowWindow, Held, LivePort, Note, Session
     from ctcpmon.tui.view import Level
 
 __all__ = [
@@ -42,6 +45,9 @@ __all__ = [
     "evidence",
     "fixes",
     "flow_rows",
+    "held_row",
+    "held_seconds",
+    "holding",
     "incident_row",
     "input_name",
     "note_line",
@@ -167,8 +173,30 @@ def ends_of(session: Session) -> tuple[str, str]:
     return client, _end(session.headend_ip, session.headend_port)
 
 
-def session_row(session: Session) -> SessionRow:
-    """One session for the list."""
+def held_row(held: Held) -> HeldRow:
+    """What is held in a session."""
+    return HeldRow(
+        key=f"{clean(held.id, 32)}/{held.generation}",
+        client=_end(held.client_ip, held.client_port),
+        headend=_end(held.headend_ip, held.headend_port),
+        held_s=held_seconds(held),
+        told=_sentence(held_words(held)),
+    )
+
+
+def held_seconds(held: Held) -> int:
+    """For so many whole seconds data are held."""
+    return max(held.now_ns - held.since_ns, 0) // 1_000_000_000
+
+
+def holding(row: IncidentRow, held_s: Sequence[int]) -> IncidentRow:
+    """The same incident with its sessions that are held right now."""
+    return replace(row, held=len(held_s), held_s=max(held_s)) if held_s else row
+
+
+def session_row(session: Session, held: Mapping[str, Held] | None = None) -> SessionRow:
+    """One session for the list; ``held`` by the keys of sessions."""
+    now = (held or {}).get(session_key(session)) if not session.end_reason else None
     both = (session.to_headend, session.to_client)
     product = f" {clean(session.product, 12)}" if session.product else ""
     return SessionRow(
@@ -186,6 +214,7 @@ def session_row(session: Session) -> SessionRow:
         first_ns=session.first_ns,
         packets=sum(one.packets for one in both),
         retransmissions=sum(one.retransmissions for one in both),
+        held_s=None if now is None else held_seconds(now),
     )
 
 
@@ -216,10 +245,14 @@ def detail(
     incident: Incident | None,
     infos: Iterable[DetectorInfo],
     site: Site | None,
+    *,
+    held: Held | None = None,
 ) -> Detail:
-    """Everything about one session: facts, time line, ledger, reasoning."""
+    """Everything about one session: what is held right now, facts, time line, ledger, reasoning."""
     path = " -> ".join(ends_of(session))
     lines = [*_facts(session), ""]
+    if held is not None:
+        lines[:0] = [f"? HELD right now, {held_seconds(held)} s", f"  {held_words(held)}", ""]
     lines += timeline([(f"finding {one.seq}", one) for one in findings])
     last = max(findings, key=lambda one: (one.verdict == "stalled", one.seq), default=None)
     if last is None:

@@ -17,6 +17,7 @@ __all__ = [
     "EvidenceView",
     "FixView",
     "FlowRow",
+    "HeldRow",
     "IncidentRow",
     "Level",
     "Listing",
@@ -196,6 +197,10 @@ class IncidentRow:
     muted_until_s: int = 0
     """Seconds since 1970 by the wall clock; 0: not muted."""
     note: str = ""
+    held: int = 0
+    """Sessions of it of which data are held right now and that are not called stalled."""
+    held_s: int = 0
+    """The longest of them, whole seconds."""
 
     @property
     def is_alarm(self) -> bool:
@@ -269,6 +274,20 @@ class SessionRow:
     first_ns: int = 0
     packets: int = 0
     retransmissions: int = 0
+    held_s: int | None = None
+    """For so many whole seconds data are held, and no stall is called yet; None: nothing is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """A session of which data are held right now: a measurement that goes when data go on, no verdict."""
+
+    key: str
+    client: str
+    headend: str
+    held_s: int
+    told: str
+    """What stands still, and when it is called a stall; a sentence without a full stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +405,11 @@ class View:
     notes_incomplete: int = 0
     """Of the notes, those that say the input could not be read whole."""
     incidents: tuple[IncidentRow, ...] = ()
+    held: tuple[HeldRow, ...] = ()
+    """The longest held first, some of them."""
+    held_total: int = 0
+    held_is_full: bool = False
+    """There are ``held_total`` at least."""
     evidence: EvidenceView | None = None
     fixes: tuple[FixView, ...] = ()
     sessions: tuple[SessionRow, ...] = ()

@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 
     from ctcpmon.config import Settings
     from ctcpmon.diagnosis import Incident, IncidentBook
-    from ctcpmon.engine import FlowWindow, Replay, Session, SessionWindow, Stats
+    from ctcpmon.engine import FlowWindow, Held, Replay, Session, SessionWindow, Stats
     from ctcpmon.tui.ended import EndedSessions, FindingLog
     from ctcpmon.tui.runlog import RunLog
     from ctcpmon.tui.trend import TrendLog
-    from ctcpmon.tui.view import FlowRow, Progress, Query, Reach, SessionRow
+    from ctcpmon.tui.view import FlowRow, IncidentRow, Progress, Query, Reach, SessionRow
 
 __all__ = ["ViewMaker", "refused"]
 
 _MOST_ROWS = 600
 """Rows in a view, whoever asks: three screens of the highest terminal that is known."""
 _MOST_IN_PIECE = 1_000
+_MOST_HELD = 20
+"""In a view; how many there are is said besides (guess: more than a screen has lines for)."""
 
 
 class ViewMaker:
@@ -56,6 +58,8 @@ class ViewMaker:
         self._settings = settings
         self._docs = {one.name: clean(one.doc, 160) for one in engine.COUNTERS}
         self._rendered: tuple[tuple[str, int] | None, tuple[FixView, ...]] = (None, ())
+        self._held: dict[str, Held] = {}
+        """By the key of the session, as of the last view."""
 
     def make(self, query: Query, stats: Stats, progress: Progress) -> View:
         """The view of this moment."""
@@ -64,6 +68,8 @@ class ViewMaker:
         chosen = next((one for one in incidents if one.id == query.incident), None)
         if chosen is None and incidents:
             chosen = incidents[0]
+        self._held = {f"{one.id}/{one.generation}": one for one in stats.held}
+        longest = tuple(self._held.values())[:_MOST_HELD]
         self._trend.look(stats)
         self._run_log.incidents(stats.last_ns, incidents)
         tally = self._tally(stats, is_over=progress.phase == "done")
@@ -88,7 +94,10 @@ class ViewMaker:
                 for note in stats.notes
             ),
             notes_incomplete=sum(note.kind in INCOMPLETE_NOTES for note in stats.notes),
-            incidents=tuple(presenting.incident_row(one, stats.last_ns) for one in incidents),
+            incidents=self._incident_rows(incidents, stats.last_ns),
+            held=tuple(map(presenting.held_row, longest)),
+            held_total=len(self._held),
+            held_is_full=stats.held_is_full,
             evidence=presenting.evidence(chosen, incidents.index(chosen) + 1, len(incidents))
             if chosen
             else None,
@@ -105,6 +114,15 @@ class ViewMaker:
             ports=tuple(map(presenting.port, stats.ports)),
             trend=self._trend.trend(),
         )
+
+    def _incident_rows(self, incidents: tuple[Incident, ...], now_ns: int | None) -> tuple[IncidentRow, ...]:
+        held: dict[str, list[int]] = {}
+        for one in self._held.values():
+            home = self._book.home_of(one.id, one.generation)
+            if home is not None:
+                held.setdefault(home, []).append(presenting.held_seconds(one))
+        rows = (presenting.incident_row(one, now_ns) for one in incidents)
+        return tuple(presenting.holding(row, held.get(row.key, ())) for row in rows)
 
     def _fixes(self, chosen: Incident | None) -> tuple[FixView, ...]:
         if chosen is None:
@@ -158,7 +176,7 @@ class ViewMaker:
         except ValueError as error:
             # Whoever attaches may send any words.
             return Listing(fault=clean(str(error), 100)), (), ()
-        rows = tuple(presenting.session_row(one) for one in found.sessions if one is not None)
+        rows = tuple(presenting.session_row(one, self._held) for one in found.sessions if one is not None)
         return _listing(found), rows, ()
 
     def case(self, key: str) -> Case | None:
@@ -188,7 +206,9 @@ class ViewMaker:
             return Detail(key, key, ("This session is no longer kept in memory.",))
         home = self._book.incident_of(session)
         incident = next((one for one in incidents if one.id == home), None)
-        return presenting.detail(session, findings, incident, engine.DETECTORS, self._settings.site)
+        held = self._held.get(key) if self._ended.get(key) is None else None
+        site = self._settings.site
+        return presenting.detail(session, findings, incident, engine.DETECTORS, site, held=held)
 
 
 def refused(stats: Stats, book: Mapping[str, int]) -> Refused:

@@ -61,6 +61,7 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<device::DeviceDirection>()?;
     m.add_class::<device::DevicePair>()?;
     m.add_class::<replay::Batch>()?;
+    m.add_class::<stats::Held>()?;
     m.add_class::<stats::Note>()?;
     m.add_class::<stats::Stats>()?;
     m.add_class::<replay::Replay>()?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use ctcpmon_capture::NoteKind;
-use ctcpmon_runtime::Report;
+use ctcpmon_core::time::NANOS_PER_MILLI;
+use ctcpmon_events::reading;
+use ctcpmon_runtime::{HeldSession, Report};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -16,6 +18,48 @@ pub struct Note {
     kind: String,
     offset: Option<u64>,
     text: String,
+}
+
+/// A session of which something is held now; see `detect::Held`.
+#[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
+#[derive(Clone)]
+pub struct Held {
+    id: String,
+    generation: u16,
+    client_ip: String,
+    client_port: u16,
+    headend_ip: String,
+    headend_port: u16,
+    kind: &'static str,
+    sender: &'static str,
+    since_ns: i64,
+    now_ns: i64,
+    age_ms: i64,
+    patience_ms: i64,
+    segments: u32,
+    ack: Option<u32>,
+    usual_gap_ms: i64,
+}
+
+fn held(one: &HeldSession) -> Held {
+    let ([client, headend], held) = (one.ends, one.held);
+    Held {
+        id: reading::session_id(one.id.0),
+        generation: one.id.1,
+        client_ip: client.addr.to_ip().to_string(),
+        client_port: client.port,
+        headend_ip: headend.addr.to_ip().to_string(),
+        headend_port: headend.port,
+        kind: held.kind.name(),
+        sender: held.sender.name(),
+        since_ns: held.since.0,
+        now_ns: held.now.0,
+        age_ms: held.age_ns / NANOS_PER_MILLI,
+        patience_ms: held.patience_ns / NANOS_PER_MILLI,
+        segments: held.segments,
+        ack: held.ack,
+        usual_gap_ms: held.usual_gap_ns / NANOS_PER_MILLI,
+    }
 }
 
 #[pyclass(frozen, module = "ctcpmon._ctcpmon")]
@@ -46,6 +90,9 @@ pub struct Stats {
     bytes_total: Option<u64>,
     notes: Vec<Note>,
     ports: Vec<LivePort>,
+    held: Vec<HeldSession>,
+    #[pyo3(get)]
+    held_is_full: bool,
     #[pyo3(get)]
     matching: Option<BTreeMap<String, u64>>,
     #[pyo3(get)]
@@ -57,6 +104,11 @@ impl Stats {
     #[getter]
     fn notes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.notes.clone())
+    }
+
+    #[getter]
+    fn held<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.held.iter().map(held).collect::<Vec<_>>())
     }
 
     #[getter]
@@ -151,6 +203,8 @@ pub(crate) fn stats(report: &Report) -> Stats {
         bytes_read: report.bytes_read,
         bytes_total: report.bytes_total,
         notes,
+        held: report.held.clone(),
+        held_is_full: report.held_is_full,
         ports: report.ports.iter().map(crate::live::port).collect(),
         matching: report.matched.as_ref().map(crate::device::counters),
         done: report.is_done,

@@ -38,6 +38,6 @@ pub use observers::{News, tap_of};
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use pages::HugePages;
 pub use replay::Replay;
-pub use report::Report;
+pub use report::{HeldSession, Report};
 pub use series::series_of;
 pub use slice::{Bounds, SliceConfig, SliceError, Sliced, Slicer};

@@ -2,7 +2,9 @@
 
 use ctcpmon_capture::{InterfaceStats, Note, Totals};
 use ctcpmon_core::Engine;
-use ctcpmon_core::detect::{Verdict, session_state};
+use ctcpmon_core::detect::{Held, Verdict, session_state};
+use ctcpmon_core::engine::MOST_HELD;
+use ctcpmon_core::segment::Endpoint;
 use ctcpmon_core::taps::Counters;
 use ctcpmon_core::time::Timestamp;
 
@@ -11,6 +13,25 @@ use crate::filter::Unfit;
 use crate::live::Port;
 use crate::observers::Observers;
 use crate::reader::LastWords;
+
+/// A session of which something is held now.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldSession {
+    /// Its id and generation.
+    pub id: (u64, u16),
+    /// Client, then headend.
+    pub ends: [Endpoint; 2],
+    /// What is held.
+    pub held: Held,
+}
+
+fn held(engine: &Engine) -> impl Iterator<Item = HeldSession> {
+    engine.held().map(|(session, held)| HeldSession {
+        id: (session.id, session.generation),
+        ends: [session.client(), session.server()],
+        held,
+    })
+}
 
 /// State of a run at one moment.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +50,10 @@ pub struct Report {
     pub sessions: u64,
     /// Live tunnel sessions by state.
     pub by_state: Vec<(&'static str, u64)>,
+    /// Sessions of which something is held now, longest first.
+    pub held: Vec<HeldSession>,
+    /// Perhaps there are more.
+    pub held_is_full: bool,
     /// Estimated tap loss, 0 to 1.
     pub tap_gap_ratio: Option<f64>,
     /// First and newest packet time.
@@ -109,7 +134,11 @@ impl Report {
                 *n += 1;
             }
         }
+        let mut all_held: Vec<HeldSession> = engines.iter().flat_map(held).collect();
+        all_held.sort_unstable_by_key(|one| (one.held.since, one.id));
         Self {
+            held_is_full: all_held.len() >= MOST_HELD,
+            held: all_held,
             packets: value("frames"),
             tcp_packets: ["frames_tcp", "frames_truncated_tcp", "frames_malformed_tcp"]
                 .iter()

@@ -18,6 +18,7 @@ pub mod device;
 pub mod dice;
 pub mod found_by_chance;
 pub mod found_outside;
+pub mod held;
 pub mod load;
 pub mod packet;
 pub mod path;

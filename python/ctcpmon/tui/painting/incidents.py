@@ -96,8 +96,10 @@ def row(item: IncidentRow, cells: int, *, is_chosen: bool) -> tuple[Line, ...]:
 
 
 def _said(item: IncidentRow) -> str:
-    """What people said of it, before what happened; the evidence has the rest."""
+    """What is held right now, and what people said of it, before what happened."""
+    many = f"{item.held:,} " if item.held > 1 else ""
     words_said = [
+        f"? {many}HELD {item.held_s}s" if item.held else "",
         "MUTED" if item.muted_until_s else "",
         "ACK" if item.acked_by else "",
         "NOTE" if item.note else "",

@@ -24,11 +24,13 @@ def _was(item: SessionRow) -> str:
 
 
 def _state(item: SessionRow) -> Span:
-    return words.state(item.state)
+    return words.state_of(item)
 
 
 COLUMNS: tuple[Column[SessionRow], ...] = (
-    Column("state", "STATE", _STATE, rank=0, text=_state, doc="state now", order="worst"),
+    Column(
+        "state", "STATE", _STATE, rank=0, text=_state, doc="state now; ? held: no stall yet", order="worst"
+    ),
     Column(
         "stalled",
         "STALLED",
@@ -151,7 +153,7 @@ def heading(frame: Frame) -> list[Line]:
 def row(item: SessionRow, cells: int, *, is_chosen: bool) -> tuple[Line, ...]:
     """One session; ``HOLES`` were seen since it began, ``MISSING`` are ESP packets, both directions."""
     body: Role = "chosen" if is_chosen else ""
-    name, look = words.state(item.state)
+    name, look = words.state_of(item)
     path = f"{item.client} -> {item.headend}"
     start: Line = (("> " if is_chosen else "  ", "chosen"), (pad(name, _STATE), look), (" ", ""))
     stalled = pad(words.moment(item.stalled_at_ns, item.last_ns), 8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ctcpmon.text import cut, width
-from ctcpmon.tui.painting import words
+from ctcpmon.tui.painting import held, words
 from ctcpmon.tui.painting.bigtype import HEIGHT, big, big_width
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def _verdict(view: View, still_open: list[IncidentRow]) -> tuple[str, Role]:
     if view.progress.phase == "failed" or any(port.is_down for port in view.ports):
         stopped = "NO NEWS" if view.progress.is_lost else "STOPPED"
         return stopped if view.progress.phase == "failed" else "PORT DOWN", "critical"
+    if view.held:
+        return f"? {held.count(view)} HELD", "warning"
     if still_open:
         return f"* {len(still_open)} {'at risk' if still_open[0].is_alarm else 'MUTED'}", "warning"
     return _calm(view)
@@ -88,6 +90,15 @@ def _calm(view: View) -> tuple[str, Role]:
 
 
 def _who(view: View, shown: IncidentRow | None, still_open: list[IncidentRow], frame: Frame) -> list[Line]:
+    if view.held and not view.critical:
+        longest = view.held[0]
+        told = f"for {longest.held_s} s: {longest.told}"
+        if width(told) > frame.width:
+            told = f"for {longest.held_s} s, no stall yet: it may go on by itself"
+        return [
+            ((cut(f"{longest.client} -> {longest.headend}", frame.width), "bold"),),
+            ((cut(told, frame.width), ""),),
+        ]
     if shown is None:
         facts = view.situation.facts[:2]
         return [((cut(f"{view.situation.headline} {' '.join(facts)}", frame.width), "bold"),)]

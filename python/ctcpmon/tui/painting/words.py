@@ -8,12 +8,13 @@ from ctcpmon.stamps import clock, day, is_old, rfc3339
 
 if TYPE_CHECKING:
     from ctcpmon.tui.painting.brush import Role, Span
-    from ctcpmon.tui.view import IncidentRow, Level
+    from ctcpmon.tui.view import IncidentRow, Level, SessionRow
 
 __all__ = [
     "SEVERITY_CELLS",
     "amount",
     "count",
+    "held",
     "left",
     "moment",
     "role_of",
@@ -23,6 +24,7 @@ __all__ = [
     "span",
     "speed",
     "state",
+    "state_of",
 ]
 
 SEVERITY_CELLS = 6
@@ -53,6 +55,16 @@ def severity(row: IncidentRow) -> Span:
 def state(name: str) -> Span:
     """State of a session with its sign."""
     return _STATES.get(name, (f"- {name}", "dim"))
+
+
+def state_of(row: SessionRow) -> Span:
+    """The same of a row: what is held right now is asked about before a loss of five minutes ago."""
+    return state(row.state) if row.held_s is None or row.state == "stalled" else held(row.held_s)
+
+
+def held(seconds: int) -> Span:
+    """Data are held, and nobody can say yet whether they come: a question. In the cells of a state."""
+    return ("? held " if seconds < 10 else "?held ") + f"{min(seconds, 99)}s", "warning"
 
 
 def sign_of(level: Level) -> Span:

@@ -57,6 +57,11 @@ _GRAPH_KEYS = (
 _COLUMNS = (
     ("CRIT !", "sessions are stalled: their users have no connection"),
     ("WARN *", "at risk or suspect: loss that nobody repairs, stream still alive"),
+    (
+        "? held",
+        "data are sent and nothing shows that they arrive, for so long; no stall is called before 6 s, "
+        "because a queue may let go by itself; gone when data go on",
+    ),
     ("OK", "cleared: the sessions of this incident move again"),
     ("SINCE", "when what is described began; all times are UTC and packet time"),
     ("SESS", "tunnel sessions in this incident"),

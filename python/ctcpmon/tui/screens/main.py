@@ -8,7 +8,7 @@ from textual.containers import Container
 
 from ctcpmon.text import cut, width
 from ctcpmon.tui.filters import matches, parse
-from ctcpmon.tui.painting import incidents, reasons, sessions, trend
+from ctcpmon.tui.painting import held, incidents, reasons, sessions, trend
 from ctcpmon.tui.painting.brush import Frame
 from ctcpmon.tui.screens.filtering import FilterScreen
 from ctcpmon.tui.view import IncidentRow, SessionRow
@@ -51,6 +51,8 @@ class MainScreen(FilterScreen):
     MainScreen {
         #incidents { height: 2; }
         #situation { height: 4; display: none; }
+        #held { display: none; }
+        &.-held #held { display: block; }
         #reasons { height: 1fr; layout: vertical; }
         #evidence, #fix { height: 1fr; overflow: hidden; }
         #sessions-title, #sessions-heading, #sessions { display: none; }
@@ -75,9 +77,10 @@ class MainScreen(FilterScreen):
     """
 
     def body(self) -> ComposeResult:
-        """Trend, summary, list, reasons, sessions."""
+        """Trend, summary, what is held right now, list, reasons, sessions."""
         yield self.panel(trend.trend, "trend", "bar trend")
         yield self.panel(incidents.summary, "summary", "bar")
+        yield self.panel(held.held, "held", "bar")
         yield self.panel(self._heading, "incidents-heading", "bar in-room")
         yield self.panel(reasons.situation, "situation")
         yield RowList[IncidentRow](
@@ -115,6 +118,7 @@ class MainScreen(FilterScreen):
     def show_body(self, view: View) -> None:
         """Shows incidents, or why there are none."""
         self.set_class(not view.incidents, "-quiet")
+        self.set_class(bool(view.held), "-held")
         self.set_class(bool(self.filter), "-filtered")
         is_answer = view.query.reach == self.desk.query.reach
         if is_answer:
@@ -126,7 +130,7 @@ class MainScreen(FilterScreen):
         listed = self.query_one("#incidents", RowList)
         self._fit(listed, view)
         listed.show(self._chosen(view))
-        for name in ("trend", "summary", "incidents-heading", "situation", "evidence", "fix"):
+        for name in ("trend", "summary", "held", "incidents-heading", "situation", "evidence", "fix"):
             self.part(name).show(view)
         for name in ("sessions-title", "sessions-heading"):
             self.part(name).show(view)

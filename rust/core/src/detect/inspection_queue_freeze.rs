@@ -80,39 +80,66 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     if f.repeats < 2 || f.segments < super::freeze::MIN_SEGMENTS || !long {
         return None;
     }
+    let told = |confidence| describe(session, f, Verdict::Stalled, confidence);
+    Some(match nothing_arrives(session, f, ctx)? {
+        Reason::DpdUnanswered => told(0.88)
+            .with(E::IkeRequests.is(f64::from(session.ike().dpd(f.dir).pending)))
+            .not("frozen_ack_receiver: DPD requests do not arrive either"),
+        Reason::StepsOver => told(0.9)
+            .with(E::ReceiverStepsOver.is(f64::from(h.holes_stepped_over())))
+            .not("frozen_ack_receiver: this receiver stepped over holes before"),
+        Reason::BareAcksStopped => told(0.85)
+            .with(E::SegmentsSinceBareAck.is(f64::from(h.segments_since_bare())))
+            .not("frozen_ack_receiver: it used to answer data with empty ACKs and stopped"),
+        Reason::FullWindow if f.unproven_ns < HABIT_FREEZE_NS => return None,
+        Reason::FullWindow => told(0.6),
+    })
+}
+
+/// Why an ACK that stands still means that nothing arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Nor do DPD requests that were always answered.
+    DpdUnanswered,
+    /// The receiver stepped over holes before.
+    StepsOver,
+    /// It used to answer data with empty ACKs and stopped.
+    BareAcksStopped,
+    /// It offers the constant full window of stacks that step over holes.
+    FullWindow,
+}
+
+impl Reason {
+    /// How long the ACK must stand still before that is called a stall, ns.
+    pub(super) fn patience_ns(self) -> i64 {
+        match self {
+            Self::FullWindow => HABIT_FREEZE_NS,
+            _ => MIN_FREEZE_NS,
+        }
+    }
+}
+
+/// The best reason there is, whatever the freeze has lasted.
+pub(super) fn nothing_arrives(session: &Session, f: &Frozen, ctx: &Context) -> Option<Reason> {
     if signals::dpd_unanswered_since(session, f.dir, f.since, ctx.now) {
-        let dpd = &session.ike().dpd(f.dir);
-        return Some(
-            describe(session, f, Verdict::Stalled, 0.88)
-                .with(E::IkeRequests.is(f64::from(dpd.pending)))
-                .not("frozen_ack_receiver: DPD requests do not arrive either"),
-        );
+        return Some(Reason::DpdUnanswered);
     }
     if !is_judged(session, f) {
         return None;
     }
     if signals::receiver_steps_over(session, f.dir, ctx) {
-        return Some(
-            describe(session, f, Verdict::Stalled, 0.9)
-                .with(E::ReceiverStepsOver.is(f64::from(h.holes_stepped_over())))
-                .not("frozen_ack_receiver: this receiver stepped over holes before"),
-        );
+        return Some(Reason::StepsOver);
     }
     match signals::bare_acks(session, f) {
-        BareAcks::Stopped => Some(
-            describe(session, f, Verdict::Stalled, 0.85)
-                .with(E::SegmentsSinceBareAck.is(f64::from(h.segments_since_bare())))
-                .not("frozen_ack_receiver: it used to answer data with empty ACKs and stopped"),
-        ),
+        BareAcks::Stopped => Some(Reason::BareAcksStopped),
         // Something answers each segment: the data arrive there.
         BareAcks::AsBefore => None,
         BareAcks::NoHabit | BareAcks::ForEverySegment => {
             // A request answered beyond the freeze shows that this receiver does stand
             // still while data arrive: its window says nothing about it any more.
             let is_refuted = f.unproven_ns < f.heard_ns;
-            let full = signals::window_is_constant_full(h) && !is_refuted;
-            (full && f.unproven_ns >= HABIT_FREEZE_NS)
-                .then(|| describe(session, f, Verdict::Stalled, 0.6))
+            let full = signals::window_is_constant_full(&session.half[f.dir]) && !is_refuted;
+            full.then_some(Reason::FullWindow)
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod evidence;
 mod freeze;
+mod held;
 mod ike_unanswered;
 mod inspection_queue_freeze;
 mod proxy_ack_freeze;
@@ -18,6 +19,8 @@ mod verdict;
 mod window_overrun;
 
 pub use evidence::{EVIDENCE, Evidence, EvidenceInfo, EvidenceName};
+pub(crate) use held::held;
+pub use held::{Held, HeldKind};
 pub use verdict::{Judgement, LossSide, Side, Verdict};
 
 use crate::session::Session;

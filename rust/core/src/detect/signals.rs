@@ -272,7 +272,7 @@ pub fn dpd_will_tell(session: &Session, f: &Frozen, now: Timestamp) -> bool {
 /// Time a side must have been watched before its silence means something by itself: what
 /// was seen of it before may be nothing but the handshake, or all that a program fetches
 /// when the tunnel comes up (guess).
-const WATCHED_NS: i64 = 10 * NANOS_PER_SECOND;
+pub const WATCHED_NS: i64 = 10 * NANOS_PER_SECOND;
 
 /// Longest wait for the next request (guess: the usual rhythm of 10 s and a retry).
 const DPD_DUE_NS: i64 = 15 * NANOS_PER_SECOND;
@@ -292,6 +292,10 @@ pub struct Silence {
     pub age_ns: i64,
     /// Longest gap between two of its packets before, ns.
     pub usual_gap_ns: i64,
+    /// From here on it is no pause of its own, ns.
+    pub pause_limit_ns: i64,
+    /// After how long it is called a stall, ns.
+    pub patience_ns: i64,
     /// Data segments of the other side since.
     pub opposite: u32,
     /// First of them.
@@ -304,6 +308,12 @@ pub struct Silence {
 /// The silence of side `dir`, if it is longer than that side's habit allows while
 /// the other side still sends.
 pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence> {
+    let silence = quiet(session, dir, now)?;
+    (silence.age_ns >= silence.patience_ns).then_some(silence)
+}
+
+/// The same, however long it has lasted.
+pub fn quiet(session: &Session, dir: usize, now: Timestamp) -> Option<Silence> {
     let h = &session.half[dir];
     let other = &session.half[1 - dir];
     let since = h.last_ts()?;
@@ -324,9 +334,8 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
     // A path that is out for as long as a release timer: the next packet comes within one
     // usual gap after that.
     let out_ns = MIN_SILENCE_NS + spacing.max_gap_ns;
-    let enough = age_ns >= out_ns.max(pause_limit_ns(&spacing))
-        && opposite >= need
-        && talking.since(since) >= age_ns / 2;
+    let limit_ns = pause_limit_ns(&spacing);
+    let enough = opposite >= need && talking.since(since) >= age_ns / 2;
     let spread = talking.since(spacing.opposite_since) / i64::from(opposite.max(2) - 1);
     let usual = spacing.opposite_usual_ns.max(1);
     let has_slowed = spread > usual.saturating_mul(TRICKLE_FACTOR);
@@ -341,6 +350,8 @@ pub fn silence(session: &Session, dir: usize, now: Timestamp) -> Option<Silence>
         since,
         age_ns,
         usual_gap_ns: spacing.max_gap_ns,
+        pause_limit_ns: limit_ns,
+        patience_ns: out_ns.max(limit_ns),
         opposite,
         opposite_since: spacing.opposite_since,
     })

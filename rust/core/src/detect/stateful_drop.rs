@@ -112,6 +112,39 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
 
 /// The tap sees both ports of the device: its copies decide, not the ACK.
 fn copies_stopped(session: &Session, dir: usize, now: Timestamp) -> Option<Judgement> {
+    let stopped = stopped_copies(session, dir, now)?;
+    let is_long = stopped.for_ns >= stopped.patience_ns;
+    is_long.then(|| {
+        describe(session, &stopped.frozen, Verdict::Stalled, 0.95)
+            .with(
+                E::CopiesStopped
+                    .is(f64::from(stopped.missed))
+                    .at(stopped.last),
+            )
+            .lost(signals::loss_side(session, dir).or(Some(LossSide::Device)))
+            .not("frozen_ack_receiver: data stopped leaving the device")
+    })
+}
+
+/// Data that a device took and does not hand on, as a mirror of both its ports shows.
+pub(super) struct StoppedCopies {
+    pub(super) frozen: Frozen,
+    /// Data segments without a copy.
+    missed: u32,
+    /// The last copy.
+    last: Timestamp,
+    /// For how long both have been so, ns.
+    pub(super) for_ns: i64,
+    /// After how long that is called a stall, ns.
+    pub(super) patience_ns: i64,
+}
+
+/// Whether that is so in direction `dir`, whatever it has lasted.
+pub(super) fn stopped_copies(
+    session: &Session,
+    dir: usize,
+    now: Timestamp,
+) -> Option<StoppedCopies> {
     let (missed, last) = signals::forwarded_copies(&session.half[dir])?;
     let f = signals::frozen(session, dir, now)?;
     let h = &session.half[dir];
@@ -123,50 +156,50 @@ fn copies_stopped(session: &Session, dir: usize, now: Timestamp) -> Option<Judge
     let at_limit = signals::allowance(session, dir)
         .is_some_and(|a| signals::LIMIT_PCT.contains(&(passed * 100 / a.max(1))));
     // Short of the limit an inspection queue may hold them, and let them go.
-    let least = if at_limit {
+    let patience_ns = if at_limit {
         MIN_FREEZE_NS
     } else {
         signals::MIN_SILENCE_NS
     };
-    let is_long = now.since(last) >= least && f.age_ns >= least;
-    (missed >= COPIES_MISSED && f.segments >= COPIES_MISSED && is_long).then(|| {
-        describe(session, &f, Verdict::Stalled, 0.95)
-            .with(E::CopiesStopped.is(f64::from(missed)).at(last))
-            .lost(signals::loss_side(session, dir).or(Some(LossSide::Device)))
-            .not("frozen_ack_receiver: data stopped leaving the device")
+    (missed >= COPIES_MISSED && f.segments >= COPIES_MISSED).then(|| StoppedCopies {
+        missed,
+        last,
+        for_ns: now.since(last).min(f.age_ns),
+        patience_ns,
+        frozen: f,
     })
 }
 
 /// In front of the device: more lies beyond the ACK than strict tracking lets pass.
 fn beyond_limit(session: &Session, dir: usize, ctx: &Context) -> Option<Judgement> {
     let f = signals::frozen(session, dir, ctx.now)?;
-    let allowance = signals::allowance(session, dir)?;
+    let rtt = session.half[dir].ack_rtt_ns();
+    let is_long = f.unproven_ns >= signals::MIN_SILENCE_NS.max(rtt.saturating_mul(2));
+    (f.repeats >= 2 && is_long && is_beyond_limit(session, &f, ctx)).then(|| {
+        let crossed = Frozen {
+            since: ctx.now,
+            ..f
+        };
+        describe(session, &crossed, Verdict::Stalled, 0.8)
+    })
+}
+
+/// True when more lies beyond the ACK than a device that tracks lets pass and nothing shows
+/// that it arrives, whatever the freeze has lasted.
+pub(super) fn is_beyond_limit(session: &Session, f: &Frozen, ctx: &Context) -> bool {
+    let Some(allowance) = signals::allowance(session, f.dir) else {
+        return false;
+    };
     let limit = allowance * BEYOND_LIMIT_PCT / 100;
     // Traffic that waits for answers stops at the limit: it never gets far beyond.
     let stuck_at_limit = f.unacked * 100 >= allowance * STUCK_AT_LIMIT_PCT
-        && signals::has_slowed(session, dir, ctx.now);
-    if (f.unacked <= limit && !stuck_at_limit) || !is_judged(session, &f) {
-        return None;
-    }
-    if u64::from(session.ike().dpd(dir).arrived_beyond) > limit {
+        && signals::has_slowed(session, f.dir, ctx.now);
+    (f.unacked > limit || stuck_at_limit)
+        && is_judged(session, f)
         // A request sent beyond the limit was answered: nothing on this path enforces it.
-        return None;
-    }
-    if signals::bare_acks(session, &f) == BareAcks::AsBefore
-        || signals::dpd_will_tell(session, &f, ctx.now)
-    {
-        return None;
-    }
-    let rtt = session.half[dir].ack_rtt_ns();
-    (f.repeats >= 2 && f.unproven_ns >= signals::MIN_SILENCE_NS.max(rtt.saturating_mul(2))).then(
-        || {
-            let crossed = Frozen {
-                since: ctx.now,
-                ..f
-            };
-            describe(session, &crossed, Verdict::Stalled, 0.8)
-        },
-    )
+        && u64::from(session.ike().dpd(f.dir).arrived_beyond) <= limit
+        && signals::bare_acks(session, f) != BareAcks::AsBefore
+        && !signals::dpd_will_tell(session, f, ctx.now)
 }
 
 /// Behind the device: the direction fell silent when the limit was reached.

@@ -7,11 +7,15 @@ use super::{
 };
 use crate::detect::signals::{self, TAP_GAP_LIMIT};
 use crate::detect::{
-    CLEAR_AFTER_NS, Context, DETECTORS, DetectorState, FirstStall, Judgement, Verdict,
+    CLEAR_AFTER_NS, Context, DETECTORS, DetectorState, FirstStall, Held, Judgement, Verdict, held,
 };
 use crate::flow::Candidate;
 use crate::session::Session;
 use crate::time::{MaybeTime, Timestamp};
+
+/// Sessions noted as held at a time (guess: more than anybody reads within the seconds that it
+/// lasts; a screen is told when there is no room for more).
+pub const MOST_HELD: usize = 1_024;
 
 /// Bits of a place in [`due`].
 const PLACE_BITS: u32 = 24;
@@ -57,6 +61,11 @@ impl Engine {
             let slot = self.slots.get(place(*at));
             slot.is_some_and(|slot| due(slot.session.id, place(*at)) == *at)
         });
+        let slots = &self.slots;
+        self.held.retain(|at| {
+            let slot = slots.get(*at);
+            slot.is_some_and(|slot| !slot.session.is_dirty)
+        });
         for at in &due_now {
             self.settle(place(*at), now);
         }
@@ -82,13 +91,29 @@ impl Engine {
         }
     }
 
-    fn judge(&mut self, index: u32, now: Timestamp) {
-        let ctx = Context {
+    fn context(&self, now: Timestamp) -> Context {
+        Context {
             now,
             tap_gap_ratio: self.tap.gap_ratio(),
             tunnel_holes: self.tunnel_holes,
             tunnel_gaps: self.tunnel_gaps,
-        };
+        }
+    }
+
+    /// Sessions of which something is held now, and what. At most [`MOST_HELD`]; looks only at
+    /// those that were so in the last round, and costs nothing where there is none.
+    pub fn held(&self) -> impl Iterator<Item = (&Session, Held)> {
+        let ctx = self.clock.now().map(|now| self.context(now));
+        let places = self.held.iter().filter_map(|at| self.slots.get(*at));
+        places.filter_map(move |slot| {
+            let is_seen = slot.session.taps & self.down == 0;
+            let found = held(&slot.session, ctx.as_ref().filter(|_| is_seen)?)?;
+            Some((&slot.session, found))
+        })
+    }
+
+    fn judge(&mut self, index: u32, now: Timestamp) {
+        let ctx = self.context(now);
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
@@ -150,6 +175,9 @@ impl Engine {
                     session: session.clone(),
                     tap_gap_ratio: ctx.tap_gap_ratio,
                 })));
+            }
+            if !is_calm && self.held.len() < MOST_HELD && held(session, &ctx).is_some() {
+                self.held.push(index);
             }
         }
         let is_closed = session.is_closed();

@@ -15,6 +15,7 @@ mod timing;
 
 pub use self::end_reason::EndReason;
 use self::identities::{Identities, Identity};
+pub use self::judging::MOST_HELD;
 pub use self::members::Member;
 use self::members::Members;
 use self::slots::Slots;
@@ -129,6 +130,8 @@ pub struct Engine {
     /// Sessions to judge at the next tick, see [`judging::due`].
     dirty: Vec<u64>,
     rechecks: Vec<u32>,
+    /// Places of the sessions that were held in the last round.
+    held: Vec<u32>,
     identities: Identities,
     tap: TapMeter,
     tunnel_holes: u64,
@@ -157,6 +160,7 @@ impl Engine {
             slots: Slots::default(),
             dirty: Vec::new(),
             rechecks: Vec::new(),
+            held: Vec::new(),
             identities: Identities::default(),
             tap: TapMeter::default(),
             tunnel_holes: 0,
