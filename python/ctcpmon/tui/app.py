@@ -199,6 +199,11 @@ def _run(
         code = _code(reason, view, source)
         failed = app.return_code not in {0, None}
     say(_farewell(view, app.saved))
+    if code == ExitCode.BUG and source.failure is not None:
+        # Where it was, for who reports it: the screen had no room for that.
+        from ctcpmon.failures import told
+
+        told(source.failure)
     return int(ExitCode.BUG if failed else code)
 
 

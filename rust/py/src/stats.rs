@@ -9,6 +9,9 @@ use pyo3::types::PyTuple;
 
 use crate::live::LivePort;
 
+/// The counter of frames on which the decoder panicked.
+const DECODER_FAILED: &str = "frames_decoder_failed";
+
 #[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
 #[derive(Clone)]
 pub struct Note {
@@ -75,6 +78,21 @@ fn kind(kind: NoteKind) -> &'static str {
     }
 }
 
+/// What the decoder failed on, with the words of the last panic, for who reports it.
+fn decoder_failure(report: &Report) -> Option<Note> {
+    let words = report.failure.as_ref()?;
+    let name = DECODER_FAILED;
+    let (_, frames) = report.counters.iter().find(|(one, _)| one == name)?;
+    Some(Note {
+        input: "this program".into(),
+        kind: "bug".into(),
+        offset: None,
+        text: format!(
+            "the decoder failed on {frames} packets, which were left out ({name}); please report: {words}"
+        ),
+    })
+}
+
 /// Converts a report.
 pub(crate) fn stats(report: &Report) -> Stats {
     let mut notes: Vec<Note> = report
@@ -133,6 +151,7 @@ pub(crate) fn stats(report: &Report) -> Stats {
             ),
         });
     }
+    notes.extend(decoder_failure(report));
     Stats {
         packets: report.packets,
         tcp_packets: report.tcp_packets,

@@ -20,6 +20,7 @@ use crate::filter::{Filter, Unfit};
 use crate::follow::{FollowConfig, Follower, Following};
 #[cfg(target_os = "linux")]
 use crate::live::{Live, LiveRings};
+use crate::panics;
 
 /// Frames on their way to the engine.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ pub(crate) struct Batch {
     pub(crate) after_gap: bool,
     /// Frames that the filter took out.
     pub(crate) rejected: u64,
+    /// Words of a panic with which the decoder failed on one of them.
+    pub(crate) failure: Option<String>,
 }
 
 /// Batches between reader and engine: one being filled, one waiting, one in use.
@@ -123,7 +126,11 @@ impl Reader {
         } = ways(BATCHES);
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
-            .spawn(move || read(source, preparer.as_ref(), filter, &full_tx, &empty_rx));
+            .spawn(move || {
+                panics::reading("the reader", &full_tx, || {
+                    read(source, preparer.as_ref(), filter, &full_tx, &empty_rx);
+                });
+            });
         spawned.map_err(no_thread)?;
         Ok(Self {
             way: Way::Ahead { full, empty },
@@ -148,7 +155,11 @@ impl Reader {
         } = ways(BATCHES);
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
-            .spawn(move || follower.run(preparer.as_ref(), &full_tx, &empty_rx));
+            .spawn(move || {
+                panics::reading("the reader", &full_tx, || {
+                    follower.run(preparer.as_ref(), &full_tx, &empty_rx);
+                });
+            });
         spawned.map_err(no_thread)?;
         Ok(Self {
             way: Way::Ahead { full, empty },
@@ -312,7 +323,10 @@ impl Batch {
     /// to measure.
     pub(crate) fn prepare(&mut self, preparer: Option<&Preparer>, full: &Sender<Read>) {
         let Self {
-            frames, prepared, ..
+            frames,
+            prepared,
+            failure,
+            ..
         } = self;
         prepared.clear();
         if let Some(preparer) = preparer
@@ -320,6 +334,7 @@ impl Batch {
         {
             prepared.resize(frames.frames.len(), Prepared::NONE);
             preparer.prepare_all(frames, &frames.frames, prepared);
+            *failure = panics::take();
         }
     }
 }

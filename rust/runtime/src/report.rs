@@ -51,6 +51,8 @@ pub struct Report {
     /// Times that the clock of the machine was set during a live run, and how far it is ahead of
     /// the times of the run for that, nanoseconds.
     pub clock_steps: (u64, i64),
+    /// Words of the first panic of the decoder, which cost the frames of that counter.
+    pub failure: Option<String>,
     /// What the matcher of two taps counted; `None` with one.
     pub matched: Option<Counters>,
     /// The input has ended and everything was judged.
@@ -139,6 +141,7 @@ impl Report {
             #[cfg(target_os = "linux")]
             ports: Vec::new(),
             clock_steps: (0, 0),
+            failure: None,
             is_done: false,
         }
     }
