@@ -382,3 +382,62 @@ fn read(
         error,
     ))));
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::live::tests::live;
+
+    #[test]
+    fn a_panic_in_one_ring_stops_the_others_and_is_told() {
+        let Ways {
+            full,
+            full_tx,
+            empty,
+            empty_rx: _rings,
+        } = ways(BATCHES * 2);
+        let live = Arc::new(live(None, false));
+        let first = full_tx.clone();
+        std::thread::spawn(move || {
+            panics::reading("the reader of m0", &first, || {
+                assert!(first.is_full(), "why");
+            });
+        });
+        let theirs = Arc::clone(&live);
+        std::thread::spawn(move || {
+            panics::reading("the reader of m1", &full_tx, || {
+                while !theirs.is_stopped() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                let _ = full_tx.send(Read::End(Box::default()));
+            });
+        });
+        let mut reader = Reader {
+            way: Way::Live {
+                full,
+                empty,
+                live,
+                open: 2,
+                error: None,
+            },
+            bytes_total: None,
+            following: None,
+        };
+        let began = Instant::now();
+        let error = loop {
+            assert!(began.elapsed() < Duration::from_secs(20), "nobody told");
+            match reader.next(Duration::from_millis(10)) {
+                Ok(Read::End(last)) => break last.error.unwrap_or_default(),
+                Ok(Read::Batch(..)) => unreachable!(),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break "no word".into(),
+            }
+        };
+        assert!(
+            error.starts_with("internal error in the reader of m0: why ("),
+            "{error}"
+        );
+    }
+}
