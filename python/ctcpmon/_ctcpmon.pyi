@@ -480,6 +480,7 @@ class Replay:
         is_followed: bool = False,
         idle_s: float | None = None,  # a followed path ends when nothing was written for so long
         keeps_flows: bool = False,  # list_flows() goes on answering after the end of the input
+        is_paused: bool = False,  # held before its first packet
     ) -> None: ...
     @staticmethod
     def live(

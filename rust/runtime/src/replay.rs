@@ -88,7 +88,10 @@ impl Replay {
     /// may wait for its writer: see [`Replay::wait_open`].
     pub fn start(config: ReplayConfig) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        shared.lock().speed = config.speed;
+        {
+            let mut state = shared.lock();
+            (state.speed, state.paused) = (config.speed, config.is_paused);
+        }
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("ctcpmon-replay".into())

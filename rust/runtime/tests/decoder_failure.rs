@@ -62,6 +62,7 @@ fn report(name: &str, is_bad: impl Fn(u64) -> bool, two_taps: bool, speed: f64) 
         batch_frames: 64,
         max_pending: 100,
         speed,
+        is_paused: false,
         keeps_flows: false,
     })
     .expect("a thread");
