@@ -281,6 +281,8 @@ class Stats:
     tap_gap_ratio: float | None
     first_ns: int | None
     last_ns: int | None
+    # Packet time, packets and segments missed by the tap until then: a few points of a run with one tap.
+    rhythm: list[tuple[int, int, int]]
     bytes_read: int  # of the inputs as stored (compressed bytes of compressed files)
     bytes_total: int | None  # None for a pipe
     notes: tuple[Note, ...]

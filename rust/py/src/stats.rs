@@ -44,6 +44,8 @@ pub struct Stats {
     #[pyo3(get)]
     last_ns: Option<i64>,
     #[pyo3(get)]
+    rhythm: Vec<(i64, u64, u64)>,
+    #[pyo3(get)]
     bytes_read: u64,
     #[pyo3(get)]
     bytes_total: Option<u64>,
@@ -167,6 +169,11 @@ pub(crate) fn stats(report: &Report) -> Stats {
         tap_gap_ratio: report.tap_gap_ratio,
         first_ns: report.span.map(|(first, _)| first.0),
         last_ns: report.span.map(|(_, last)| last.0),
+        rhythm: report
+            .rhythm
+            .iter()
+            .map(|p| (p.at.0, p.frames, p.missed))
+            .collect(),
         bytes_read: report.bytes_read,
         bytes_total: report.bytes_total,
         notes,

@@ -3,6 +3,7 @@
 use ctcpmon_capture::{InterfaceStats, Note, Totals};
 use ctcpmon_core::Engine;
 use ctcpmon_core::detect::{Verdict, session_state};
+use ctcpmon_core::rhythm::Point;
 use ctcpmon_core::taps::Counters;
 use ctcpmon_core::time::Timestamp;
 
@@ -53,6 +54,8 @@ pub struct Report {
     pub clock_steps: (u64, i64),
     /// Words of the first panic of the decoder, which cost the frames of that counter.
     pub failure: Option<String>,
+    /// When the frames came, oldest first; with one tap only.
+    pub rhythm: Vec<Point>,
     /// What the matcher of two taps counted; `None` with one.
     pub matched: Option<Counters>,
     /// The input has ended and everything was judged.
@@ -130,6 +133,10 @@ impl Report {
                 .iter()
                 .filter_map(Engine::span)
                 .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))),
+            rhythm: match engines {
+                [engine] => engine.rhythm().to_vec(),
+                _ => Vec::new(),
+            },
             matched: observers.matched(),
             bytes_read: last.map_or(bytes_read, |l| l.bytes_read),
             bytes_total,
