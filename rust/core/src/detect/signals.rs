@@ -272,7 +272,7 @@ pub fn dpd_will_tell(session: &Session, f: &Frozen, now: Timestamp) -> bool {
 /// Time a side must have been watched before its silence means something by itself: what
 /// was seen of it before may be nothing but the handshake, or all that a program fetches
 /// when the tunnel comes up (guess).
-const WATCHED_NS: i64 = 10 * NANOS_PER_SECOND;
+pub const WATCHED_NS: i64 = 10 * NANOS_PER_SECOND;
 
 /// Longest wait for the next request (guess: the usual rhythm of 10 s and a retry).
 const DPD_DUE_NS: i64 = 15 * NANOS_PER_SECOND;
@@ -371,7 +371,7 @@ pub struct LimitReached {
 
 /// Silence that is enough when the limit was reached (guess: several round trips;
 /// the queue timers of inspection engines play no part, they hold data at the hole).
-const LIMIT_SILENCE_NS: i64 = 2_500 * NANOS_PER_MILLI;
+pub const LIMIT_SILENCE_NS: i64 = 2_500 * NANOS_PER_MILLI;
 /// The limit in per cent of [`allowance`] (measured factors: 0.95 to 1.2 of it, plus
 /// one segment that the tap saw and the device dropped).
 pub const LIMIT_PCT: core::ops::RangeInclusive<u64> = 90..=140;
@@ -526,6 +526,6 @@ pub fn side(dir: usize) -> Side {
 }
 
 /// Nanoseconds as milliseconds for evidence.
-pub fn ms(ns: i64) -> f64 {
+pub const fn ms(ns: i64) -> f64 {
     (ns / NANOS_PER_MILLI) as f64
 }
