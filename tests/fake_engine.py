@@ -278,6 +278,7 @@ class Stats:
     tap_gap_ratio: float | None = 0.001
     first_ns: int | None = T0
     last_ns: int | None = T0 + 60 * SECOND
+    rhythm: tuple[tuple[int, int, int], ...] = ()
     bytes_read: int = 500_000
     bytes_total: int | None = 1_000_000
     notes: tuple[Note, ...] = ()

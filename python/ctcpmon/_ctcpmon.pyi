@@ -301,6 +301,8 @@ class Stats:
     tap_gap_ratio: float | None
     first_ns: int | None
     last_ns: int | None
+    # Packet time, packets and segments missed by the tap until then: a few points of a run with one tap.
+    rhythm: list[tuple[int, int, int]]
     bytes_read: int  # of the inputs as stored (compressed bytes of compressed files)
     bytes_total: int | None  # None for a pipe
     notes: tuple[Note, ...]
@@ -502,6 +504,7 @@ class Replay:
         is_followed: bool = False,
         idle_s: float | None = None,  # a followed path ends when nothing was written for so long
         keeps_flows: bool = False,  # list_flows() goes on answering after the end of the input
+        is_paused: bool = False,  # held before its first packet
     ) -> None: ...
     @staticmethod
     def live(

@@ -14,7 +14,7 @@ from ctcpmon.confining import in_words
 from ctcpmon.diagnosis import SEVERITY_RANK
 from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
-from ctcpmon.narration import ClockWatch, Narrator, say
+from ctcpmon.narration import BugWatch, ClockWatch, Narrator, say
 from ctcpmon.offloads import remarks
 from ctcpmon.pipeline import Pipeline
 from ctcpmon.records import Record
@@ -148,7 +148,7 @@ def _drive(
 ) -> int:
     saver = None if request.save_dir is None else SliceSaver(request.save_dir, replay)
     worst = SEVERITY_RANK["info"]
-    clock = ClockWatch()
+    watches = (ClockWatch(), BugWatch())
     started = told = time.monotonic()
     for items in pipeline.batches(_POLL_MS):
         worst = max([worst, *(SEVERITY_RANK[one.worst_severity] for one in _incidents(items))])
@@ -165,7 +165,9 @@ def _drive(
         elif now - told >= request.stats_every_s:
             told = now
             sink.write([pipeline.stats().line])
-            clock.look(replay.stats())
+            stats = replay.stats()
+            for watch in watches:
+                watch.look(stats)
         if narrator.wants_progress:
             narrator.progress(replay.stats())
     is_failed = request.fail_on is not None and worst >= FAIL_RANKS[request.fail_on]
@@ -179,6 +181,7 @@ def _incidents(items: Iterable[Item]) -> Iterator[Incident]:
 def balance(stats: Stats) -> tuple[str, ...]:
     """What became of every frame, one line for each interface."""
     lines = []
+    failed = stats.counters.get("frames_decoder_failed", 0)
     for port in stats.ports:
         lost = f"{port.dropped:,} dropped by the kernel" if port.dropped else "none dropped by the kernel"
         driver = f", {port.driver_dropped:,} by the driver" if port.driver_dropped else ""
@@ -186,4 +189,6 @@ def balance(stats: Stats) -> tuple[str, ...]:
         lines.append(
             f"{port.name}: {port.received:,} received, {port.taken:,} measured, {lost}{driver}{downs}"
         )
+    if failed:
+        lines.append(f"of those {failed:,} could not be decoded, a bug of ctcpmon, and were left out")
     return tuple(lines)

@@ -150,6 +150,7 @@ def open_replay(
     is_followed: bool = False,
     idle_s: float | None = None,
     keeps_flows: bool = False,
+    is_paused: bool = False,
 ) -> AbstractContextManager[Replay]:
     """Opens captures and stops the reading thread on leaving.
 
@@ -161,8 +162,9 @@ def open_replay(
     of any other link type does not pass. ``keep_mib`` is memory for recent frames of tunnel sessions, which
     ``Replay.slice`` then writes; with ``keeps_flows`` the flow table stays after the end, for
     ``Replay.list_flows``. With ``is_followed`` the one path is being written: a file, a folder of them
-    or a pattern; it ends with ``stop``, or when nothing was written for ``idle_s`` seconds. Raises
-    ``InputError`` if nothing can be read, also while polling.
+    or a pattern; it ends with ``stop``, or when nothing was written for ``idle_s`` seconds. With
+    ``is_paused`` it is held before its first packet (``Replay.set_paused``). Raises ``InputError`` if nothing
+    can be read, also while polling.
     """
     return _Opening(
         lambda: Replay(
@@ -178,6 +180,7 @@ def open_replay(
             is_followed=is_followed,
             idle_s=idle_s,
             keeps_flows=keeps_flows,
+            is_paused=is_paused,
         )
     )
 

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ctcpmon.engine import Note, Stats
 
-__all__ = ["INCOMPLETE_NOTES", "ClockWatch", "Narrator", "say"]
+__all__ = ["INCOMPLETE_NOTES", "BugWatch", "ClockWatch", "Narrator", "say"]
 
 INCOMPLETE_NOTES = frozenset({"truncated", "corrupt"})
 """Kinds of notes that mean: not all of the input could be read (exit code 4)."""
@@ -54,6 +54,22 @@ class ClockWatch:
             self._steps = steps
             for note in stats.notes:
                 if note.kind == "clock":
+                    say(_note(note))
+
+
+class BugWatch:
+    """Says during a live run that the decoder failed on packets: at the first, then at ten times as many."""
+
+    def __init__(self) -> None:
+        self._next = 1
+
+    def look(self, stats: Stats) -> None:
+        """Call it now and then."""
+        failed = stats.counters.get("frames_decoder_failed", 0)
+        if failed >= self._next:
+            self._next = failed * 10
+            for note in stats.notes:
+                if note.kind == "bug":
                     say(_note(note))
 
 

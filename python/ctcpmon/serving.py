@@ -21,7 +21,7 @@ from ctcpmon.exits import ExitCode
 from ctcpmon.interrupts import Interrupts
 from ctcpmon.journal_outlet import JournalOutlet
 from ctcpmon.metrics import metrics_text
-from ctcpmon.narration import INCOMPLETE_NOTES, ClockWatch, Narrator, say
+from ctcpmon.narration import INCOMPLETE_NOTES, BugWatch, ClockWatch, Narrator, say
 from ctcpmon.notify import notify
 from ctcpmon.offloads import remarks
 from ctcpmon.outlets import FanOut, Outlet
@@ -207,7 +207,7 @@ class _Serving:
         return ExitCode.INPUT if is_cut and not interrupts.is_requested else ExitCode.OK
 
     def _drive(self, interrupts: Interrupts, hangups: _Hangups) -> None:
-        told, clock = time.monotonic(), ClockWatch()
+        told, watches = time.monotonic(), (ClockWatch(), BugWatch())
         poll_ms = _POLL_MS if self._screens is None else _POLL_WITH_SCREENS_MS
         is_paced = self._request.live is not None or bool(self._request.replay and self._request.replay.speed)
         for items in self._batches(poll_ms):
@@ -219,7 +219,9 @@ class _Serving:
             elif is_paced and now - told >= self._request.stats_every_s:
                 told = now
                 self._fan.write([self._pipeline.stats().line])
-                clock.look(self._replay.stats())
+                stats = self._replay.stats()
+                for watch in watches:
+                    watch.look(stats)
             self._look(hangups)
 
     def _batches(self, poll_ms: int) -> Iterator[tuple[Item, ...]]:

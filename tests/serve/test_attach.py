@@ -375,6 +375,24 @@ class Terminal:
         wait_for(lambda: text not in self("capture-pane", "-p", "-J"), f"{text!r} gone from the screen")
 
 
+def test_without_a_terminal_it_says_what_helps_and_not_what_it_has_not() -> None:
+    words = [sys.executable, "-m", "ctcpmon", "attach", "/nowhere"]
+    for env in ({}, {"TERM": "dumb"}):
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm", **env},
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "ssh -t HOST ctcpmon attach" in done.stderr
+        assert "ctcpmon history" in done.stderr
+        assert "-o" not in done.stderr.split()
+
+
 @needs_tmux
 def test_the_real_screen_and_a_stopped_one_that_costs_nothing(tmp_path: Path) -> None:
     path = tmp_path / "s"

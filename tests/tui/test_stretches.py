@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ctcpmon
 from ctcpmon import engine
@@ -15,6 +15,7 @@ from ctcpmon.tui.view import Query, Reach
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from ctcpmon.tui.view import View
 
 DEMO = Path(ctcpmon.__file__).with_name("data") / "demo.pcap"
@@ -60,6 +61,74 @@ def test_steps_and_the_way_to_the_next_incident() -> None:
         assert source.view().progress.phase == "done"
     finally:
         source.close()
+
+
+class Late:
+    """An opening after which the thread gets no turn for a while, as on a machine that is busy."""
+
+    def __init__(self, opening: Any) -> None:
+        self.opening = opening
+
+    def __enter__(self) -> Any:
+        replay = self.opening.__enter__()
+        time.sleep(0.4)
+        return replay
+
+    def __exit__(self, *what: object) -> Any:
+        return self.opening.__exit__(*what)
+
+
+def test_a_run_that_is_held_from_the_start_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = engine.open_replay
+    monkeypatch.setattr(engine, "open_replay", lambda *words, **more: Late(before(*words, **more)))
+    source = EngineSource([str(DEMO)], period_s=0.05)
+    source.set_paused(True)
+    source.start()
+    try:
+        wait_for(source, lambda view: view.progress.phase in {"paused", "done"})
+        assert (source.view().progress.phase, source.view().packets) == ("paused", 0)
+        source.set_paused(False)
+        assert wait_for(source, lambda view: view.progress.phase == "done").packets == 1_013
+    finally:
+        source.close()
+
+
+class Held:
+    """A run that is told to go on and has not begun to."""
+
+    is_paused = True
+
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+
+    def set_paused(self, _paused: bool) -> None: ...  # noqa: FBT001
+
+    def step(self, seconds: float) -> None:
+        # The thread that looks has its turn here.
+        self.source._end_stretch(self, FewIncidents())  # type: ignore[arg-type]
+        assert not self.source._is_paused
+        self.is_paused = False
+        self.steps.append(seconds)
+
+    source: EngineSource
+
+
+def test_a_step_is_not_over_before_it_has_begun() -> None:
+    replay = Held()
+    source = replay.source = EngineSource([str(DEMO)])
+    source._replay = replay  # type: ignore[assignment]
+    source.set_paused(True)
+    source.step()
+    assert replay.steps == [1.0]
+    assert not source._is_paused
+    replay.is_paused = True
+    source._end_stretch(replay, FewIncidents())  # type: ignore[arg-type]
+    assert source._is_paused
+
+
+class FewIncidents:
+    def incidents(self) -> tuple[()]:
+        return ()
 
 
 def test_lists_of_a_run_that_has_ended() -> None:

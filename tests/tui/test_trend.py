@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import ctcpmon
 import pytest
+from ctcpmon import engine
 from ctcpmon.text import width
 from ctcpmon.tui.fake_source import busy, listening
 from ctcpmon.tui.painting.brush import Frame, plain
@@ -15,6 +18,7 @@ from ctcpmon.tui.trend import TrendLog
 from ctcpmon.tui.view import Trend
 
 SECOND = 1_000_000_000
+DEMO = Path(ctcpmon.__file__).with_name("data") / "demo.pcap"
 T0 = 1_795_487_891_402_000_000
 
 
@@ -37,6 +41,7 @@ class Stats:
     first_ns: int | None = T0
     counters: dict[str, int] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
+    rhythm: tuple[tuple[int, int, int], ...] = ()
 
 
 def log_of(*looks: tuple[int, int], stalls: tuple[int, ...] = ()) -> TrendLog:
@@ -54,6 +59,40 @@ def test_a_steady_rate_is_level_and_stalls_are_where_they_were() -> None:
     assert set(got.packets[1:-1]) <= {99, 100, 101}
     assert sum(got.stalls) == 3
     assert got.stalls[10] == 2
+
+
+def test_one_look_at_a_capture_that_was_read_at_once_shows_when_its_packets_came() -> None:
+    # 600 s: 10 packets a second, a minute of silence in the middle, 100 a second behind it.
+    sums = [10 * s if s <= 270 else 2_700 if s <= 330 else 2_700 + 100 * (s - 330) for s in range(601)]
+    rhythm = tuple((T0 + s * SECOND, sums[s], s // 10) for s in range(0, 600, 8))
+    log: Any = TrendLog()
+    counters = {"tap_missed_segments": 60}
+    log.look(Stats(sums[600], T0 + 600 * SECOND, counters=counters, ports=(Port(9),), rhythm=rhythm))
+    got = log.trend()
+    assert got.step_s == 16
+    assert 8 <= min(got.packets[1:16]) <= max(got.packets[1:16]) <= 12
+    assert got.packets[18:20] == (0, 0)
+    assert 90 <= min(got.packets[22:-1]) <= max(got.packets[22:-1]) <= 110
+    # A second look adds nothing twice.
+    before = got
+    log.look(Stats(sums[600], T0 + 600 * SECOND, counters=counters, ports=(Port(9),), rhythm=rhythm))
+    assert log.trend() == before
+
+
+def test_the_engine_says_when_the_packets_of_a_capture_came() -> None:
+    with engine.open_replay([str(DEMO)]) as replay:
+        while not replay.poll(1_000).done:
+            pass
+        stats = replay.stats()
+    times, packets, _ = zip(*stats.rhythm, strict=True)
+    assert stats.first_ns is not None
+    assert stats.last_ns is not None
+    assert 40 <= len(times) <= 49, "one a second"
+    assert list(times) == sorted(set(times))
+    assert list(packets) == sorted(packets)
+    log = TrendLog()
+    log.look(stats)
+    assert len(set(log.trend().packets)) > 5
 
 
 @pytest.mark.parametrize("seconds", [59, 61, 119, 500, 3_600, 40_000])

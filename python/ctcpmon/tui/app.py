@@ -45,6 +45,12 @@ TEXTUAL_DEFAULTS = {
     "TEXTUAL_THEME": "ansi-dark",
 }
 """What textual reads at its import; set where the user has said nothing else."""
+_TABLE_OR_LINES = "add -o table or -o jsonl"
+_WITHOUT_A_SCREEN = (
+    "over SSH type 'ssh -t HOST ctcpmon attach'; without a terminal read the events instead: "
+    "ctcpmon history, or the file of serve (--file)"
+)
+"""``attach`` has no other output than the screen."""
 
 
 def run_replay(
@@ -149,7 +155,7 @@ def run_remote(path: str, *, looks: Looks = PLAIN, redact: bool = False) -> int:
 
         return RemoteSource(path, period_s=look_period_s())
 
-    code = _run((), source_of, looks=looks, redact=redact)
+    code = _run((), source_of, looks=looks, redact=redact, instead=_WITHOUT_A_SCREEN)
     return int(ExitCode.OK) if code == ExitCode.INTERRUPTED else code
 
 
@@ -168,9 +174,10 @@ def _run(
     news: deque[str] | None = None,
     marks: Path | None = None,
     person: str | None = None,
+    instead: str = _TABLE_OR_LINES,
 ) -> int:
     if not can_show_a_screen():
-        say(DUMB)
+        say(f"{DUMB}; {instead}")
         return int(ExitCode.USAGE)
     looks = looks.fitting(getattr(sys.stderr, "encoding", None))
     for name, value in TEXTUAL_DEFAULTS.items():
@@ -181,7 +188,7 @@ def _run(
 
     with ExitStack() as leaving:
         try:
-            opened, names = leaving.enter_context(terminal(paths))
+            opened, names = leaving.enter_context(terminal(paths, instead=instead))
         except NoKeyboardError as error:
             say(str(error))
             return int(ExitCode.USAGE)
@@ -199,6 +206,11 @@ def _run(
         code = _code(reason, view, source)
         failed = app.return_code not in {0, None}
     say(_farewell(view, app.saved))
+    if code == ExitCode.BUG and source.failure is not None:
+        # Where it was, for who reports it: the screen had no room for that.
+        from ctcpmon.failures import told
+
+        told(source.failure)
     return int(ExitCode.BUG if failed else code)
 
 

@@ -137,6 +137,7 @@ def _neighbours(counters: dict[str, int]) -> list[str]:
 
 def _ends(counters: dict[str, int]) -> list[str]:
     names = (
+        ("frames_decoder_failed", "that the decoder failed on (a bug: see INPUT)"),
         ("frames_truncated_tcp", "cut inside the TCP header"),
         ("frames_truncated_ip", "cut inside the IP header"),
         ("frames_unsupported_link_type", "of a link type that has no decoder"),

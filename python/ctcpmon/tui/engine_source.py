@@ -182,11 +182,13 @@ class EngineSource:
     def _stretch(self, incidents: int) -> None:
         if self._replay is None or self._live is not None or self._view.progress.phase == "done":
             return
-        self._is_paused, self._stretches_to = False, incidents
+        self._is_paused, self._stretches_to = False, None
         if incidents:
             self._replay.until_finding()
         else:
             self._replay.step(1.0)
+        # Not before: a run that is still held would be taken for one whose stretch has ended.
+        self._stretches_to = incidents
         self._wake.set()
 
     def _end_stretch(self, replay: Replay, book: IncidentBook) -> None:
@@ -238,6 +240,8 @@ class EngineSource:
             is_followed=self._is_followed,
             idle_s=self._idle_s,
             keeps_flows=True,
+            # From its first packet on: a small file is read before anybody could hold it.
+            is_paused=self._is_paused,
             keep_mib=self._keep_mib,
         )
 

@@ -7,6 +7,7 @@ answer unread is let go.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
 import socket
@@ -14,6 +15,7 @@ import stat
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ctcpmon.narration import say
@@ -37,7 +39,7 @@ from ctcpmon.tui.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ctcpmon.config import Settings
     from ctcpmon.diagnosis import IncidentBook
@@ -51,6 +53,9 @@ __all__ = ["ScreenServer"]
 _MOST_SCREENS = 8
 _UNREAD_S = 10.0
 """A screen that takes nothing of its answer for so long is let go."""
+_TURN_S = 5.0
+"""Waited at most for the turn of another run, which takes a millisecond. In a folder that everybody reads,
+anybody may hold the lock for longer."""
 _LEAST_PERIOD_S = 0.04
 _SHARE = 10
 """Making views may take one part in so many of the time of the run."""
@@ -78,8 +83,14 @@ class ScreenServer:
     def __init__(self, path: str, *, owner: tuple[int, int] | None = None, history: str = "") -> None:
         """``history`` is the file in which the run keeps its history. Raises ``OSError``."""
         self.path = path
-        self._listener = _bound(path, owner)
-        self._identity = os.stat(path).st_ino  # noqa: PTH116
+        self._place = _Place(path, owner)
+        try:
+            with self._place.alone():
+                self._listener = _bound(path, owner)
+                self._identity = os.stat(path).st_ino  # noqa: PTH116
+        except BaseException:
+            self._place.close()
+            raise
         self._wake, self._woken = socket.socketpair()
         for one in (self._wake, self._woken):
             one.setblocking(False)  # noqa: FBT003
@@ -105,12 +116,15 @@ class ScreenServer:
         self._poke()
         if self._thread.is_alive():
             self._thread.join(1.0)
-        self._listener.close()
-        try:
+        # While it listens nobody else takes the path, so what stands there is ours by its number.
+        with suppress(OSError), self._place.alone():
             if os.stat(self.path).st_ino == self._identity:  # noqa: PTH116
                 os.unlink(self.path)  # noqa: PTH108
-        except OSError:
-            return
+        self._listener.close()
+        self._place.close()
+        if not self._thread.is_alive():
+            self._wake.close()
+            self._woken.close()
 
     @property
     def number(self) -> int:
@@ -306,13 +320,62 @@ class ScreenServer:
             self._screens.remove(screen)
 
 
+class _Place:
+    """The folder of a socket, made if it is missing, and the turn of who changes what stands in it.
+
+    The lock is on the folder itself: there is no file that could be left behind, and the kernel takes it
+    from a process that is killed.
+    """
+
+    def __init__(self, path: str, owner: tuple[int, int] | None) -> None:
+        folder = os.path.dirname(path) or "."  # noqa: PTH120
+        if not os.path.isdir(folder):  # noqa: PTH112
+            with suppress(FileExistsError):
+                os.mkdir(folder, 0o755)  # noqa: PTH102
+            if owner is not None:
+                os.chown(folder, *owner)
+        self._folder: int | None = None
+        # One that may not be read is no place of ours; what cannot be bound there says why.
+        with suppress(OSError):
+            self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other ``serve`` looks at the sockets of the folder meanwhile, or changes them.
+
+        Raises ``OSError``.
+        """
+        is_locked = self._folder is not None and self._lock(self._folder)
+        try:
+            yield
+        finally:
+            if is_locked and self._folder is not None:
+                fcntl.flock(self._folder, fcntl.LOCK_UN)
+
+    def _lock(self, folder: int) -> bool:
+        until = time.monotonic() + _TURN_S
+        while True:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise OSError(0, "another program holds the lock of its folder") from None
+                time.sleep(0.01)
+            except OSError:
+                # A file system without locks.
+                return False
+            else:
+                return True
+
+    def close(self) -> None:
+        """Gives the folder up."""
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
+
+
 def _bound(path: str, owner: tuple[int, int] | None) -> socket.socket:
-    """A listening socket that nobody else may connect to. Makes the folder of the path if it is missing."""
-    folder = os.path.dirname(path) or "."  # noqa: PTH120
-    if not os.path.isdir(folder):  # noqa: PTH112
-        os.mkdir(folder, 0o755)  # noqa: PTH102
-        if owner is not None:
-            os.chown(folder, *owner)
+    """A listening socket that nobody else may connect to. To be called alone, see ``_Place``."""
     _clear(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:

@@ -35,16 +35,17 @@ class NoKeyboardError(CtcpmonError):
 
 
 @contextmanager
-def terminal(paths: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]:
+def terminal(paths: Sequence[str], *, instead: str) -> Iterator[tuple[list[str], dict[str, str]]]:
     """Prepares the streams; yields the paths to open and what to call them.
 
-    Raises ``NoKeyboardError`` when standard input is no terminal and no other can be had.
+    ``instead``: what to do where no screen can be had. Raises ``NoKeyboardError`` when standard input is no
+    terminal and no other can be had.
     """
     with ExitStack() as undo:
         opened = [*paths]
         names: dict[str, str] = {}
         if not os.isatty(0):
-            keyboard = _keyboard(is_capture="-" in opened)
+            keyboard = _keyboard(instead, is_capture="-" in opened)
             capture = os.dup(0)
             undo.callback(os.close, capture)
             undo.callback(os.dup2, capture, 0)
@@ -73,14 +74,14 @@ def terminal(paths: Sequence[str]) -> Iterator[tuple[list[str], dict[str, str]]]
             _restore(before)
 
 
-def _keyboard(*, is_capture: bool) -> int:
+def _keyboard(instead: str, *, is_capture: bool) -> int:
     try:
         return os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         taken = "standard input is the capture" if is_capture else "standard input is not a terminal"
         message = (
             f"{taken} and there is no controlling terminal for the keyboard, so the screen cannot be "
-            "used; add -o table or -o jsonl"
+            f"used; {instead}"
         )
         raise NoKeyboardError(message) from error
 

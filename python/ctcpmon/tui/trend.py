@@ -1,8 +1,8 @@
 """The last hour of a run in at most sixty steps: packets, stalls, losses. Packet time; bounded; no clock.
 
 Steps are a second wide at first and twice as wide each time there are too many, up to a minute; from then on
-the oldest go. Packets and losses are known when somebody looks: what came between two looks is spread evenly
-over the time between them. Stalls have times of their own.
+the oldest go. Packets and losses are known at the points that the engine keeps, and when somebody looks: what
+came between two of these is spread evenly over the time between them. Stalls have times of their own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class TrendLog:
         """Number of the first step: its time in widths."""
         self._steps: list[list[float]] = []
         self._at_ns: int | None = None
-        self._packets = self._lost = 0
+        self._packets = self._lost = self._dropped = 0
 
     def add(self, finding: Finding) -> None:
         """Takes in a finding; only stalls count."""
@@ -42,15 +42,22 @@ class TrendLog:
         now = stats.last_ns
         if now is None:
             return
-        lost = stats.counters.get("tap_missed_segments", 0) + sum(
-            port.dropped + port.driver_dropped for port in stats.ports
-        )
+        for at_ns, packets, missed in stats.rhythm:
+            if at_ns < now and (self._at_ns is None or at_ns > self._at_ns):
+                # What a port dropped since the last look is of now.
+                self._reach(stats, at_ns, packets, missed + self._dropped)
+        self._dropped = sum(port.dropped + port.driver_dropped for port in stats.ports)
+        missed = stats.counters.get("tap_missed_segments", 0)
+        self._reach(stats, now, stats.packets, missed + self._dropped)
+
+    def _reach(self, stats: Stats, now: int, packets: int, lost: int) -> None:
+        """Takes in the sums of one moment."""
         before = self._at_ns if self._at_ns is not None else stats.first_ns
         if before is None or now <= before:
             before = now
-        self._spread(before, now, 0, stats.packets - self._packets)
+        self._spread(before, now, 0, packets - self._packets)
         self._spread(before, now, 2, lost - self._lost)
-        self._at_ns, self._packets, self._lost = now, stats.packets, lost
+        self._at_ns, self._packets, self._lost = now, packets, lost
 
     def trend(self) -> Trend:
         """What there is; whole numbers, so that a view that did not change is equal."""

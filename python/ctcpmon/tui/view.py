@@ -136,17 +136,18 @@ class Tap:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What a full table turned away; not analysed, so not judged."""
+    """What a full table turned away, or the decoder failed on; not analysed, so not judged."""
 
     segments: int = 0
     flows_evicted: int = 0
     sessions: int = 0
     incidents: int = 0
+    undecoded: int = 0
 
     @property
     def total(self) -> int:
-        """Zero when everything had room."""
-        return self.segments + self.flows_evicted + self.sessions + self.incidents
+        """Zero when everything was looked at."""
+        return self.segments + self.flows_evicted + self.sessions + self.incidents + self.undecoded
 
 
 @dataclass(frozen=True, slots=True)

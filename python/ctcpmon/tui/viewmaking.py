@@ -212,13 +212,14 @@ class ViewMaker:
 
 
 def refused(stats: Stats, book: Mapping[str, int]) -> Refused:
-    """What had no room, in the engine and in the incident book."""
+    """What had no room, in the engine and in the incident book, and what a bug cost."""
     counters = stats.counters
     return Refused(
         segments=counters.get("segments_without_flow", 0),
         flows_evicted=counters.get("flows_evicted", 0),
         sessions=counters.get("sessions_refused", 0),
         incidents=book.get("incidents_refused", 0) + book.get("incident_sessions_refused", 0),
+        undecoded=counters.get("frames_decoder_failed", 0),
     )
 
 

@@ -17,6 +17,7 @@ pub mod flow;
 pub mod frame;
 pub mod listing;
 mod prefetch;
+pub mod rhythm;
 pub mod segment;
 pub mod series;
 pub mod session;

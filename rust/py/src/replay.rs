@@ -123,7 +123,7 @@ impl Replay {
     #[new]
     #[pyo3(signature = (paths, *, max_flow_mib=256, max_sessions=100_000, batch_frames=0,
                         max_pending=10_000, speed=0.0, taps=None, filters=None, keep_mib=0,
-                        is_followed=false, idle_s=None, keeps_flows=false))]
+                        is_followed=false, idle_s=None, keeps_flows=false, is_paused=false))]
     fn new(
         py: Python<'_>,
         paths: Vec<PathBuf>,
@@ -138,6 +138,7 @@ impl Replay {
         is_followed: bool,
         idle_s: Option<f64>,
         keeps_flows: bool,
+        is_paused: bool,
     ) -> PyResult<Self> {
         if max_flow_mib == 0 || max_sessions == 0 {
             return Err(PyValueError::new_err(
@@ -185,6 +186,7 @@ impl Replay {
             max_pending,
             speed,
             keeps_flows,
+            is_paused,
         };
         Self::run(py, config)
     }
@@ -241,6 +243,7 @@ impl Replay {
             max_pending,
             speed: 0.0,
             keeps_flows: false,
+            is_paused: false,
         };
         let run = Self::run(py, config)?;
         Ok(Self {

@@ -11,6 +11,9 @@ use pyo3::types::PyTuple;
 
 use crate::live::LivePort;
 
+/// The counter of frames on which the decoder panicked.
+const DECODER_FAILED: &str = "frames_decoder_failed";
+
 #[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
 #[derive(Clone)]
 pub struct Note {
@@ -85,6 +88,8 @@ pub struct Stats {
     #[pyo3(get)]
     last_ns: Option<i64>,
     #[pyo3(get)]
+    rhythm: Vec<(i64, u64, u64)>,
+    #[pyo3(get)]
     bytes_read: u64,
     #[pyo3(get)]
     bytes_total: Option<u64>,
@@ -125,6 +130,21 @@ fn kind(kind: NoteKind) -> &'static str {
         NoteKind::TimeBackwards | NoteKind::WithoutTime | NoteKind::TimeSaturated => "clock",
         _ => "skipped",
     }
+}
+
+/// What the decoder failed on, with the words of the last panic, for who reports it.
+fn decoder_failure(report: &Report) -> Option<Note> {
+    let words = report.failure.as_ref()?;
+    let name = DECODER_FAILED;
+    let (_, frames) = report.counters.iter().find(|(one, _)| one == name)?;
+    Some(Note {
+        input: "this program".into(),
+        kind: "bug".into(),
+        offset: None,
+        text: format!(
+            "the decoder failed on {frames} packets, which were left out ({name}); please report: {words}"
+        ),
+    })
 }
 
 /// Converts a report.
@@ -185,6 +205,7 @@ pub(crate) fn stats(report: &Report) -> Stats {
             ),
         });
     }
+    notes.extend(decoder_failure(report));
     Stats {
         packets: report.packets,
         tcp_packets: report.tcp_packets,
@@ -200,6 +221,11 @@ pub(crate) fn stats(report: &Report) -> Stats {
         tap_gap_ratio: report.tap_gap_ratio,
         first_ns: report.span.map(|(first, _)| first.0),
         last_ns: report.span.map(|(_, last)| last.0),
+        rhythm: report
+            .rhythm
+            .iter()
+            .map(|p| (p.at.0, p.frames, p.missed))
+            .collect(),
         bytes_read: report.bytes_read,
         bytes_total: report.bytes_total,
         notes,

@@ -36,6 +36,8 @@ pub struct ReplayConfig {
     pub max_pending: usize,
     /// 0: as fast as possible; 1: at the pace of the capture.
     pub speed: f64,
+    /// Held before its first frame.
+    pub is_paused: bool,
     /// The flow table stays after the end of the input, for who lists it.
     pub keeps_flows: bool,
 }

@@ -16,6 +16,7 @@ use crate::follow::Following;
 use crate::listing::Passes;
 use crate::observers::{News, Observers};
 use crate::pace::Pace;
+use crate::panics;
 use crate::reader::{Batch, LastWords, Read, Reader};
 use crate::replay::{Request, Shared};
 use crate::report::Report;
@@ -56,6 +57,7 @@ pub(crate) fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
         bytes_total: reader.bytes_total,
         rejected,
         following: reader.following.clone(),
+        failure: None,
         #[cfg(target_os = "linux")]
         live: reader.live().cloned(),
     };
@@ -76,6 +78,7 @@ pub(crate) fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
                     *rejected += batch.rejected;
                 }
                 let goes_on = driver.take(&mut batch);
+                driver.note_failure(&mut batch);
                 reader.give_back(batch);
                 if !goes_on && !driver.ends_intake() {
                     break None;
@@ -118,6 +121,8 @@ struct Driver<'a> {
     /// Frames that the filter refused; none without one.
     rejected: Option<u64>,
     following: Option<Arc<Following>>,
+    /// Words of the first panic of the decoder.
+    failure: Option<String>,
     #[cfg(target_os = "linux")]
     live: Option<std::sync::Arc<crate::live::Live>>,
 }
@@ -160,6 +165,12 @@ impl Driver<'_> {
         if let Some(live) = &self.live {
             self.observers.tap_down(live.down());
         }
+    }
+
+    /// Keeps what the decoder failed with, on the thread that reads or on this one.
+    fn note_failure(&mut self, batch: &mut Batch) {
+        let words = batch.failure.take().or_else(panics::take);
+        self.failure = self.failure.take().or(words);
     }
 
     fn pass_time(&mut self, until: Option<Timestamp>) {
@@ -277,6 +288,7 @@ impl Driver<'_> {
         if let Some(rejected) = self.rejected {
             report.add_filter(rejected, last);
         }
+        report.failure.clone_from(&self.failure);
         if let Some(kept) = self.observers.kept() {
             report.add_kept(kept.counters());
         }

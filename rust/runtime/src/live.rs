@@ -19,6 +19,7 @@ use ctcpmon_live::{
     merging,
 };
 
+use crate::panics;
 use crate::reader::{Batch, LastWords, Read};
 
 /// Longest wait of a ring thread before it looks whether it is to end.
@@ -191,6 +192,11 @@ impl Live {
         until
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     /// Ends the intake; what the rings hold still comes.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -307,9 +313,14 @@ pub(crate) fn start(
             steady: Steady::default(),
         };
         let (preparer, full, empty) = (preparer.cloned(), full.clone(), empty.clone());
+        let what = format!("the reader of {}", thread.ring.name());
         std::thread::Builder::new()
             .name(format!("ctcpmon-ring-{number}"))
-            .spawn(move || thread.run(preparer.as_ref(), &full, &empty))?;
+            .spawn(move || {
+                panics::reading(&what, &full, || {
+                    thread.run(preparer.as_ref(), &full, &empty);
+                });
+            })?;
     }
     Ok(live)
 }
@@ -496,12 +507,13 @@ impl Thread {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const NEWEST: Timestamp = Timestamp(1_000_000_000_000);
 
-    fn live(quiet_after: Option<Duration>, is_down: bool) -> Live {
+    /// One ring, of an interface `m0`.
+    pub(crate) fn live(quiet_after: Option<Duration>, is_down: bool) -> Live {
         let at = Instant::now();
         Live {
             names: vec!["m0".into()],

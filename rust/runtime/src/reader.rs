@@ -20,6 +20,7 @@ use crate::filter::{Filter, Unfit};
 use crate::follow::{FollowConfig, Follower, Following};
 #[cfg(target_os = "linux")]
 use crate::live::{Live, LiveRings};
+use crate::panics;
 
 /// Frames on their way to the engine.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ pub(crate) struct Batch {
     pub(crate) after_gap: bool,
     /// Frames that the filter took out.
     pub(crate) rejected: u64,
+    /// Words of a panic with which the decoder failed on one of them.
+    pub(crate) failure: Option<String>,
 }
 
 /// Batches between reader and engine: one being filled, one waiting, one in use.
@@ -123,7 +126,11 @@ impl Reader {
         } = ways(BATCHES);
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
-            .spawn(move || read(source, preparer.as_ref(), filter, &full_tx, &empty_rx));
+            .spawn(move || {
+                panics::reading("the reader", &full_tx, || {
+                    read(source, preparer.as_ref(), filter, &full_tx, &empty_rx);
+                });
+            });
         spawned.map_err(no_thread)?;
         Ok(Self {
             way: Way::Ahead { full, empty },
@@ -148,7 +155,11 @@ impl Reader {
         } = ways(BATCHES);
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
-            .spawn(move || follower.run(preparer.as_ref(), &full_tx, &empty_rx));
+            .spawn(move || {
+                panics::reading("the reader", &full_tx, || {
+                    follower.run(preparer.as_ref(), &full_tx, &empty_rx);
+                });
+            });
         spawned.map_err(no_thread)?;
         Ok(Self {
             way: Way::Ahead { full, empty },
@@ -312,7 +323,10 @@ impl Batch {
     /// to measure.
     pub(crate) fn prepare(&mut self, preparer: Option<&Preparer>, full: &Sender<Read>) {
         let Self {
-            frames, prepared, ..
+            frames,
+            prepared,
+            failure,
+            ..
         } = self;
         prepared.clear();
         if let Some(preparer) = preparer
@@ -320,6 +334,7 @@ impl Batch {
         {
             prepared.resize(frames.frames.len(), Prepared::NONE);
             preparer.prepare_all(frames, &frames.frames, prepared);
+            *failure = panics::take();
         }
     }
 }
@@ -366,4 +381,63 @@ fn read(
         filter.as_ref(),
         error,
     ))));
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::live::tests::live;
+
+    #[test]
+    fn a_panic_in_one_ring_stops_the_others_and_is_told() {
+        let Ways {
+            full,
+            full_tx,
+            empty,
+            empty_rx: _rings,
+        } = ways(BATCHES * 2);
+        let live = Arc::new(live(None, false));
+        let first = full_tx.clone();
+        std::thread::spawn(move || {
+            panics::reading("the reader of m0", &first, || {
+                assert!(first.is_full(), "why");
+            });
+        });
+        let theirs = Arc::clone(&live);
+        std::thread::spawn(move || {
+            panics::reading("the reader of m1", &full_tx, || {
+                while !theirs.is_stopped() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                let _ = full_tx.send(Read::End(Box::default()));
+            });
+        });
+        let mut reader = Reader {
+            way: Way::Live {
+                full,
+                empty,
+                live,
+                open: 2,
+                error: None,
+            },
+            bytes_total: None,
+            following: None,
+        };
+        let began = Instant::now();
+        let error = loop {
+            assert!(began.elapsed() < Duration::from_secs(20), "nobody told");
+            match reader.next(Duration::from_millis(10)) {
+                Ok(Read::End(last)) => break last.error.unwrap_or_default(),
+                Ok(Read::Batch(..)) => unreachable!(),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break "no word".into(),
+            }
+        };
+        assert!(
+            error.starts_with("internal error in the reader of m0: why ("),
+            "{error}"
+        );
+    }
 }

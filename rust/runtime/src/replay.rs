@@ -22,6 +22,7 @@ use crate::driver::run;
 use crate::kept::Kept;
 use crate::listing::{Ended, Listed, Lists, Question, Reach};
 use crate::observers::{News, Observers};
+use crate::panics;
 use crate::report::Report;
 use crate::slice::{SliceConfig, SliceError, Sliced, slice_kept};
 
@@ -87,15 +88,19 @@ impl Replay {
     /// may wait for its writer: see [`Replay::wait_open`].
     pub fn start(config: ReplayConfig) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        shared.lock().speed = config.speed;
+        {
+            let mut state = shared.lock();
+            (state.speed, state.paused) = (config.speed, config.is_paused);
+        }
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("ctcpmon-replay".into())
             .spawn(move || {
+                panics::keep();
                 let outcome = catch_unwind(AssertUnwindSafe(|| run(&theirs, config)));
                 let mut state = theirs.lock();
                 if let Err(error) =
-                    outcome.unwrap_or_else(|_| Err("internal error in the engine".into()))
+                    outcome.unwrap_or_else(|_| Err(panics::internal_error("the engine")))
                 {
                     if state.opened.is_none() {
                         state.opened = Some(Err(error));

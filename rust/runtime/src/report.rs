@@ -4,6 +4,7 @@ use ctcpmon_capture::{InterfaceStats, Note, Totals};
 use ctcpmon_core::Engine;
 use ctcpmon_core::detect::{Held, Verdict, session_state};
 use ctcpmon_core::engine::MOST_HELD;
+use ctcpmon_core::rhythm::Point;
 use ctcpmon_core::segment::Endpoint;
 use ctcpmon_core::taps::Counters;
 use ctcpmon_core::time::Timestamp;
@@ -76,6 +77,10 @@ pub struct Report {
     /// Times that the clock of the machine was set during a live run, and how far it is ahead of
     /// the times of the run for that, nanoseconds.
     pub clock_steps: (u64, i64),
+    /// Words of the first panic of the decoder, which cost the frames of that counter.
+    pub failure: Option<String>,
+    /// When the frames came, oldest first; with one tap only.
+    pub rhythm: Vec<Point>,
     /// What the matcher of two taps counted; `None` with one.
     pub matched: Option<Counters>,
     /// The input has ended and everything was judged.
@@ -157,6 +162,10 @@ impl Report {
                 .iter()
                 .filter_map(Engine::span)
                 .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))),
+            rhythm: match engines {
+                [engine] => engine.rhythm().to_vec(),
+                _ => Vec::new(),
+            },
             matched: observers.matched(),
             bytes_read: last.map_or(bytes_read, |l| l.bytes_read),
             bytes_total,
@@ -168,6 +177,7 @@ impl Report {
             #[cfg(target_os = "linux")]
             ports: Vec::new(),
             clock_steps: (0, 0),
+            failure: None,
             is_done: false,
         }
     }

@@ -103,13 +103,7 @@ def counters(view: View, frame: Frame) -> list[Line]:
     for note in view.notes:
         pieces = prose(note, frame.width - 1, first="  * ", rest="    ")
         lines += [((piece, "warning" if not at else ""),) for at, piece in enumerate(pieces)]
-    lines.append(frame.rule((("NO ROOM (not judged)", "title"),)))
-    refused = view.refused
-    text = (
-        f"  {refused.segments:,} segments, {refused.flows_evicted:,} flows evicted, "
-        f"{refused.sessions:,} sessions, {refused.incidents:,} incidents"
-    )
-    lines.append(((text, "warning" if refused.total else "dim"),))
+    lines += _not_judged(view, frame)
     lines.append(frame.rule((("COUNTERS", "title"), ("  those that are not 0", ""))))
     for one in view.counters:
         if one.value:
@@ -121,6 +115,20 @@ def counters(view: View, frame: Frame) -> list[Line]:
             pieces = prose(one.doc, room)
             lines.append(((start, ""), (pieces[0], "dim")))
             lines += [((" " * len(start) + piece, "dim"),) for piece in pieces[1:]]
+    return lines
+
+
+def _not_judged(view: View, frame: Frame) -> list[Line]:
+    refused = view.refused
+    lines: list[Line] = [frame.rule((("NO ROOM (not judged)", "title"),))]
+    text = (
+        f"  {refused.segments:,} segments, {refused.flows_evicted:,} flows evicted, "
+        f"{refused.sessions:,} sessions, {refused.incidents:,} incidents"
+    )
+    lines.append(((text, "warning" if refused.total > refused.undecoded else "dim"),))
+    if refused.undecoded:
+        failed = words.count(refused.undecoded, "packet")
+        lines.append(((f"  the decoder failed on {failed}, a bug: see the remark above", "warning"),))
     return lines
 
 

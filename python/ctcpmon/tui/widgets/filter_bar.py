@@ -62,9 +62,9 @@ class FilterBar(LineView, can_focus=True):
         fault, words = told if not isinstance(told, str) else (-1, told)
         sign: Span = ("! / " if is_fault else "  / ", "warning" if is_fault else "key")
         room = max(cells // 2, cells - 4 - width(words) - 3)
-        start = max(self._cursor - room + 2, 0)
+        start, end = _window(self._text + " ", self._cursor, room)
         line: list[Span] = [sign]
-        for at, char in enumerate((self._text + " ")[start : start + room], start):
+        for at, char in enumerate((self._text + " ")[start:end], start):
             role = "critical" if at == self._cursor else "warning" if is_fault and at >= fault else "bold"
             line.append((char, role))  # type: ignore[arg-type]
         used = sum(width(text) for text, _ in line)
@@ -79,16 +79,16 @@ class FilterBar(LineView, can_focus=True):
         event.prevent_default()
         at, end = self._cursor, len(self._text)
         moves = {
-            "left": max(at - 1, 0),
-            "right": min(at + 1, end),
+            "left": self._beside(-1),
+            "right": self._beside(1),
             "home": 0,
             "ctrl+a": 0,
             "end": end,
             "ctrl+e": end,
         }
         cuts = {
-            "backspace": (max(at - 1, 0), at),
-            "delete": (at, at + 1),
+            "backspace": (self._beside(-1), at),
+            "delete": (at, self._beside(1)),
             "ctrl+u": (0, end),
             "ctrl+w": (self._word_start(), at),
         }
@@ -109,6 +109,13 @@ class FilterBar(LineView, can_focus=True):
         elif isinstance(self._check(self._text), str):
             self.post_message(self.Done(self._text.strip()))
 
+    def _beside(self, step: int) -> int:
+        """The place of the next character: marks upon one (accents of their own) go with it."""
+        at = min(max(self._cursor + step, 0), len(self._text))
+        while 0 < at < len(self._text) and width(self._text[at]) == 0:
+            at += step
+        return at
+
     def _word_start(self) -> int:
         kept = self._text[: self._cursor].rstrip()
         return kept.rfind(" ") + 1
@@ -127,6 +134,20 @@ class FilterBar(LineView, can_focus=True):
         self._text, self._cursor = after, start + len(text)
         if isinstance(self._check(after), str):
             self.post_message(self.Typed(after.strip()))
+
+
+def _window(text: str, cursor: int, room: int) -> tuple[int, int]:
+    """First and last place shown of ``text``: with the cursor, in ``room`` cells at most."""
+    # What stands behind the cursor is seen too, where there is room for it.
+    start, used = cursor, width(text[cursor : cursor + 2])
+    while start and used + width(text[start - 1]) <= room:
+        start -= 1
+        used += width(text[start])
+    end, used = start, 0
+    while end < len(text) and used + width(text[end]) <= room:
+        used += width(text[end])
+        end += 1
+    return start, end
 
 
 def _joined(line: list[Span]) -> Line:

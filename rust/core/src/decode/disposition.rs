@@ -52,4 +52,5 @@ dispositions! {
     DepthExceeded "depth_exceeded" "More headers on top of each other than the decoder follows.",
     UnsupportedLinkType "unsupported_link_type" "The link type has no decoder here.",
     Empty "empty" "A frame without a single captured byte.",
+    DecoderFailed "decoder_failed" "The decoder panicked: a bug in ctcpmon, which costs this frame alone.",
 }

@@ -41,13 +41,13 @@ As for the stall that it accompanies.",
     thresholds: &[
         Threshold {
             name: "messages",
-            value: 3.0,
+            value: MIN_MESSAGES as f64,
             unit: "count",
             origin: "vendor: Cisco DPD retries; fewer may be one lost packet",
         },
         Threshold {
             name: "wait_ms",
-            value: 20_000.0,
+            value: signals::ms(MIN_WAIT_NS),
             unit: "ms",
             origin: "guess: between ASA's 2 s retry and the client's 90 s timeout",
         },

@@ -47,19 +47,19 @@ Take the flow out of inspection or bypass state for it; IPsec over UDP or NAT-T;
     thresholds: &[
         Threshold {
             name: "min_freeze_ms",
-            value: 6_000.0,
+            value: signals::ms(MIN_FREEZE_NS),
             unit: "ms",
             origin: "measured: an inspection queue released after 5 s and the flow went on",
         },
         Threshold {
             name: "habit_freeze_ms",
-            value: 7_000.0,
+            value: signals::ms(HABIT_FREEZE_NS),
             unit: "ms",
             origin: "guess: a second more where the receiver's habit is only inferred",
         },
         Threshold {
             name: "min_segments",
-            value: 5.0,
+            value: super::freeze::MIN_SEGMENTS as f64,
             unit: "segments",
             origin: "guess: above what is in flight on any path",
         },

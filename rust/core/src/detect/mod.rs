@@ -45,7 +45,7 @@ pub struct Context {
 pub struct Threshold {
     /// Name.
     pub name: &'static str,
-    /// Value.
+    /// Value, made of the constant that the detector judges by.
     pub value: f64,
     /// Unit.
     pub unit: &'static str,

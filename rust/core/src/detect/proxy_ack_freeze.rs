@@ -54,13 +54,13 @@ Take the flow out of the proxy or inspection; otherwise as for a stateful drop."
     thresholds: &[
         Threshold {
             name: "dup_acks",
-            value: 3.0,
+            value: MIN_DUP_ACKS as f64,
             unit: "count",
             origin: "RFC 5681 section 3.2: fast retransmit starts at the third",
         },
         Threshold {
             name: "min_freeze_ms",
-            value: 2_000.0,
+            value: signals::ms(MIN_FREEZE_NS),
             unit: "ms",
             origin: "guess: twice the initial RTO of RFC 6298",
         },

@@ -54,19 +54,19 @@ As for a stateful drop.",
     thresholds: &[
         Threshold {
             name: "tie_ms",
-            value: 60_000.0,
+            value: signals::ms(TIE_NS),
             unit: "ms",
             origin: "guess: one DPD cycle of common headends",
         },
         Threshold {
             name: "min_freeze_ms",
-            value: 2_000.0,
+            value: signals::ms(MIN_FREEZE_NS),
             unit: "ms",
             origin: "guess: several round trips of any path in the field",
         },
         Threshold {
             name: "data_after",
-            value: 3.0,
+            value: DATA_AFTER as f64,
             unit: "segments",
             origin: "guess: more than what is in flight when a RST passes",
         },

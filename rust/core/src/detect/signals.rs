@@ -382,7 +382,7 @@ pub struct LimitReached {
 
 /// Silence that is enough when the limit was reached (guess: several round trips;
 /// the queue timers of inspection engines play no part, they hold data at the hole).
-const LIMIT_SILENCE_NS: i64 = 2_500 * NANOS_PER_MILLI;
+pub const LIMIT_SILENCE_NS: i64 = 2_500 * NANOS_PER_MILLI;
 /// The limit in per cent of [`allowance`] (measured factors: 0.95 to 1.2 of it, plus
 /// one segment that the tap saw and the device dropped).
 pub const LIMIT_PCT: core::ops::RangeInclusive<u64> = 90..=140;
@@ -537,6 +537,6 @@ pub fn side(dir: usize) -> Side {
 }
 
 /// Nanoseconds as milliseconds for evidence.
-pub fn ms(ns: i64) -> f64 {
+pub const fn ms(ns: i64) -> f64 {
     (ns / NANOS_PER_MILLI) as f64
 }

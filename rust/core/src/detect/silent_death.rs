@@ -43,37 +43,37 @@ As for a stateful drop when a loss came first; otherwise look at the silent side
     thresholds: &[
         Threshold {
             name: "min_silence_ms",
-            value: 6_000.0,
+            value: signals::ms(signals::MIN_SILENCE_NS),
             unit: "ms",
             origin: "measured: an inspection queue released after 5 s and the flow went on",
         },
         Threshold {
             name: "gap_factor",
-            value: 3.0,
+            value: signals::GAP_FACTOR as f64,
             unit: "ratio",
             origin: "guess: three missed beats",
         },
         Threshold {
             name: "min_opposite_segments",
-            value: 5.0,
+            value: signals::MIN_OPPOSITE as f64,
             unit: "segments",
             origin: "guess: three DPD requests and two more packets",
         },
         Threshold {
             name: "rhythm_packets",
-            value: 10.0,
+            value: signals::RHYTHM_PACKETS as f64,
             unit: "pkts",
             origin: "guess: more than an IKE handshake sends",
         },
         Threshold {
             name: "watched_ms",
-            value: 10_000.0,
+            value: signals::ms(signals::WATCHED_NS),
             unit: "ms",
             origin: "guess: longer than what programs fetch when a tunnel comes up",
         },
         Threshold {
             name: "only_acks",
-            value: 5.0,
+            value: signals::ONLY_ACKS as f64,
             unit: "pkts",
             origin: "guess: more empty packets than a pause between two DPD answers has",
         },

@@ -56,31 +56,31 @@ State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and 
     thresholds: &[
         Threshold {
             name: "copies_stopped_ms",
-            value: 2_000.0,
+            value: signals::ms(MIN_FREEZE_NS),
             unit: "ms",
             origin: "guess: several round trips of any path in the field",
         },
         Threshold {
             name: "copies_held_ms",
-            value: 6_000.0,
+            value: signals::ms(signals::MIN_SILENCE_NS),
             unit: "ms",
             origin: "measured: an inspection queue released after 5 s; for data short of the limit",
         },
         Threshold {
             name: "allowance_bytes",
-            value: 66_000.0,
+            value: signals::TRACKING_ALLOWANCE_BYTES as f64,
             unit: "bytes",
             origin: "measured: Linux 6.18 nf_conntrack dropped from 66.0 to 71.2 kB at window 65535",
         },
         Threshold {
             name: "limit_freeze_ms",
-            value: 6_000.0,
+            value: signals::ms(signals::MIN_SILENCE_NS),
             unit: "ms",
             origin: "measured: pauses of 5.3 s end by themselves (inspection queue released after 5 s)",
         },
         Threshold {
             name: "limit_silence_ms",
-            value: 2_500.0,
+            value: signals::ms(signals::LIMIT_SILENCE_NS),
             unit: "ms",
             origin: "guess: several round trips; the limit itself was measured",
         },

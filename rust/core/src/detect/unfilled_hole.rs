@@ -49,13 +49,13 @@ Find the loss.",
     thresholds: &[
         Threshold {
             name: "memory_ms",
-            value: 300_000.0,
+            value: signals::ms(MEMORY_NS),
             unit: "ms",
             origin: "guess: Linux keeps unacknowledged entries 300 s",
         },
         Threshold {
             name: "tap_gap_limit",
-            value: 0.001,
+            value: signals::TAP_GAP_LIMIT,
             unit: "ratio",
             origin: "guess: at one lost segment in a thousand a hole is as likely the tap's",
         },

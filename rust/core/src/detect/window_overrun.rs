@@ -37,7 +37,7 @@ Needs both directions.
 As for a stateful drop; a steady stream of reverse packets (keepalives) also helps.",
     thresholds: &[Threshold {
         name: "min_age_ms",
-        value: 1_000.0,
+        value: signals::ms(MIN_AGE_NS),
         unit: "ms",
         origin: "guess: longer than any round trip in the field",
     }],

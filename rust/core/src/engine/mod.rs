@@ -29,6 +29,7 @@ use crate::flow::table::Entry;
 use crate::flow::{FlowKey, FlowTable, Prepared, Preparer};
 use crate::frame::{Frame, FrameBatch};
 use crate::prefetch::prefetch;
+use crate::rhythm::{Point, Rhythm};
 use crate::segment::{Content, Head, Segment};
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
@@ -140,6 +141,7 @@ pub struct Engine {
     events: Vec<Event>,
     findings_this_tick: u32,
     first_seen: Option<Timestamp>,
+    rhythm: Rhythm,
     /// What is known of the frames of a batch; its memory is kept between batches.
     prepared: Vec<Prepared>,
     /// ESP packets seen, when a second tap waits for them; `None` costs nothing.
@@ -169,6 +171,7 @@ impl Engine {
             events: Vec::new(),
             findings_this_tick: 0,
             first_seen: None,
+            rhythm: Rhythm::default(),
             prepared: Vec::new(),
             sightings: None,
             members: None,
@@ -531,6 +534,11 @@ impl Engine {
     /// First and newest packet time.
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
         self.first_seen.zip(self.clock.now())
+    }
+
+    /// When the frames came, oldest first.
+    pub fn rhythm(&self) -> &[Point] {
+        self.rhythm.points()
     }
 
     /// Flows in the table.

@@ -2,6 +2,7 @@
 
 use super::{Engine, TICK_NS};
 use crate::clock::Tick;
+use crate::rhythm::Point;
 use crate::time::{MaybeTime, Timestamp};
 
 /// Every tap.
@@ -89,6 +90,12 @@ impl Engine {
             tick = tick.plus(TICK_NS);
         }
         self.next_tick = Some(tick);
+        self.rhythm.note(Point {
+            at: now,
+            // Without the one that moved the clock, which is of the time behind it.
+            frames: self.stats.counters.frames.saturating_sub(1),
+            missed: self.stats.counters.tap_missed_segments,
+        });
     }
 }
 

@@ -13,6 +13,8 @@ mod tally;
 
 pub use candidate::Candidate;
 pub use key::FlowKey;
+#[cfg(feature = "panics-on-request")]
+pub use prepared::PANICS;
 pub use prepared::{Prepared, Preparer};
 pub use record::{Flow, FlowRecord};
 pub use table::FlowTable;

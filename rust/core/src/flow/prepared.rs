@@ -1,6 +1,8 @@
 //! What is known of a frame before the table is asked: key, keyed hash, sender, head.
 //! Needs no table, so that it may be made on the thread that reads, ahead of the engine.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use ahash::RandomState;
 
 use super::key::CompactKey;
@@ -149,6 +151,33 @@ impl Prepared {
     }
 }
 
+/// Preparing this frame panics: for tests of what that costs.
+#[cfg(feature = "panics-on-request")]
+pub const PANICS: &[u8] = b"a frame that makes the decoder panic, for tests";
+
+/// Does `each`, and where that panics does it again frame by frame, so that a bug costs the frames
+/// it is met with and no other: nothing is kept between frames, and what was half made is made
+/// anew. The ordinary way costs one guard for all frames.
+fn guarded<T>(frames: &[T], out: &mut [Prepared], each: impl Fn(&T, &mut Prepared)) {
+    let whole = AssertUnwindSafe(|| {
+        for (prepared, frame) in out.iter_mut().zip(frames) {
+            each(frame, prepared);
+        }
+    });
+    if catch_unwind(whole).is_err() {
+        one_by_one(frames, out, each);
+    }
+}
+
+#[cold]
+fn one_by_one<T>(frames: &[T], out: &mut [Prepared], each: impl Fn(&T, &mut Prepared)) {
+    for (prepared, frame) in out.iter_mut().zip(frames) {
+        if catch_unwind(AssertUnwindSafe(|| each(frame, prepared))).is_err() {
+            *prepared = Prepared::ended(Disposition::DecoderFailed);
+        }
+    }
+}
+
 /// Prepares frames. Its hash is keyed per process, so that nobody outside can aim at a slot of the table
 /// (bug class B15); a table finds only what its own preparer made.
 ///
@@ -179,12 +208,15 @@ impl Preparer {
     /// What is known of `frame`.
     #[inline]
     pub fn prepare(&self, frame: &Frame<'_>) -> Prepared {
-        let mut prepared = Prepared::NONE;
-        self.prepare_into(frame, &mut prepared);
+        let mut prepared = [Prepared::NONE];
+        guarded(&[*frame], &mut prepared, |frame, out| {
+            self.prepare_into(frame, out);
+        });
+        let [prepared] = prepared;
         prepared
     }
 
-    /// The same, written where it stays: a copy of what was just written in small pieces
+    /// The same, unguarded, written where it stays: a copy of what was just written in small pieces
     /// makes the processor wait until they have left its store buffer (8 ns a frame).
     #[inline(always)]
     #[expect(
@@ -204,6 +236,8 @@ impl Preparer {
     /// The same for any other frame.
     #[inline(never)]
     fn prepare_other(&self, frame: &Frame<'_>) -> Prepared {
+        #[cfg(feature = "panics-on-request")]
+        assert!(frame.bytes != PANICS, "a frame that asks for it");
         let keyed = |src: Endpoint, dst: Endpoint, payload_at: u16, head: Head| {
             let mut is_v6 = false;
             let key = CompactKey::of(&src, &dst, |low, high| {
@@ -249,9 +283,9 @@ impl Preparer {
 
     /// What is known of each of `frames`, which lie in `batch`.
     pub fn prepare_all(&self, batch: &FrameBatch, frames: &[FrameMeta], out: &mut [Prepared]) {
-        for (prepared, meta) in out.iter_mut().zip(frames) {
+        guarded(frames, out, |meta, prepared| {
             self.prepare_into(&batch.frame(meta), prepared);
-        }
+        });
     }
 
     #[inline]
@@ -272,5 +306,36 @@ impl Preparer {
             fold(upper ^ one, lower ^ two)
         };
         fold(halves(low) ^ three, halves(high) ^ one.rotate_left(32)) ^ halves(low).rotate_left(17)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prepares `frames` and panics at those that are `bad`, half way through.
+    fn ends(frames: &[u32], bad: impl Fn(u32) -> bool) -> Vec<(u32, Disposition)> {
+        let mut out = vec![Prepared::NONE; frames.len()];
+        guarded(frames, &mut out, |frame, out| {
+            out.guess = *frame;
+            assert!(!bad(*frame), "asked for");
+            out.end = Disposition::Tcp;
+        });
+        out.iter().map(|p| (p.guess, p.end)).collect()
+    }
+
+    #[test]
+    fn a_panic_costs_its_own_frames_and_leaves_nothing_half_made() {
+        let frames = [1, 2, 3, 4, 5, 6];
+        let good = frames.map(|n| (n, Disposition::Tcp)).to_vec();
+        assert_eq!(ends(&frames, |_| false), good);
+        let failed = (NO_GUESS, Disposition::DecoderFailed);
+        for bad in 1..=6 {
+            let mut want = good.clone();
+            want[bad as usize - 1] = failed;
+            assert_eq!(ends(&frames, |n| n == bad), want);
+        }
+        assert_eq!(ends(&frames, |_| true), vec![failed; 6]);
+        assert_eq!(ends(&[], |_| true), vec![]);
     }
 }
