@@ -1,6 +1,7 @@
 //! What is shown as held: of stalls, some seconds before they are called; of their twins, nothing.
 
 use ctcpmon_core::detect::{HeldKind, Side};
+use ctcpmon_core::engine::MOST_HELD;
 use ctcpmon_core::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 use ctcpmon_testkit::Device;
 use ctcpmon_testkit::cases::Case;
@@ -172,4 +173,33 @@ fn what_was_not_captured_is_not_held() {
         engine.push_frame(&r.captured());
         assert_eq!(engine.held().count(), 0);
     }
+}
+
+/// An outage of everything at once: what is noted is bounded.
+#[test]
+fn no_more_are_noted_than_there_is_room_for() {
+    let mut records: Vec<Record> = (0..MOST_HELD as u16 + 76)
+        .flat_map(|n| {
+            let mut one = Profile::new(17, i64::from(n % 50), 20_000);
+            one.client = ([10, 1, (n >> 8) as u8, n as u8], 2_000 + n);
+            let alone = Scenario {
+                sessions: vec![one],
+                device: Device::StateLost { at_ms: 12_500 },
+                tap: Tap::ClientSide,
+            };
+            alone.run()
+        })
+        .collect();
+    records.sort_by_key(|r| r.ts_ns);
+    let mut engine = ctcpmon_core::Engine::new(ctcpmon_core::Config::default());
+    let mut most = 0;
+    let mut next = 0;
+    for r in &records {
+        engine.push_frame(&r.captured());
+        if r.ts_ns >= next {
+            next = r.ts_ns + NANOS_PER_SECOND / 10;
+            most = most.max(engine.held().count());
+        }
+    }
+    assert_eq!(most, MOST_HELD);
 }

@@ -69,10 +69,10 @@ pub struct Held {
     pub usual_gap_ns: i64,
 }
 
-/// What is held in `session`, if anything is and no stall was called yet.
+/// What is held in `session`, if anything is and no stall was called yet. Nothing is in one that
+/// is calm ([`signals::is_calm`]).
 pub(crate) fn held(session: &Session, ctx: &Context) -> Option<Held> {
     if !session.never_retransmits()
-        || signals::is_calm(session, ctx.now)
         || session.is_one_sided()
         || session.is_closed()
         || session.detectors().current() == Verdict::Stalled

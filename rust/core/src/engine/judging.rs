@@ -176,6 +176,7 @@ impl Engine {
                     tap_gap_ratio: ctx.tap_gap_ratio,
                 })));
             }
+            debug_assert!(!is_calm || held(session, &ctx).is_none());
             if !is_calm && self.held.len() < MOST_HELD && held(session, &ctx).is_some() {
                 self.held.push(index);
             }
