@@ -22,6 +22,7 @@ mod observers;
 mod pace;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod pages;
+mod passes;
 mod reader;
 mod replay;
 mod report;
