@@ -56,6 +56,8 @@ CPU_MOST, PAINT_MOST_S, KEY_MOST_MS, LIST_MOST_S, SLOWER_MOST = 0.10, 1.0, 100.0
 """What must hold."""
 LOOKS = {"no screen": None, "first screen": "", "flow list": "3"}
 """What is looked at, and the key to it; the first is what the others are compared with."""
+LEAST_S = 0.5
+"""A shorter look at a rate tells nothing."""
 LOOK_EVERY_S = 0.4
 """The engine counts anew every 0.1 s."""
 
@@ -288,9 +290,10 @@ def rate(capture: Path, settings: argparse.Namespace, look: str, offered: float)
                     break  # its end was closed
                 said = (said + part)[-2_000:]
         os.close(main)
-        if process.returncode:
+        text = told.read()
+        if process.returncode or not text:
             raise RuntimeError(said.decode(errors="replace"))
-        return Rate(**json.loads(told.read()))
+        return Rate(**json.loads(text))
 
 
 def measured(capture: str, settings: argparse.Namespace) -> None:
@@ -314,17 +317,17 @@ def measured(capture: str, settings: argparse.Namespace) -> None:
     app = None if look == "no screen" else ReplayApp(source, period_s=period_s)
 
     def watch() -> None:
-        while source.replay is None:
-            time.sleep(0.001)
-        if app is not None:
-            while not app.is_running:
-                time.sleep(0.01)
-            if LOOKS[look]:
+        try:
+            while source.replay is None or not (app is None or app.is_running):
+                time.sleep(0.001)
+            if app is not None and LOOKS[look]:
                 app.call_from_thread(app.action_go, "flows")
-        found = steady(source, source.replay, settings)
-        Path(settings.into).write_text(json.dumps(asdict(found)), "utf-8")
-        if app is not None:
-            app.call_from_thread(app.exit)
+            found = steady(source, source.replay, settings)
+            Path(settings.into).write_text(json.dumps(asdict(found)), "utf-8")
+        finally:
+            # Whoever waits for what is written sees that there is nothing.
+            if app is not None:
+                app.call_from_thread(app.exit)
 
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()
@@ -348,6 +351,8 @@ def steady(source: EngineSource, replay: Replay, settings: argparse.Namespace) -
             break
         last = now
     took, packets, engine, screen = (last[n] - first[n] for n in range(4))
+    if took < LEAST_S:
+        raise RuntimeError(f"all flows were open for {took:.1f} s only: more --packets")
     return Rate(packets / took, engine / packets * 1e9, screen / took)
 
 
