@@ -25,6 +25,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import statistics
 import struct
 import subprocess
@@ -181,17 +182,16 @@ def cost(capture: Path, settings: argparse.Namespace, screen: str) -> float:
 def keys(one: Pane, settings: argparse.Namespace) -> None:
     """Time from a key to the pane that shows what it did, the two calls of tmux included."""
     taken: dict[str, list[float]] = {"j": [], "NPage": [], "G": [], "g": []}
-    rows = int(settings.size.split("x")[1]) - 7
     total = settings.flows + settings.sessions
-    at = 1
     for key in [*["j"] * 15, *["NPage"] * 5, "G", "g", "G", "g", "G", "g"]:
-        at = {"j": at + 1, "NPage": at + rows, "G": total, "g": 1}[key]
+        # A row may have another place by then, because of the traffic.
+        before = position(one)
+        wanted = {"G": total, "g": 1}.get(key)
         began = time.monotonic()
         one.key(key)
-        text = f"  {at:,} of "
-        while text not in one.text():
+        while (now := position(one)) == before or (wanted is not None and now != wanted):
             if time.monotonic() - began > 5:
-                print(f"  {key}: {text!r} did not come; {one.text().splitlines()[2]}")
+                print(f"  {key}: still at {now:,} of {total:,}")
                 break
         taken[key].append((time.monotonic() - began) * 1_000)
     for key, times in taken.items():
@@ -211,6 +211,12 @@ class Rate:
     """Of the engine's thread for a packet."""
     screen_share: float
     """Of a core, of all threads of the interpreter."""
+
+
+def position(one: Pane) -> int:
+    """Where the selected row stands in the list; 0 while none is shown."""
+    found = re.search(r"  ([\d,]+) of [\d,]+", one.text())
+    return int(found[1].replace(",", "")) if found else 0
 
 
 def rates(capture: Path, settings: argparse.Namespace, offered: float = 0.0) -> bool:

@@ -16,9 +16,9 @@ use crate::observers::Observers;
 
 /// Longest step of a pass. A reader that is ahead has some milliseconds of frames in hand.
 const STEP: Duration = Duration::from_micros(500);
-/// Of the time of a busy thread steps take one part in so many, so that a list of a million
-/// rows is there within a second (guess); of one with time to spare half.
-const BUSY_SHARE: u32 = 20;
+/// Of the time of a busy thread steps take one part in so many while there is a pass, so that a
+/// list of a million rows is there within a second (guess); of one with time to spare half.
+const BUSY_SHARE: u32 = 10;
 const SHARE: u32 = 2;
 /// Places looked at between two looks at the clock: less than 0.1 ms.
 const PLACES: u32 = 512;
@@ -235,9 +235,9 @@ mod tests {
     }
 
     #[test]
-    fn steps_take_a_twentieth_of_a_busy_thread_and_half_of_another() {
+    fn steps_take_a_tenth_of_a_busy_thread_and_half_of_another() {
         let at = Instant::now();
-        for (is_busy, wait) in [(true, 20), (false, 2)] {
+        for (is_busy, wait) in [(true, 10), (false, 2)] {
             let passes = Passes {
                 last_step: Some((at, MS)),
                 load: Load {
