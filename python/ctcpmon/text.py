@@ -93,6 +93,9 @@ def clean(text: str | bytes, cells: int = MAX_CELLS) -> str:
 
 def cut(text: str, cells: int) -> str:
     """Cuts clean ``text`` to at most ``cells`` cells; a cut is shown by a closing ``~``."""
+    if text.isascii():
+        # Nearly all that is painted, many times a second.
+        return text if len(text) <= cells else f"{text[: cells - 1]}~" if cells > 0 else ""
     head = text[: cells * _LOOK_AT + _LOOK_AT]
     return _join_cut(list(head), cells, was_longer=len(head) < len(text))
 

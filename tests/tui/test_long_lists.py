@@ -248,3 +248,32 @@ def test_resizing_keeps_the_selection_on_the_screen() -> None:
         assert cursor(one)[1]
 
     use(work)
+
+
+def test_the_first_screen_asks_for_sessions_only_where_it_shows_them() -> None:
+    async def low(one: Bench) -> None:
+        await one.settle()
+        assert one.source.view().query.reach.height == 0
+        await one.press("3")
+        assert one.source.view().flows
+        # A list that lies over it keeps its own question.
+        await one.settle()
+        assert one.source.view().query.reach.name == "flows"
+        await one.press("1")
+        assert one.source.view().query.reach.height == 0
+        assert "EVIDENCE" in one.text()
+
+    async def high(one: Bench) -> None:
+        await one.settle()
+        assert one.source.view().query.reach.height > 0
+        assert "SESSIONS" in one.text()
+        assert one.source.view().sessions[0].client in one.text()
+
+    async def quiet(one: Bench) -> None:
+        await one.settle()
+        assert one.source.view().query.reach.height > 0
+        assert "SESSIONS" in one.text()
+
+    use(low)
+    use(high, size=(100, 50))
+    use(quiet, replace(busy(), incidents=(), evidence=None, fixes=()))

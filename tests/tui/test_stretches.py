@@ -55,6 +55,11 @@ def test_steps_and_the_way_to_the_next_incident() -> None:
         source.ask(Query(reach=Reach(name="flows", height=10)))
         view = wait_for(source, lambda view: bool(view.flows))
         assert sum(sum(row.packets) for row in view.flows) == view.tcp_packets
+        # Who shows no list asks for none.
+        source.ask(Query(reach=Reach(height=0)))
+        view = wait_for(source, lambda view: view.query.reach.height == 0)
+        assert (view.sessions, view.flows) == ((), ())
+        assert view.tally.total
         source.set_paused(False)
         assert wait_for(source, lambda view: view.progress.phase == "done").packets == 1_013
         source.step()
@@ -89,6 +94,31 @@ def test_a_run_that_is_held_from_the_start_reads_nothing(monkeypatch: pytest.Mon
         assert (source.view().progress.phase, source.view().packets) == ("paused", 0)
         source.set_paused(False)
         assert wait_for(source, lambda view: view.progress.phase == "done").packets == 1_013
+    finally:
+        source.close()
+
+
+def _listed_packets(view: View) -> int:
+    return sum(sum(row.packets) for row in view.flows)
+
+
+def test_a_list_that_nobody_touches_is_made_anew() -> None:
+    source = EngineSource([str(DEMO)], period_s=0.05)
+    source.set_paused(True)
+    source.ask(Query(reach=Reach(name="flows", order="bytes", height=40)))
+    source.start()
+    try:
+        flows, packets = [], [0]
+        for _ in range(3):
+            source.step()
+            # Every packet is one of a listed flow: those that came since are in the list.
+            view = wait_for(
+                source,
+                lambda view: view.tcp_packets > packets[-1] and _listed_packets(view) == view.tcp_packets,
+            )
+            flows.append(len(view.flows))
+            packets.append(view.tcp_packets)
+        assert flows[0] < flows[2], flows
     finally:
         source.close()
 

@@ -228,9 +228,9 @@ class Desk:
         """Asks for so many lines of the log."""
         self._ask(replace(self.query, log=lines))
 
-    def reach_worst(self) -> None:
-        """Asks for the worst sessions only, for the first screen."""
-        self._ask(replace(self.query, reach=Reach()))
+    def reach_worst(self, rows: int = 0) -> None:
+        """Asks for the worst sessions only, for the first screen; none where it shows none."""
+        self._ask(replace(self.query, reach=Reach(height=rows)))
 
     def change_speed(self, step: int) -> None:
         """Faster or slower by ``step`` places."""

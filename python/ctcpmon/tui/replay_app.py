@@ -216,7 +216,7 @@ class ReplayApp(App[str]):
         screen = self.screen
         key = screen.session_in_hand() if isinstance(screen, ViewScreen) else None
         if not key:
-            hint = "; s lists the sessions" if self.desk.view.sessions else ""
+            hint = "; s lists the sessions" if self.desk.view.tally.total else ""
             self.say(f"no graph: there is no session here{hint}")
         else:
             self._open(GraphScreen, key)

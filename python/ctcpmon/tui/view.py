@@ -56,6 +56,7 @@ class Reach:
     """In the language of ``filters``."""
     offset: int = 0
     height: int = 50
+    """0: no rows are wanted, and none are looked for."""
     anchor: str = ""
     """Key of the row that is to stand in line ``line`` of the window; empty: the rows from ``offset`` on."""
     line: int = 0

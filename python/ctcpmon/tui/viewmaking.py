@@ -155,6 +155,9 @@ class ViewMaker:
         self, reach: Reach, most: int = _MOST_ROWS
     ) -> tuple[Listing, tuple[SessionRow, ...], tuple[FlowRow, ...]]:
         """The rows of the window that is asked for. They come out of the engine already chosen and sorted."""
+        if reach.height <= 0:
+            # What nobody sees is not looked for: it costs the engine a pass over its table.
+            return Listing(), (), ()
         try:
             terms = [term.wire() for term in parse(reach.filter, reach.name)]
         except FilterError as error:
@@ -164,7 +167,7 @@ class ViewMaker:
             "is_reversed": reach.is_reversed,
             "terms": terms,
             "offset": max(reach.offset, 0),
-            "height": min(max(reach.height, 1), most),
+            "height": min(reach.height, most),
             "anchor": reach.anchor.partition("/")[0] or None,
             "line": max(reach.line, 0),
         }

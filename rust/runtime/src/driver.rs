@@ -4,6 +4,7 @@
 //! answers requests.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,10 @@ use ctcpmon_core::time::Timestamp;
 
 use crate::config::{ReplayConfig, Source};
 use crate::follow::Following;
-use crate::listing::Passes;
 use crate::observers::{News, Observers};
 use crate::pace::Pace;
 use crate::panics;
+use crate::passes::Passes;
 use crate::reader::{Batch, LastWords, Read, Reader};
 use crate::replay::{Request, Shared};
 use crate::report::Report;
@@ -71,7 +72,12 @@ pub(crate) fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
         // Asked for before the look that finds nothing: what was handed over is measured.
         let silent_until = driver.silent_until();
         driver.note_downs();
-        match reader.next(driver.slice()) {
+        let asked = Instant::now();
+        let next = reader.next(driver.slice());
+        if !reader.is_in_turn() {
+            driver.waited(asked.elapsed());
+        }
+        match next {
             Ok(Read::Batch(mut batch, bytes_read)) => {
                 driver.bytes_read = bytes_read;
                 if let Some(rejected) = &mut driver.rejected {
@@ -91,7 +97,7 @@ pub(crate) fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
                 }
                 driver.pass_time(silent_until);
                 driver.publish_when_due();
-                driver.answer_requests(true);
+                driver.answer_requests();
             }
             Err(RecvTimeoutError::Disconnected) => {
                 return Err("internal error in the reader".into());
@@ -241,7 +247,7 @@ impl Driver<'_> {
             }
         }
         self.publish_when_due();
-        self.answer_requests(false);
+        self.answer_requests();
         !self.shared.lock().stop
     }
 
@@ -257,11 +263,20 @@ impl Driver<'_> {
         {
             let state = self.shared.lock();
             if state.requests.is_empty() {
+                let began = Instant::now();
                 drop(self.shared.room.wait_timeout(state, time));
+                self.waited(began.elapsed());
             }
         }
         self.publish_when_due();
-        self.answer_requests(true);
+        self.answer_requests();
+    }
+
+    /// Takes in that the thread had nothing to do for so long.
+    fn waited(&mut self, time: Duration) {
+        let load = &mut self.passes.load;
+        load.waited(time, Instant::now());
+        self.shared.is_busy.store(load.is_busy, Ordering::Relaxed);
     }
 
     fn publish_when_due(&mut self) {
@@ -326,7 +341,7 @@ impl Driver<'_> {
             shared.news.notify_all();
             if !events.is_empty() {
                 drop(shared.room.wait_timeout(state, SLICE));
-                self.answer_requests(true);
+                self.answer_requests();
             }
         }
         has_finding
@@ -341,9 +356,9 @@ impl Driver<'_> {
         }
     }
 
-    fn answer_requests(&mut self, is_idle: bool) {
+    fn answer_requests(&mut self) {
         let (shared, observers) = (self.shared, &self.observers);
-        self.passes.step(observers, is_idle);
+        self.passes.step(observers);
         loop {
             let request = {
                 let mut state = shared.lock();

@@ -23,6 +23,7 @@ mod pace;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod pages;
 mod panics;
+mod passes;
 mod reader;
 mod replay;
 mod report;

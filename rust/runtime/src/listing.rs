@@ -1,43 +1,47 @@
 //! Windows over long lists: which rows are on a screen, of however many there are.
 //!
-//! The engine's thread only looks: a pass over its table goes in steps between two batches, at
-//! most a small share of its time. Who asks sorts, on a thread of its own, and keeps the ranking
-//! until it is old. The rows of a window are read anew for every answer.
+//! The engine's thread only looks, see `passes`. Who asks sorts, on a thread of its own, and keeps
+//! the ranking until it is old. The rows of a window are read anew for every answer.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use ctcpmon_core::engine::EndReason;
 use ctcpmon_core::listing::{FlowRow, Kind, Pass, Rank, Spec, rank_session};
 use ctcpmon_core::session::Session;
 use ctcpmon_core::time::Timestamp;
 
 use crate::observers::Observers;
+use crate::passes::{Done, Pending, Question, Running, advance, rows};
 
 /// Rankings that are kept: one for each screen that looks at something else, some of them.
 const RANKINGS: usize = 4;
-/// A ranking is made anew after this, and after a multiple of what it cost.
+/// A ranking is made anew after this, and after a multiple of what it cost: a list that nobody
+/// touches shall not slow an engine that has no time to spare by more than a third of a percent.
 const FRESH: Duration = Duration::from_millis(200);
 const FRESH_COSTS: u32 = 40;
+const FRESH_COSTS_BUSY: u32 = 300;
+/// A list that was not looked at for so long needs no pass any more (guess: longer than the
+/// slowest screen takes between two pictures).
+const ABANDONED: Duration = Duration::from_secs(2);
 /// How long an answer waits for a pass that may be quick.
 const QUICK: Duration = Duration::from_millis(25);
-/// Longest step of a pass. A reader that is ahead has some milliseconds of frames in hand.
-const STEP: Duration = Duration::from_micros(500);
-/// Of the time of a busy engine steps take one part in so many, and of one that has had no
-/// frame for a while: a reader that is behind for a moment needs the processor.
-const SHARE: u32 = 50;
-const IDLE_SHARE: u32 = 2;
-const IDLE_AFTER: Duration = Duration::from_millis(20);
 /// Rows that are put in order at first: most screens never look further.
 const HEAD: usize = 8_192;
-/// Places looked at between two looks at the clock: some 0.1 ms.
-const PLACES: u32 = 512;
 /// Engine of a rank whose session is not in an engine any more.
 const ENDED: u32 = u32::MAX;
 /// Rows of a window.
 const MOST_ROWS: usize = 2_000;
+
+/// What is known of the engine without asking it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// Rows of the table.
+    pub(crate) places: usize,
+    /// Its thread has no time to spare.
+    pub(crate) is_busy: bool,
+}
 
 /// Which part of a list is wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,116 +88,6 @@ pub struct Listed {
     pub age: Duration,
 }
 
-/// A pass that is done, and what it cost the engine's thread.
-type Done = (Pass, Duration);
-
-/// A pass that is waited for, and how many rows it has looked at so far.
-type Pending = (Receiver<Done>, Arc<AtomicUsize>);
-
-/// A pass on its way through the engine's thread.
-pub(crate) struct Running {
-    pass: Pass,
-    cost: Duration,
-    looked: Arc<AtomicUsize>,
-    answer: Sender<Done>,
-}
-
-/// What the engine's thread is asked.
-pub(crate) enum Question {
-    /// A whole pass.
-    Pass(Running),
-    /// The rows of a window.
-    Rows(Kind, Vec<Rank>, Sender<Vec<Row>>),
-}
-
-/// The passes of the engine's thread.
-#[derive(Default)]
-pub(crate) struct Passes {
-    running: std::collections::VecDeque<Running>,
-    /// When the last step began, and what it took.
-    last_step: Option<(Instant, Duration)>,
-    /// When frames were measured last.
-    busy_at: Option<Instant>,
-}
-
-impl Passes {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.running.is_empty()
-    }
-
-    pub(crate) fn answer(&mut self, question: Question, observers: &Observers) {
-        match question {
-            Question::Pass(running) => self.running.push_back(running),
-            // An answer that nobody waits for any more is dropped.
-            Question::Rows(kind, ranks, answer) => {
-                let _ = answer.send(rows(observers, kind, &ranks));
-            }
-        }
-    }
-
-    /// One step of the first pass, if it is time for one.
-    pub(crate) fn step(&mut self, observers: &Observers, is_idle: bool) {
-        let Some(running) = self.running.front_mut() else {
-            return;
-        };
-        let began = Instant::now();
-        if !is_idle {
-            self.busy_at = Some(began);
-        }
-        let is_idle = self
-            .busy_at
-            .is_none_or(|at| began.saturating_duration_since(at) >= IDLE_AFTER);
-        let share = if is_idle { IDLE_SHARE } else { SHARE };
-        if let Some((at, took)) = self.last_step
-            && began.saturating_duration_since(at) < took * share
-        {
-            return;
-        }
-        let is_done = loop {
-            if advance(observers, &mut running.pass) {
-                break true;
-            }
-            if began.elapsed() >= STEP {
-                break false;
-            }
-        };
-        let took = began.elapsed();
-        running.cost += took;
-        running.looked.store(running.pass.total, Ordering::Relaxed);
-        self.last_step = Some((began, took));
-        if is_done && let Some(done) = self.running.pop_front() {
-            let _ = done.answer.send((done.pass, done.cost));
-        }
-    }
-}
-
-/// Looks at some more places; true when every engine was looked at.
-fn advance(observers: &Observers, pass: &mut Pass) -> bool {
-    let Some(engine) = observers.engines().get(pass.engine as usize) else {
-        return true;
-    };
-    if engine.list(pass, PLACES) {
-        pass.engine += 1;
-        pass.next = 0;
-    }
-    pass.engine as usize >= observers.engines().len()
-}
-
-fn rows(observers: &Observers, kind: Kind, ranks: &[Rank]) -> Vec<Row> {
-    let row = |rank: &Rank| {
-        let engine = observers.engines().get(rank.engine as usize)?;
-        match kind {
-            Kind::Flows => engine.ranked_flow(rank).map(|f| Row::Flow(Box::new(f))),
-            Kind::Sessions => {
-                let session = engine.ranked_session(rank)?;
-                Some(Row::Session(Box::new(session.clone())))
-            }
-        }
-    };
-    let found = ranks.iter().map(|rank| row(rank).unwrap_or(Row::Gone));
-    found.collect()
-}
-
 /// A list.
 struct Ranking {
     spec: Spec,
@@ -204,6 +98,8 @@ struct Ranking {
     made: Option<Instant>,
     cost: Duration,
     used: Instant,
+    /// Where the row was that was looked for last; it is there until the order changes.
+    found: Option<(u64, usize)>,
     pending: Option<Pending>,
     /// Made after the end of the run.
     is_final: bool,
@@ -219,24 +115,28 @@ impl Ranking {
             made: None,
             cost: Duration::ZERO,
             used: Instant::now(),
+            found: None,
             pending: None,
             is_final: false,
         }
     }
 
-    fn is_old(&self) -> bool {
-        let fresh = FRESH.max(self.cost * FRESH_COSTS);
+    fn is_old(&self, is_busy: bool) -> bool {
+        let fresh = fresh_for(self.cost, is_busy);
         self.made.is_none_or(|at| at.elapsed() >= fresh)
     }
 
-    fn take(&mut self, (pass, cost): Done) {
+    /// Takes a list in; the memory of the one before.
+    fn take(&mut self, (pass, cost): Done) -> Vec<Rank> {
         let began = Instant::now();
-        self.ranks = pass.ranks;
+        let before = std::mem::replace(&mut self.ranks, pass.ranks);
         self.sorted = 0;
+        self.found = None;
         self.sort_to(HEAD);
         self.total = pass.total;
         self.made = Some(began);
         self.cost = cost + began.elapsed();
+        before
     }
 
     /// Puts the first `most` rows in order.
@@ -244,6 +144,7 @@ impl Ranking {
         if most <= self.sorted || self.sorted == self.ranks.len() {
             return;
         }
+        self.found = None;
         if most <= HEAD && most < self.ranks.len() {
             self.ranks.select_nth_unstable(most);
             self.ranks[..most].sort_unstable();
@@ -255,13 +156,21 @@ impl Ranking {
     }
 
     /// Position of the row `id`.
-    fn position(&self, id: u64) -> Option<usize> {
-        let at = self.ranks.iter().position(|rank| rank.id == id)?;
-        if at < self.sorted {
+    fn position(&mut self, id: u64) -> Option<usize> {
+        if let Some((found, at)) = self.found
+            && found == id
+        {
             return Some(at);
         }
+        let at = self.ranks.iter().position(|rank| rank.id == id)?;
         let rank = self.ranks[at];
-        Some(self.ranks.iter().filter(|other| **other < rank).count())
+        let at = if at < self.sorted {
+            at
+        } else {
+            self.ranks.iter().filter(|other| **other < rank).count()
+        };
+        self.found = Some((id, at));
+        Some(at)
     }
 
     /// Makes the list anew where the input has ended: nobody else needs the table.
@@ -275,41 +184,82 @@ impl Ranking {
     }
 
     /// Asks for a pass where the list is old, and takes in one that is done.
-    fn refresh(&mut self, ask: impl Fn(Question) -> bool) {
-        if self.pending.is_none() && self.is_old() {
-            let (answer, answered) = bounded(1);
-            let looked = Arc::new(AtomicUsize::new(0));
-            let running = Running {
-                pass: Pass::new(self.spec.clone()),
-                cost: Duration::ZERO,
-                looked: Arc::clone(&looked),
-                answer,
-            };
+    fn refresh(
+        &mut self,
+        standing: Standing,
+        spare: &mut Vec<Rank>,
+        ask: impl Fn(Question) -> bool,
+    ) {
+        if self.pending.is_none() && self.is_old(standing.is_busy) {
+            let mut pass = Pass::new(self.spec.clone());
+            if self.spec.filter.is_empty() {
+                pass.ranks = room_for(standing.places, spare);
+            }
+            let (running, pending) = Running::new(pass);
             if ask(Question::Pass(running)) {
-                self.pending = Some((answered, looked));
+                self.pending = Some(pending);
             }
         }
-        let Some((answered, _)) = &self.pending else {
+        let Some(pending) = &self.pending else {
             return;
         };
         let is_quick = self.cost < QUICK / 4;
         let wait = if is_quick { QUICK } else { Duration::ZERO };
-        match answered.recv_timeout(wait) {
+        match pending.answered.recv_timeout(wait) {
             Ok(done) => {
                 self.pending = None;
-                self.take(done);
+                let before = self.take(done);
+                if before.capacity() > spare.capacity() {
+                    *spare = before;
+                }
             }
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => {}
             // The run ended under it.
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => self.pending = None,
+            Err(RecvTimeoutError::Disconnected) => self.pending = None,
         }
     }
+}
+
+/// How long a list stays as it is that cost so much to make.
+fn fresh_for(cost: Duration, is_busy: bool) -> Duration {
+    let costs = if is_busy {
+        FRESH_COSTS_BUSY
+    } else {
+        FRESH_COSTS
+    };
+    FRESH.max(cost * costs)
+}
+
+/// Memory for the ranks of so many rows, touched: the first touch of memory costs as much as a
+/// whole pass (up to 2 ms for a MiB on a virtual machine), which is not for the engine's thread.
+fn room_for(rows: usize, spare: &mut Vec<Rank>) -> Vec<Rank> {
+    let mut ranks = Vec::new();
+    // Not for a list that needs a small part of it.
+    if spare.capacity() / 4 <= rows {
+        ranks = std::mem::take(spare);
+        ranks.clear();
+    }
+    if ranks.capacity() < rows {
+        // A table may grow while it is looked at.
+        let most = rows + rows / 8;
+        ranks = Vec::with_capacity(most);
+        ranks.resize(most, Rank::new(0, 0, 0));
+        ranks.clear();
+    }
+    ranks
 }
 
 /// The lists that are looked at.
 #[derive(Default)]
 pub(crate) struct Lists {
-    rankings: Mutex<Vec<Ranking>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    rankings: Vec<Ranking>,
+    /// Memory of a list that was made anew, for the next one.
+    spare: Vec<Rank>,
 }
 
 /// A session that has ended, and why.
@@ -323,11 +273,17 @@ impl Lists {
         spec: &Spec,
         reach: &Reach,
         ended: &[Ended<'_>],
-        places: usize,
+        standing: Standing,
         ask: impl Fn(Question) -> bool,
         after: &Mutex<Option<Observers>>,
     ) -> Listed {
-        let mut rankings = self.rankings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { rankings, spare } = &mut *kept;
+        for one in rankings.iter_mut() {
+            if one.used.elapsed() >= ABANDONED {
+                one.pending = None;
+            }
+        }
         let at = rankings.iter().position(|one| one.spec == *spec);
         let at = at.unwrap_or_else(|| {
             if rankings.len() >= RANKINGS {
@@ -350,7 +306,7 @@ impl Lists {
             });
         }
         drop(left);
-        ranking.refresh(&ask);
+        ranking.refresh(standing, spare, &ask);
         let mut window = listed(ranking, reach, ended, |ranks| {
             let (answer, answered) = bounded(1);
             let is_asked = ask(Question::Rows(spec.kind, ranks.to_vec(), answer));
@@ -359,13 +315,13 @@ impl Lists {
         });
         if spec.kind == Kind::Flows {
             // The count is of now, the order is not.
-            window.total = window.matching.max(places);
+            window.total = window.matching.max(standing.places);
         }
         if ranking.made.is_none()
-            && let Some((_, looked)) = &ranking.pending
+            && let Some(pending) = &ranking.pending
         {
-            let looked = looked.load(Ordering::Relaxed);
-            window.progress = Some((looked as f64 / places.max(1) as f64).min(1.0));
+            let places = standing.places.max(1) as f64;
+            window.progress = Some((pending.looked() as f64 / places).min(1.0));
         }
         window
     }
@@ -510,5 +466,42 @@ mod tests {
             (40, None),
             "one that is not there holds nothing up"
         );
+    }
+
+    #[test]
+    fn a_row_is_looked_for_once_and_anew_in_a_new_list() {
+        let mut ranking = ranking();
+        for _ in 0..2 {
+            assert_eq!(ranking.position(20_000), Some(20_000));
+            assert_eq!(ranking.found, Some((20_000, 20_000)));
+        }
+        assert_eq!(ranking.position(3), Some(3));
+        let mut pass = Pass::new(ranking.spec.clone());
+        pass.ranks = (0..ROWS).map(|id| Rank::new(ROWS - id, id, 0)).collect();
+        let before = ranking.take((pass, Duration::ZERO));
+        assert_eq!(before.len() as u64, ROWS, "its memory is used again");
+        assert_eq!(ranking.position(3), Some(ROWS as usize - 4));
+    }
+
+    #[test]
+    fn a_busy_engine_makes_a_long_list_anew_less_often() {
+        let ms = Duration::from_millis;
+        assert_eq!(fresh_for(Duration::ZERO, true), ms(200));
+        assert_eq!(fresh_for(ms(1), false), ms(200));
+        assert_eq!(fresh_for(ms(1), true), ms(300));
+        assert_eq!(fresh_for(ms(30), false), ms(1_200));
+        assert_eq!(fresh_for(ms(30), true), ms(9_000));
+    }
+
+    #[test]
+    fn memory_of_a_long_list_goes_to_a_long_list() {
+        let mut spare = Vec::with_capacity(80_000);
+        assert!(room_for(10_000, &mut spare).capacity() < 20_000);
+        assert_eq!(spare.capacity(), 80_000);
+        let room = room_for(50_000, &mut spare);
+        assert_eq!((room.len(), room.capacity()), (0, 80_000));
+        assert_eq!(spare.capacity(), 0);
+        let room = room_for(50_000, &mut spare);
+        assert!(room.is_empty() && room.capacity() > 50_000);
     }
 }

@@ -257,6 +257,11 @@ impl Reader {
         }
     }
 
+    /// True where [`Reader::next`] reads on the caller's thread instead of waiting for another.
+    pub(crate) fn is_in_turn(&self) -> bool {
+        matches!(self.way, Way::InTurn { .. })
+    }
+
     /// Hands the memory of a batch back.
     pub(crate) fn give_back(&mut self, used: Batch) {
         match &mut self.way {

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,9 +21,10 @@ use crate::config::{Polled, ReplayConfig};
 use crate::control::Stretch;
 use crate::driver::run;
 use crate::kept::Kept;
-use crate::listing::{Ended, Listed, Lists, Question, Reach};
+use crate::listing::{Ended, Listed, Lists, Reach, Standing};
 use crate::observers::{News, Observers};
 use crate::panics;
+use crate::passes::Question;
 use crate::report::Report;
 use crate::slice::{SliceConfig, SliceError, Sliced, slice_kept};
 
@@ -66,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) news: Condvar,
     /// Signalled for the reader thread.
     pub(crate) room: Condvar,
+    /// The engine's thread has no time to spare.
+    pub(crate) is_busy: AtomicBool,
     /// What the run left behind, where that is kept.
     pub(crate) after: Mutex<Option<Observers>>,
 }
@@ -199,6 +203,10 @@ impl Replay {
             Kind::Sessions => report.sessions,
             Kind::Flows => report.flows,
         };
+        let standing = Standing {
+            places: places as usize,
+            is_busy: self.shared.is_busy.load(Ordering::Relaxed),
+        };
         let ask = |question| {
             let mut state = self.shared.lock();
             let is_running = !state.finished;
@@ -209,8 +217,7 @@ impl Replay {
             is_running
         };
         let after = &self.shared.after;
-        self.lists
-            .window(spec, reach, ended, places as usize, ask, after)
+        self.lists.window(spec, reach, ended, standing, ask, after)
     }
 
     /// One live session.

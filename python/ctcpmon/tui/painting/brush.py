@@ -104,7 +104,7 @@ class Brush:
         for text, role in line:
             if left <= 0:
                 break
-            shown = cut(self._safe(text), left)
+            shown = _cut(self._safe(text), left)
             spans.append((shown, role))
             left -= width(shown)
         return (*spans, (" " * max(left, 0), ""))
@@ -112,7 +112,9 @@ class Brush:
     def _safe(self, text: str) -> str:
         if not text.isprintable():
             text = clean(text, 4 * len(text))
-        if self._is_ascii and not text.isascii():
+        if text.isascii():
+            return text
+        if self._is_ascii:
             text = text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
         if cell_len(text) != width(text):
             # Where Textual and we count differently the columns would slip.

@@ -91,5 +91,7 @@ def row(item: Row, columns: Sequence[Column[Row]], *, is_chosen: bool) -> Line:
         # Two addresses that do not fit push what is behind them: cut, they would be others.
         if width(text) <= one.cells:
             text = pad(text, one.cells, right=one.is_number)
-        line += [(text, role or body), (" ", "")]
+        look = role or body
+        # Every piece is cut, styled and sent by itself, so a blank of the same look is part of it.
+        line += [(text, look), (" ", "")] if look else [(f"{text} ", "")]
     return tuple(line)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MainScreen"]
 
+_SESSIONS = 50
+"""Rows of the session list, where there is room for one."""
 _SHARE = 3
 """The incident list takes at most a third of the room that the panels share."""
 
@@ -113,15 +115,21 @@ class MainScreen(FilterScreen):
         """A long list may have been looked at meanwhile."""
         super().on_screen_resume()
         if self.is_there:
-            self.desk.reach_worst()
+            self._ask_sessions(self.desk.view)
+
+    def _ask_sessions(self, view: View) -> None:
+        """Sessions are asked for where they are shown: below many incidents there is no room."""
+        if self.app.screen is self:
+            self.desk.reach_worst(0 if view.incidents and not self.has_class("-tall") else _SESSIONS)
 
     def show_body(self, view: View) -> None:
         """Shows incidents, or why there are none."""
         self.set_class(not view.incidents, "-quiet")
         self.set_class(bool(view.held), "-held")
         self.set_class(bool(self.filter), "-filtered")
+        self._ask_sessions(view)
         is_answer = view.query.reach == self.desk.query.reach
-        if is_answer:
+        if is_answer and view.query.reach.height:
             self.set_class(not view.sessions, "-no-sessions")
         if not view.incidents:
             frame = Frame(self.size.width, self.size.height, is_ascii=self.desk.is_ascii)
@@ -135,7 +143,7 @@ class MainScreen(FilterScreen):
         for name in ("sessions-title", "sessions-heading"):
             self.part(name).show(view)
         if is_answer:
-            self.query_one("#sessions", RowList).show(view.sessions[:50])
+            self.query_one("#sessions", RowList).show(view.sessions[:_SESSIONS])
 
     def apply(self) -> None:
         """Another filter: the same view, other rows."""

@@ -43,6 +43,7 @@ class WallScreen(ViewScreen):
     def on_mount(self) -> None:
         """Time turns the pages."""
         super().on_mount()
+        self.desk.reach_worst()
         self.set_interval(_TURN_S, self.next_turn)
         self.set_interval(1.0, self._age)
 

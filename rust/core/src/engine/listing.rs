@@ -15,20 +15,20 @@ impl Engine {
         };
         let now = self.clock.now().unwrap_or_default();
         let until = pass.next.saturating_add(most).min(places);
-        for at in pass.next..until {
-            match pass.spec.kind {
-                Kind::Sessions => {
+        match pass.spec.kind {
+            Kind::Sessions => {
+                for at in pass.next..until {
                     if let Some(slot) = self.slots.get(at) {
                         let row = SessionSubject(&slot.session, None);
-                        pass.take(&row, at, slot.session.id, now);
+                        pass.take(&row, at, || slot.session.id, now);
                     }
                 }
-                Kind::Flows => {
-                    if let Some(flow) = self.table.used(at) {
-                        let table = &self.table;
-                        pass.take(&FlowSubject { table, flow, at }, at, flow_id(flow), now);
-                    }
-                }
+            }
+            Kind::Flows => {
+                let table = &self.table;
+                table.each(pass.next, until, |at, flow| {
+                    pass.take(&FlowSubject { table, flow, at }, at, || flow_id(flow), now);
+                });
             }
         }
         pass.next = until;

@@ -190,11 +190,11 @@ pub(super) type TallySlab = Slab<Tally, { per_chunk(size_of::<Tally>()) }>;
 pub struct Flow<'a> {
     record: &'a FlowRecord,
     details: &'a Details,
-    tally: Tally,
+    tally: &'a Tally,
 }
 
 impl<'a> Flow<'a> {
-    pub(super) fn new(record: &'a FlowRecord, details: &'a Details, tally: Tally) -> Self {
+    pub(super) fn new(record: &'a FlowRecord, details: &'a Details, tally: &'a Tally) -> Self {
         Self {
             record,
             details,

@@ -40,6 +40,16 @@ impl<T, const CHUNK: usize> Slab<T, CHUNK> {
         &mut self.chunks[at as usize / CHUNK][at as usize % CHUNK]
     }
 
+    /// Records from `from` on that lie side by side, none from `until` on.
+    #[inline]
+    pub(super) fn run(&self, from: u32, until: u32) -> &[T] {
+        let (chunk, first) = (from as usize / CHUNK, from as usize % CHUNK);
+        let most = until.saturating_sub(from) as usize;
+        let rest = self.chunks.get(chunk).and_then(|chunk| chunk.get(first..));
+        let rest = rest.unwrap_or_default();
+        &rest[..most.min(rest.len())]
+    }
+
     /// Adds a record; its number.
     pub(super) fn push(&mut self, record: T) -> u32 {
         let at = self.len;
@@ -67,6 +77,18 @@ mod tests {
             assert_eq!(slab.chunks.len(), (slab.len - 1 + 2) / 4 + 1);
         }
         assert!((0..23).all(|n| *slab.get(n) == n * n));
+        let runs = [
+            (0, 3),
+            (0, 9),
+            (2, 9),
+            (20, 99),
+            (22, 22),
+            (23, 99),
+            (24, 99),
+        ];
+        let lengths = runs.map(|(from, until)| slab.run(from, until).len());
+        assert_eq!(lengths, [3, 4, 2, 3, 0, 0, 0]);
+        assert_eq!(slab.run(5, 7), [25, 36]);
         *slab.get_mut(22) = 7;
         assert_eq!((*slab.get(22), slab.len()), (7, 23));
     }

@@ -10,7 +10,7 @@ use super::key::FlowKey;
 use super::prepared::{NO_GUESS, Prepared, Preparer};
 use super::record::{Aside, Delta, DetailSlab, Details, Flow, FlowRecord, NO_SESSION, TallySlab};
 use super::slab::{Slab, per_chunk};
-use super::tally::Tally;
+use super::tally::{NOTHING, Tally};
 use crate::decode::decode;
 use crate::frame::Frame;
 use crate::prefetch::prefetch;
@@ -186,12 +186,36 @@ impl FlowTable {
 
     /// The flow at `at`.
     pub fn flow(&self, at: u32) -> Flow<'_> {
-        let tally = self.tallies.as_ref().map(|slab| *slab.get(at));
+        let tally = self.tallies.as_ref().map(|slab| slab.get(at));
         Flow::new(
             self.records.get(at),
             self.details.get(at),
-            tally.unwrap_or_default(),
+            tally.unwrap_or(&NOTHING),
         )
+    }
+
+    /// Hands over every conversation from `from` to before `until`; in one go those that lie
+    /// side by side, so that little is done for each.
+    pub fn each(&self, from: u32, until: u32, mut see: impl FnMut(u32, Flow<'_>)) {
+        let (mut at, until) = (from, until.min(self.places()));
+        while at < until {
+            let records = self.records.run(at, until);
+            let details = self.details.run(at, until);
+            let tallies = self.tallies.as_ref().map(|slab| slab.run(at, until));
+            let few = records.len().min(details.len());
+            let few = tallies.map_or(few, |tallies| few.min(tallies.len()));
+            if few == 0 {
+                return;
+            }
+            for (n, (record, details)) in records.iter().zip(details).take(few).enumerate() {
+                if record.is_used() {
+                    let tally = tallies.and_then(|tallies| tallies.get(n));
+                    let tally = tally.unwrap_or(&NOTHING);
+                    see(at + n as u32, Flow::new(record, details, tally));
+                }
+            }
+            at += few as u32;
+        }
     }
 
     /// What prepares frames for this table.

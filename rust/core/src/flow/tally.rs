@@ -20,7 +20,19 @@ pub(super) struct Tally {
     wraps: [u8; 2],
 }
 
+/// Of conversations whose totals nobody keeps.
+pub(super) static NOTHING: Tally = Tally::EMPTY;
+
 impl Tally {
+    const EMPTY: Self = Self {
+        retransmissions: 0,
+        dup_acks: 0,
+        zero_windows: 0,
+        missed: 0,
+        carried: [0; 2],
+        wraps: [0; 2],
+    };
+
     /// Adds what a segment meant; of a tunnel nobody can tell what the tap missed.
     #[cold]
     pub(super) fn add(&mut self, delta: Delta, is_tunnel: bool) {

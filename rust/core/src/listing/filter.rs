@@ -133,6 +133,7 @@ impl Filter {
         self.tests.is_empty()
     }
 
+    #[inline]
     pub(super) fn accepts(&self, row: &impl Subject, now: Timestamp, text: &mut String) -> bool {
         self.tests
             .iter()

@@ -166,14 +166,21 @@ impl Pass {
         }
     }
 
-    pub(crate) fn take(&mut self, row: &impl Subject, at: u32, id: u64, now: Timestamp) {
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        row: &impl Subject,
+        at: u32,
+        id: impl FnOnce() -> u64,
+        now: Timestamp,
+    ) {
         self.total += 1;
         if self.spec.filter.accepts(row, now, &mut self.text) {
             self.ranks.push(Rank {
                 key: key(row, &self.spec),
                 engine: self.engine,
                 at,
-                id,
+                id: id(),
             });
         }
     }
@@ -181,13 +188,13 @@ impl Pass {
 
 /// What a row is sorted by: counts from the highest, times from the oldest, the last packet
 /// from the newest, ends upwards.
+#[inline]
 fn key(row: &impl Subject, spec: &Spec) -> u64 {
     let number = row.number(spec.order).map(|n| n.max(0) as u64);
-    let [client, server] = row.ends();
     let key = match spec.order {
         Column::First | Column::Stalled => number.unwrap_or(u64::MAX),
-        Column::Client => end_key(client),
-        Column::Server => end_key(server),
+        Column::Client => end_key(row.ends()[0]),
+        Column::Server => end_key(row.ends()[1]),
         Column::Worst
         | Column::Last
         | Column::Packets

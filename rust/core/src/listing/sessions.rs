@@ -53,8 +53,10 @@ impl Subject for SessionSubject<'_> {
 
 /// State, then worst state, then since when: the longer, the worse.
 fn worst(session: &Session) -> i64 {
-    let (state, worst) = (session_state(session), worst_state(session));
-    let stall = session.detectors().stall.map(|stall| stall.at);
+    let detectors = session.detectors();
+    let state = session_state(session);
+    let worst = detectors.worst.max(state);
+    let stall = detectors.stall.map(|stall| stall.at);
     let since_ms = stall.unwrap_or(session.first).0.max(0) / NANOS_PER_MILLI;
     let newest = (1 << TIME_BITS) - 1;
     let badness = |verdict: Verdict| verdict as i64;

@@ -140,7 +140,7 @@ fn ranks_sort_as_the_list() {
             let mut one = row();
             one.number = number;
             one.client.port = number as u16;
-            pass.take(&one, at as u32, 0, Timestamp(0));
+            pass.take(&one, at as u32, || 0, Timestamp(0));
         }
         pass.ranks.sort_unstable();
         pass.ranks.iter().map(|r| r.at).collect::<Vec<_>>()
