@@ -65,6 +65,9 @@ struct Ike {
     identity: Identity,
 }
 
+/// With the word that the heap takes before it: 128.
+const _: () = assert!(size_of::<Ike>() == 120);
+
 /// What few sessions ever have.
 #[derive(Clone, Debug, Default)]
 struct Rare {
@@ -506,8 +509,7 @@ impl Session {
             ike.identity.on_message(h, message, dir == TO_HEADEND);
         }
         ike.meter.on_message(dir, header, s.ts, beyond);
-        let unanswered = ike.meter.unanswered;
-        self.ike_waits = unanswered.iter().any(|n| *n >= MANY_UNANSWERED);
+        self.ike_waits = (0..2).any(|dir| ike.meter.unanswered(dir) >= MANY_UNANSWERED);
     }
 
     /// Decides whether a segment belongs to a new connection on the same ends.

@@ -81,7 +81,7 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
         return None;
     }
     if signals::dpd_unanswered_since(session, f.dir, f.since, ctx.now) {
-        let dpd = &session.ike().dpd(f.dir);
+        let dpd = session.ike().dpd(f.dir);
         return Some(
             describe(session, f, Verdict::Stalled, 0.88)
                 .with(E::IkeRequests.is(f64::from(dpd.pending)))

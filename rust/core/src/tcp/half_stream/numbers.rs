@@ -3,6 +3,7 @@
 //! and captures with odd times, ever have.
 
 use super::rare::{NOTHING, Rare};
+use crate::near::{Near, Origin, Value};
 use crate::time::Timestamp;
 
 /// Times and durations are in ns, sequence numbers unwrapped.
@@ -88,45 +89,11 @@ pub(super) enum Tally {
 
 const TALLIES: usize = Tally::Trailers as usize + 1;
 
-/// Marks of a number that is not set, and of one that is too large (see `far`), in 48 bits.
-const NONE: u64 = (1 << 48) - 1;
-const FAR: u64 = NONE - 1;
-/// The same in 40 bits.
+/// Marks of a number that is not set, and of one that is too large (see `far`), in 40 bits.
 const SHORT_NONE: u64 = (1 << 40) - 1;
 const SHORT_FAR: u64 = SHORT_NONE - 1;
 /// A run that is counted in `far`.
 const LONG_RUN: u16 = u16::MAX;
-
-/// Ticks of the origin: 2^32 ns, so that any time of 64 bits has one.
-const ORIGIN_SHIFT: u32 = 32;
-
-/// 48 bits, as one read of four bytes and one of two.
-#[derive(Clone, Copy, Debug)]
-struct Near {
-    low: [u16; 2],
-    high: u16,
-}
-
-impl Near {
-    const NONE: Self = Self {
-        low: [u16::MAX; 2],
-        high: u16::MAX,
-    };
-
-    #[inline]
-    fn get(self) -> u64 {
-        let [low, middle] = self.low;
-        u64::from(u32::from(low) | u32::from(middle) << 16) | u64::from(self.high) << 32
-    }
-
-    #[inline]
-    fn of(value: u64) -> Self {
-        Self {
-            low: [value as u16, (value >> 16) as u16],
-            high: (value >> 32) as u16,
-        }
-    }
-}
 
 /// 40 bits.
 #[derive(Clone, Copy, Debug)]
@@ -136,14 +103,18 @@ impl Short {
     const NONE: Self = Self([u8::MAX; 5]);
 
     #[inline]
-    fn get(self) -> u64 {
+    fn value(self) -> Value {
         let [a, b, c, d, high] = self.0;
-        u64::from(u32::from_le_bytes([a, b, c, d])) | u64::from(high) << 32
+        match u64::from(u32::from_le_bytes([a, b, c, d])) | u64::from(high) << 32 {
+            bits if bits < SHORT_FAR => Value::Is(bits),
+            SHORT_NONE => Value::Absent,
+            _ => Value::Far,
+        }
     }
 
     #[inline]
     fn of(value: u64) -> Self {
-        let [a, b, c, d, high, ..] = value.to_le_bytes();
+        let [a, b, c, d, high, ..] = value.min(SHORT_FAR).to_le_bytes();
         Self([a, b, c, d, high])
     }
 }
@@ -160,8 +131,8 @@ pub(super) struct Far {
 /// The numbers of one half-stream.
 #[derive(Clone, Debug)]
 pub(super) struct Numbers {
-    /// Times count from here: 78 hours of them fit.
-    origin: i32,
+    /// Times count from here.
+    origin: Origin,
     tallies: [u32; TALLIES],
     /// What few streams have, `far` among it.
     pub(super) rare: Option<Box<Rare>>,
@@ -178,8 +149,7 @@ impl Numbers {
             short: [Short::NONE; SHORT],
             tallies: [0; TALLIES],
             runs: [0; RUNS],
-            // One tick early: packets of two taps may come out of order by a second.
-            origin: ((first.0 >> ORIGIN_SHIFT) as i32).saturating_sub(1),
+            origin: Origin::before(first),
             rare: None,
         }
     }
@@ -201,32 +171,30 @@ impl Numbers {
     #[inline]
     pub(super) fn get(&self, n: Number) -> Option<u64> {
         let at = n as usize;
-        let (value, none, far) = if at < LONG {
-            (self.long[at].get(), NONE, FAR)
+        let value = if at < LONG {
+            self.long[at].value()
         } else {
-            (self.short[at - LONG].get(), SHORT_NONE, SHORT_FAR)
+            self.short[at - LONG].value()
         };
-        if value < far {
-            Some(value)
-        } else if value == none {
-            None
-        } else {
-            self.far().map(|far| far.numbers[at])
+        match value {
+            Value::Is(value) => Some(value),
+            Value::Absent => None,
+            Value::Far => self.far().map(|far| far.numbers[at]),
         }
     }
 
     #[inline]
     pub(super) fn set(&mut self, n: Number, value: u64) {
         let at = n as usize;
-        let far = if at < LONG { FAR } else { SHORT_FAR };
-        if value >= far {
-            self.set_far(n, value);
-        }
-        let held = value.min(far);
-        if at < LONG {
-            self.long[at] = Near::of(held);
+        let is_far = if at < LONG {
+            self.long[at] = Near::of(value);
+            self.long[at].value() == Value::Far
         } else {
-            self.short[at - LONG] = Short::of(held);
+            self.short[at - LONG] = Short::of(value);
+            self.short[at - LONG].value() == Value::Far
+        };
+        if is_far {
+            self.set_far(n, value);
         }
     }
 
@@ -293,20 +261,13 @@ impl Numbers {
     }
 
     #[inline]
-    fn origin_ns(&self) -> i64 {
-        i64::from(self.origin) << ORIGIN_SHIFT
-    }
-
-    #[inline]
     pub(super) fn time(&self, n: Number) -> Option<Timestamp> {
-        let offset = self.get(n)?;
-        Some(Timestamp(self.origin_ns().wrapping_add(offset as i64)))
+        self.get(n).map(|offset| self.origin.plus(offset))
     }
 
-    /// Times before the origin wrap to numbers far above it, and so do not fit.
     #[inline]
     pub(super) fn set_time(&mut self, n: Number, ts: Timestamp) {
-        self.set(n, ts.0.wrapping_sub(self.origin_ns()) as u64);
+        self.set(n, self.origin.offset(ts));
     }
 
     #[inline]
