@@ -18,7 +18,7 @@ use crate::flow::FlowKey;
 use crate::flow::candidate::Recognised;
 use crate::flow::record::Flow;
 use crate::segment::{Endpoint, Head, Segment, TcpFlags};
-use crate::tcp::half_stream::{Arrival, HalfStream, Offer};
+use crate::tcp::half_stream::{Arrival, Copies, HalfStream, Offer};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
 /// Index of the client's half-stream.
@@ -106,6 +106,8 @@ const UNMERGED: u64 = 16;
 pub struct Session {
     /// What each side sent.
     pub half: [HalfStream; 2],
+    /// The last packets of both sides.
+    copies: Copies,
     /// ESP loss meter by direction.
     pub esp: [EspMeter; 2],
     /// Made with the first IKE message.
@@ -186,6 +188,7 @@ impl Session {
         }
         Self {
             half,
+            copies: Copies::default(),
             esp: Default::default(),
             ike: None,
             rare: None,
@@ -353,7 +356,7 @@ impl Session {
     /// the segment that made this session: the flow record has counted it already.
     pub fn on_segment(&mut self, index: usize, s: &Segment<'_>, is_promotion: bool) -> Effect {
         let dir = usize::from(index == self.headend());
-        if self.half[dir].is_copy(s) {
+        if self.half[dir].is_copy(dir, s, &mut self.copies) {
             self.last = self.last.max(s.ts);
             return Effect::SpanCopy;
         }
@@ -367,7 +370,7 @@ impl Session {
             self.half[dir].is_measured_after_all();
         }
         let usual = self.half[dir].mean_gap_ns();
-        let arrival = self.half[dir].on_sent(s);
+        let arrival = self.half[dir].on_sent(dir, s, &self.copies);
         self.half[1 - dir].on_acked(s, usual);
         if s.payload_len == 0 {
             return Effect::Measured;
@@ -552,6 +555,7 @@ impl Session {
         for h in &mut self.half {
             h.on_capture_gap(now);
         }
+        self.copies.forget_ages();
         if let Some(ike) = &mut self.ike {
             ike.meter.on_capture_gap();
         }

@@ -16,9 +16,12 @@ mod rare;
 mod readings;
 mod spacing;
 
+use std::ops::Range;
+
 pub use spacing::Spacing;
 
-use self::copies::{Copies, Fingerprint};
+pub(crate) use self::copies::Copies;
+use self::copies::Fingerprint;
 use self::numbers::{Number, Numbers, Run, Tally};
 use self::rare::{NOTHING, Rare};
 use self::spacing::{GapClasses, smoothed};
@@ -114,9 +117,6 @@ const NO_SCALE: u8 = u8::MAX;
 pub struct HalfStream {
     /// Times, sequence numbers and sums, and what few streams have.
     numbers: Numbers,
-    /// How long before the last packet the last one kept for the copy test came, in units of
-    /// ages and at most this: not 0 where times do not rise.
-    newest_behind: u16,
     /// SYN sequence number, where the SYN was seen.
     iss: u32,
     /// First sequence number seen.
@@ -141,8 +141,6 @@ pub struct HalfStream {
     window_scale: u8,
     /// What [`mark`] names, and in the lowest two bits which of [`DATA_GAPS`] is the longest ago.
     marks: u8,
-    /// Its last packets.
-    copies: Copies,
 }
 
 impl HalfStream {
@@ -150,7 +148,6 @@ impl HalfStream {
     pub fn new(first: Timestamp) -> Self {
         Self {
             numbers: Numbers::new(first),
-            newest_behind: 0,
             iss: 0,
             first_seq: 0,
             gaps: GapClasses::default(),
@@ -163,7 +160,6 @@ impl HalfStream {
             max_opposite_run: 0,
             window_scale: NO_SCALE,
             marks: 0,
-            copies: Copies::new(),
         }
     }
 
@@ -213,22 +209,25 @@ impl HalfStream {
         self.numbers.count(Tally::Trailers);
     }
 
-    /// Tests whether a packet is a second sight of one of the last packets of
-    /// this side; counts it when it is. A copy takes no further part.
-    pub fn is_copy(&mut self, segment: &Segment<'_>) -> bool {
+    /// Tests whether a packet of this side, `dir`, is a second sight of one of the last
+    /// packets; counts it when it is. A copy takes no further part.
+    pub(crate) fn is_copy(
+        &mut self,
+        dir: usize,
+        segment: &Segment<'_>,
+        copies: &mut Copies,
+    ) -> bool {
         let ts = segment.ts;
-        let last = self.last_ts().unwrap_or(ts);
-        let newer = copies::units_between(last, ts) + i64::from(self.newest_behind);
-        let packet = Fingerprint::of(segment);
+        let packet = Fingerprint::of(segment, dir);
         let nxt = self.snd_nxt();
         // A quarter of the sequence space: what lies half of it away may have been placed
         // behind when it was first seen.
         let ahead = nxt..nxt.saturating_add(1 << 30);
         let is_ahead = nxt != 0 && ahead.contains(&near(nxt, segment.seq));
         if !copies::brings_new_bytes(segment, is_ahead)
-            && let Some(original) = self.copies.original_of(packet, newer)
+            && let Some(original) = copies.original_of(packet, ts)
         {
-            let ttl = self.copies.ttl(original, &self.rare().odd_ttls);
+            let ttl = copies.ttl(original, dir, &self.rare().odd_ttls);
             let rare = self.rare_mut();
             rare.span_duplicates += 1;
             if segment.payload_len > 0 && segment.ttl < ttl {
@@ -239,11 +238,9 @@ impl HalfStream {
             }
             return true;
         }
-        if let Some((at, ttl)) = self.copies.remember(packet, newer) {
+        if let Some((at, ttl)) = copies.remember(packet, dir, ts) {
             self.rare_mut().odd_ttls[at] = ttl;
         }
-        let behind = copies::units_between(ts, last).max(0);
-        self.newest_behind = u16::try_from(behind).unwrap_or(u16::MAX);
         false
     }
 
@@ -270,14 +267,18 @@ impl HalfStream {
         if let Some(rare) = &mut self.numbers.rare {
             rare.sack_run = 0;
         }
-        self.copies.forget_ages();
         if self.last_ts().is_some() {
             self.numbers.set_time(Number::LastTs, now);
         }
     }
 
-    /// Takes a segment this side sent.
-    pub fn on_sent(&mut self, segment: &Segment<'_>) -> Arrival {
+    /// Takes a segment this side, `dir`, sent; the session's `copies` know it already.
+    pub(crate) fn on_sent(
+        &mut self,
+        dir: usize,
+        segment: &Segment<'_>,
+        copies: &Copies,
+    ) -> Arrival {
         let ts = segment.ts;
         self.count_packet(segment);
         let flags = segment.flags;
@@ -315,7 +316,11 @@ impl HalfStream {
         if len == 0 {
             return Arrival::NoData;
         }
-        self.place(segment, start, end, nxt)
+        if start >= nxt {
+            self.advance(segment, start, end, nxt);
+            return Arrival::New;
+        }
+        self.place(dir, segment, start..end, nxt, copies)
     }
 
     /// The highest byte seen plus one, and `seq` unwrapped against it. The first number of
@@ -399,28 +404,38 @@ impl HalfStream {
         self.numbers.end(Run::OppositeSinceData);
     }
 
-    /// Places `start..end` in sequence space, of which `nxt` is the highest byte plus one.
-    fn place(&mut self, segment: &Segment<'_>, start: u64, end: u64, nxt: u64) -> Arrival {
+    /// Bytes at or beyond the highest one seen.
+    fn advance(&mut self, segment: &Segment<'_>, start: u64, end: u64, nxt: u64) {
         let ts = segment.ts;
-        if start >= nxt {
-            let una = self.snd_una();
-            if start > nxt {
-                self.open_hole(nxt, start, ts, una);
-            }
-            self.numbers.set(Number::SndNxt, end);
-            if una.is_none_or(|una| una < end) {
-                self.numbers.extend(Run::SinceUna);
-                self.numbers.extend(Run::SinceBare);
-                if self.numbers.get(Number::UnackedSince).is_none() {
-                    self.numbers.set_time(Number::UnackedSince, ts);
-                }
-            }
-            if segment.payload_len > 0 && self.numbers.get(Number::TimedEnd).is_none() {
-                self.numbers.set(Number::TimedEnd, end);
-                self.numbers.set_time(Number::TimedAt, ts);
-            }
-            return Arrival::New;
+        let una = self.snd_una();
+        if start > nxt {
+            self.open_hole(nxt, start, ts, una);
         }
+        self.numbers.set(Number::SndNxt, end);
+        if una.is_none_or(|una| una < end) {
+            self.numbers.extend(Run::SinceUna);
+            self.numbers.extend(Run::SinceBare);
+            if self.numbers.get(Number::UnackedSince).is_none() {
+                self.numbers.set_time(Number::UnackedSince, ts);
+            }
+        }
+        if segment.payload_len > 0 && self.numbers.get(Number::TimedEnd).is_none() {
+            self.numbers.set(Number::TimedEnd, end);
+            self.numbers.set_time(Number::TimedAt, ts);
+        }
+    }
+
+    /// Places bytes in sequence space that begin below `nxt`, the highest one seen plus one.
+    fn place(
+        &mut self,
+        dir: usize,
+        segment: &Segment<'_>,
+        bytes: Range<u64>,
+        nxt: u64,
+        copies: &Copies,
+    ) -> Arrival {
+        let ts = segment.ts;
+        let Range { start, end } = bytes;
         if end > nxt {
             self.numbers.set(Number::SndNxt, end);
         }
@@ -433,7 +448,7 @@ impl HalfStream {
             self.numbers.clear(Number::TimedEnd);
         }
         let snd_first = self.snd_first();
-        let (copies, rare) = (&self.copies, self.numbers.rare_mut());
+        let rare = self.numbers.rare_mut();
         match rare.holes.fill(start, end.min(nxt), ts) {
             Some((_, age)) if age <= REORDER_WINDOW_NS => {
                 rare.reordered += 1;
@@ -449,7 +464,7 @@ impl HalfStream {
                 rare.reordered += 1;
                 Arrival::Reordered
             }
-            None if copies.same_bytes(Fingerprint::of(segment)) > 1 => {
+            None if copies.same_bytes(Fingerprint::of(segment, dir)) > 1 => {
                 // An older packet with the same bytes is remembered beside this one.
                 rare.network_duplicates += 1;
                 Arrival::NetworkDuplicate
