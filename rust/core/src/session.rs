@@ -174,7 +174,6 @@ impl Session {
                 headend
             };
             h.peer_window_first = of.last_window(1 - index);
-            h.peer_window_max = h.peer_window_first;
             let before = u16::try_from(of.packets(index)).unwrap_or(u16::MAX);
             h.seen_before(before, of.first());
             if let Some(iss) = of.isn(index) {

@@ -14,6 +14,7 @@ mod copies;
 mod numbers;
 mod rare;
 mod readings;
+mod small;
 mod spacing;
 
 use std::ops::Range;
@@ -24,6 +25,7 @@ pub(crate) use self::copies::Copies;
 use self::copies::Fingerprint;
 use self::numbers::{Number, Numbers, Run, Tally};
 use self::rare::{NOTHING, Rare};
+use self::small::Gap;
 use self::spacing::{GapClasses, smoothed};
 use super::seq::{first_number, near};
 use crate::segment::{Segment, TcpFlags};
@@ -43,8 +45,6 @@ pub const PAUSE_SEGMENTS: u32 = 3;
 /// Latest data segments whose times are kept (guess: enough for a rate, few enough to
 /// follow a back-off).
 const LATEST: usize = 4;
-/// Where the times between them are, the longest ago by `marks`.
-const DATA_GAPS: [Number; LATEST - 1] = [Number::DataGap0, Number::DataGap1, Number::DataGap2];
 
 /// What one data segment was, seen from the tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +77,6 @@ pub struct TtlByKind {
     pub pure_ack: u8,
     /// SYN segments.
     pub handshake: u8,
-    /// RST segments.
-    pub reset: u8,
 }
 
 /// What a SYN offered.
@@ -92,35 +90,30 @@ pub struct Offer {
     pub at: Timestamp,
 }
 
-/// Bits of `HalfStream::marks`. Three of them say that the box of rare things has something
+/// Bits of `Numbers::marks`. Three of them say that the box of rare things has something
 /// that a segment must look at: most of the time it has not, and is not touched.
 mod mark {
-    /// Which of the data gaps.
-    pub(super) const GAP_AT: u8 = 3;
     /// A window of the other side was seen.
-    pub(super) const HAS_WINDOW: u8 = 4;
+    pub(super) const HAS_WINDOW: u8 = 1;
     /// The SYN of this side was seen.
-    pub(super) const HAS_OFFER: u8 = 8;
+    pub(super) const HAS_OFFER: u8 = 2;
     /// There may be a hole that no ACK has passed, or a run of SACK blocks.
-    pub(super) const ACK_MATTERS: u8 = 16;
+    pub(super) const ACK_MATTERS: u8 = 4;
     /// The mirror showed a copy with a lower TTL.
-    pub(super) const FORWARDED: u8 = 32;
+    pub(super) const FORWARDED: u8 = 8;
     /// FIN or RST was seen.
-    pub(super) const CLOSED: u8 = 64;
+    pub(super) const CLOSED: u8 = 16;
 }
-
-/// Shift of a SYN without the option.
-const NO_SCALE: u8 = u8::MAX;
 
 /// One side's sending, and the other side's answer to it.
 #[derive(Clone, Debug)]
 pub struct HalfStream {
     /// Times, sequence numbers and sums, and what few streams have.
     numbers: Numbers,
-    /// SYN sequence number, where the SYN was seen.
-    iss: u32,
-    /// First sequence number seen.
+    /// First sequence number seen; before any that of the SYN.
     first_seq: u32,
+    /// Lower half of the end of the segment whose ACK is timed, where one is.
+    timed_end: u32,
     /// Gaps about as long as the longest one.
     gaps: GapClasses,
     /// Packets before there was a session.
@@ -129,44 +122,36 @@ pub struct HalfStream {
     last_window: u16,
     /// Smallest and largest window the other side offered on data or ACKs.
     pub peer_window_range: (u16, u16),
-    /// Largest window the other side ever offered, SYN included, unscaled.
-    pub peer_window_max: u16,
     /// First window the other side offered, SYN included, unscaled; 0 when not known.
     pub peer_window_first: u16,
     /// TTLs by kind.
     pub ttl: TtlByKind,
-    /// Largest `opposite_run`, saturated: nobody asks beyond 200.
-    max_opposite_run: u8,
-    /// Shift that the SYN of this side offered, or [`NO_SCALE`].
-    window_scale: u8,
-    /// What [`mark`] names, and in the lowest two bits which of [`DATA_GAPS`] is the longest ago.
-    marks: u8,
+    /// Times between the latest segments with payload.
+    data_gaps: [Gap; LATEST - 1],
 }
+
+const _: () = assert!(size_of::<HalfStream>() == 176);
 
 impl HalfStream {
     /// A half-stream with nothing seen, of a flow that began at `first`.
     pub fn new(first: Timestamp) -> Self {
         Self {
             numbers: Numbers::new(first),
-            iss: 0,
             first_seq: 0,
+            timed_end: 0,
             gaps: GapClasses::default(),
             before: 0,
             last_window: 0,
             peer_window_range: (u16::MAX, 0),
-            peer_window_max: 0,
             peer_window_first: 0,
             ttl: TtlByKind::default(),
-            max_opposite_run: 0,
-            window_scale: NO_SCALE,
-            marks: 0,
+            data_gaps: [Gap::default(); LATEST - 1],
         }
     }
 
     /// Takes over `packets` that were seen since `first`, before there was a session.
     pub fn seen_before(&mut self, packets: u16, first: Timestamp) {
         self.before = packets;
-        self.numbers.add(Tally::Packets, u32::from(packets));
         if packets > 0 {
             self.numbers.set_time(Number::FirstTs, first);
         }
@@ -174,10 +159,7 @@ impl HalfStream {
 
     /// The last of the packets seen before is measured after all.
     pub fn is_measured_after_all(&mut self) {
-        if let Some(before) = self.before.checked_sub(1) {
-            self.before = before;
-            self.numbers.recount(Tally::Packets, u32::from(before));
-        }
+        self.before = self.before.saturating_sub(1);
     }
 
     /// The tunnel is up: a pause in the handshake is forgotten. There somebody typed a
@@ -191,9 +173,33 @@ impl HalfStream {
 
     /// Keeps what the SYN of this side offered.
     pub fn set_offer(&mut self, offer: &Offer) {
-        self.marks |= mark::HAS_OFFER;
-        self.iss = offer.iss;
-        self.window_scale = offer.window_scale.unwrap_or(NO_SCALE);
+        self.numbers.marks |= mark::HAS_OFFER;
+        let scale = offer
+            .window_scale
+            .map_or(small::NO_SCALE, |scale| scale.min(14));
+        self.numbers.small.set(small::SCALE, scale);
+        if self.snd_nxt() == 0 {
+            self.first_seq = offer.iss;
+        }
+        self.keep_iss(offer.iss);
+    }
+
+    /// Keeps the SYN's number by the first one.
+    fn keep_iss(&mut self, iss: u32) {
+        let behind = self.first_seq.wrapping_sub(iss);
+        let behind = u8::try_from(behind).unwrap_or(u8::MAX);
+        self.numbers.small.set(small::ISS_BEHIND, behind);
+        if self.numbers.small.get(small::ISS_BEHIND) == small::ISS_IS_RARE {
+            self.rare_mut().iss = iss;
+        }
+    }
+
+    /// End of the segment whose ACK is timed, and when it was sent. The end is told by its
+    /// lower half: between it and `nxt` lie less than 4 GB, or nobody acknowledges anything.
+    fn timed(&self, nxt: u64) -> Option<(u64, Timestamp)> {
+        let sent = self.numbers.time(Number::TimedAt)?;
+        let beyond = (nxt as u32).wrapping_sub(self.timed_end);
+        Some((nxt.saturating_sub(u64::from(beyond)), sent))
     }
 
     fn rare(&self) -> &Rare {
@@ -234,7 +240,7 @@ impl HalfStream {
                 rare.forwarded_copies += 1;
                 rare.data_since_copy = 0;
                 rare.last_copy = ts.into();
-                self.marks |= mark::FORWARDED;
+                self.numbers.marks |= mark::FORWARDED;
             }
             return true;
         }
@@ -286,7 +292,7 @@ impl HalfStream {
             let rare = self.rare_mut();
             rare.rst = ts.into();
             rare.rst_ttl = segment.ttl;
-            self.marks |= mark::CLOSED;
+            self.numbers.marks |= mark::CLOSED;
             return Arrival::NoData;
         }
         if flags.any(TcpFlags::SYN) && self.iss().is_none() {
@@ -298,7 +304,7 @@ impl HalfStream {
         }
         if flags.any(TcpFlags::FIN) {
             self.rare_mut().fin = ts.into();
-            self.marks |= mark::CLOSED;
+            self.numbers.marks |= mark::CLOSED;
         }
         if segment.window == 0 && !flags.any(TcpFlags::SYN) {
             self.rare_mut().zero_windows += 1;
@@ -328,9 +334,13 @@ impl HalfStream {
     fn unwrap_from(&mut self, seq: u32) -> (u64, u64) {
         match self.snd_nxt() {
             0 => {
+                let iss = self.iss();
                 self.first_seq = seq;
                 let first = first_number(seq);
                 self.numbers.set(Number::SndNxt, first);
+                if let Some(iss) = iss {
+                    self.keep_iss(iss);
+                }
                 (first, first)
             }
             nxt => (nxt, near(nxt, seq)),
@@ -340,7 +350,6 @@ impl HalfStream {
     fn count_packet(&mut self, segment: &Segment<'_>) {
         let ts = segment.ts;
         let numbers = &mut self.numbers;
-        numbers.count(Tally::Packets);
         match numbers.time(Number::LastTs) {
             None => numbers.set_time(Number::LastTs, ts),
             Some(last) => {
@@ -358,23 +367,23 @@ impl HalfStream {
             }
         }
         let run = u8::try_from(numbers.end(Run::Opposite)).unwrap_or(u8::MAX);
-        self.max_opposite_run = self.max_opposite_run.max(run);
+        numbers.max_opposite_run = numbers.max_opposite_run.max(run);
         if numbers.get(Number::FirstTs).is_none() {
             numbers.set_time(Number::FirstTs, ts);
         }
-        let ttl = if segment.flags.any(TcpFlags::RST) {
-            &mut self.ttl.reset
-        } else if segment.flags.any(TcpFlags::SYN) {
-            &mut self.ttl.handshake
+        if segment.flags.any(TcpFlags::RST | TcpFlags::SYN) {
+            self.numbers.extend(Run::Others);
+            if !segment.flags.any(TcpFlags::RST) {
+                self.ttl.handshake = segment.ttl;
+            }
         } else if segment.payload_len > 0 {
             self.count_data(ts);
-            &mut self.ttl.data
+            self.ttl.data = segment.ttl;
         } else {
             self.numbers.count(Tally::PureAcks);
             self.numbers.extend(Run::AcksSinceData);
-            &mut self.ttl.pure_ack
-        };
-        *ttl = segment.ttl;
+            self.ttl.pure_ack = segment.ttl;
+        }
         if segment.payload_len > 0 {
             let bytes = self.payload_bytes() + u64::from(segment.payload_len);
             self.numbers.set(Number::PayloadBytes, bytes);
@@ -383,7 +392,8 @@ impl HalfStream {
 
     fn count_data(&mut self, ts: Timestamp) {
         self.numbers.count(Tally::DataSegments);
-        if self.marks & mark::FORWARDED != 0 {
+        self.numbers.extend(Run::Unsettled);
+        if self.numbers.marks & mark::FORWARDED != 0 {
             let rare = self.rare_mut();
             rare.data_since_copy = rare.data_since_copy.saturating_add(1);
         }
@@ -392,12 +402,10 @@ impl HalfStream {
             if gap_ns > self.max_data_gap_ns() {
                 self.numbers.set(Number::MaxDataGap, gap_ns as u64);
             }
-            let at = usize::from(self.marks & mark::GAP_AT) % DATA_GAPS.len();
-            // Wrapping, as `data_pace_ns` adds them up: that gives each time exactly.
-            let gap = ts.0.wrapping_sub(last.0) as u64;
-            self.numbers.set(DATA_GAPS[at], gap);
-            let next = (at + 1) % DATA_GAPS.len();
-            self.marks = self.marks & !mark::GAP_AT | next as u8;
+            let at = usize::from(self.numbers.small.get(small::GAP_AT)) % self.data_gaps.len();
+            self.data_gaps[at] = Gap::of(gap_ns);
+            let next = (at + 1) % self.data_gaps.len();
+            self.numbers.small.set(small::GAP_AT, next as u8);
         }
         self.numbers.set_time(Number::LastData, ts);
         self.numbers.end(Run::AcksSinceData);
@@ -419,8 +427,8 @@ impl HalfStream {
                 self.numbers.set_time(Number::UnackedSince, ts);
             }
         }
-        if segment.payload_len > 0 && self.numbers.get(Number::TimedEnd).is_none() {
-            self.numbers.set(Number::TimedEnd, end);
+        if segment.payload_len > 0 && self.numbers.get(Number::TimedAt).is_none() {
+            self.timed_end = end as u32;
             self.numbers.set_time(Number::TimedAt, ts);
         }
     }
@@ -440,12 +448,8 @@ impl HalfStream {
             self.numbers.set(Number::SndNxt, end);
         }
         // Karn: an ambiguous segment gives no RTT sample.
-        if self
-            .numbers
-            .get(Number::TimedEnd)
-            .is_some_and(|at| start < at)
-        {
-            self.numbers.clear(Number::TimedEnd);
+        if self.timed(nxt).is_some_and(|(at, _)| start < at) {
+            self.numbers.clear(Number::TimedAt);
         }
         let snd_first = self.snd_first();
         let rare = self.numbers.rare_mut();
@@ -478,7 +482,7 @@ impl HalfStream {
 
     #[cold]
     fn open_hole(&mut self, from: u64, to: u64, ts: Timestamp, una: Option<u64>) {
-        self.marks |= mark::ACK_MATTERS;
+        self.numbers.marks |= mark::ACK_MATTERS;
         let rare = self.rare_mut();
         rare.holes.open(from, to, ts);
         rare.is_unsettled = true;

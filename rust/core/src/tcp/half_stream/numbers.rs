@@ -3,6 +3,7 @@
 //! and captures with odd times, ever have.
 
 use super::rare::{NOTHING, Rare};
+use super::small::{self, Small};
 use crate::near::{Near, Origin, Value};
 use crate::time::Timestamp;
 
@@ -19,9 +20,7 @@ pub(super) enum Number {
     SndUna,
     /// Since when unacknowledged data waits.
     UnackedSince,
-    /// End of the segment whose ACK is timed; absent: none is.
-    TimedEnd,
-    /// When that segment was sent.
+    /// When the segment was sent whose ACK is timed; absent: none is.
     TimedAt,
     /// First data segment of the other side since the last packet.
     OppositeSince,
@@ -32,11 +31,7 @@ pub(super) enum Number {
     /// Longest and smoothed time between two packets.
     MaxGap,
     MeanGap,
-    /// Times between the last segments with payload, the longest ago by `marks`.
-    DataGap0,
-    DataGap1,
-    DataGap2,
-    /// Longest time between two of them.
+    /// Longest time between two segments with payload.
     MaxDataGap,
     /// The other side's smoothed gap at `OppositeSince`.
     OppositeUsual,
@@ -68,21 +63,23 @@ pub(super) enum Run {
     OppositeSinceData,
     /// Data segments of the other side since the last packet of this one.
     Opposite,
+    /// Data segments since the last move of the ACK.
+    Unsettled,
+    /// No run: SYN and RST.
+    Others,
+    /// No run: duplicate ACKs in all.
+    AllDupAcks,
 }
 
-const RUNS: usize = Run::Opposite as usize + 1;
+const RUNS: usize = Run::AllDupAcks as usize + 1;
 
 /// What is counted in 32 bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tally {
-    Packets,
     DataSegments,
     PureAcks,
     /// Empty segments of the other side while data waited, up to the last move of its ACK.
     BareAcks,
-    /// Data segments up to that move.
-    Settled,
-    DupAcks,
     /// Tunnel packets that end in a trailer.
     Trailers,
 }
@@ -139,7 +136,15 @@ pub(super) struct Numbers {
     runs: [u16; RUNS],
     long: [Near; LONG],
     short: [Short; SHORT],
+    // In the bytes that are left of the last word.
+    /// What [`super::mark`] names.
+    pub(super) marks: u8,
+    pub(super) small: Small,
+    /// Largest run of [`Run::Opposite`], saturated: nobody asks beyond 200.
+    pub(super) max_opposite_run: u8,
 }
+
+const _: () = assert!(size_of::<Numbers>() == 136);
 
 impl Numbers {
     /// Nothing set, for a stream that begins about `first`.
@@ -151,6 +156,9 @@ impl Numbers {
             runs: [0; RUNS],
             origin: Origin::before(first),
             rare: None,
+            marks: 0,
+            small: Small::new(small::NO_SCALE),
+            max_opposite_run: 0,
         }
     }
 
@@ -296,20 +304,6 @@ impl Numbers {
         let high = &mut self.far_mut().tallies[t as usize];
         *high = high.saturating_add(1);
     }
-
-    /// Sets a count anew; only for numbers below 2^32 that were counted here.
-    pub(super) fn recount(&mut self, t: Tally, n: u32) {
-        self.tallies[t as usize] = n;
-    }
-
-    /// Makes one count equal to another.
-    #[inline]
-    pub(super) fn copy(&mut self, from: Tally, to: Tally) {
-        self.tallies[to as usize] = self.tallies[from as usize];
-        if let Some(far) = self.rare.as_mut().and_then(|rare| rare.far.as_mut()) {
-            far.tallies[to as usize] = far.tallies[from as usize];
-        }
-    }
 }
 
 #[cfg(test)]
@@ -342,12 +336,10 @@ mod tests {
         let mut n = Numbers::new(first);
         n.set_time(Number::FirstTs, first.plus(-1_000_000_000));
         n.set_time(Number::LastTs, first.plus(77 * 3_600 * 1_000_000_000));
-        n.add(Tally::Packets, u32::MAX);
+        n.add(Tally::PureAcks, u32::MAX);
         assert!(n.rare.is_none());
-        n.count(Tally::Packets);
-        n.copy(Tally::Packets, Tally::Settled);
-        assert_eq!(n.tally(Tally::Packets), 1 << 32);
-        assert_eq!(n.tally(Tally::Settled), 1 << 32);
+        n.count(Tally::PureAcks);
+        assert_eq!(n.tally(Tally::PureAcks), 1 << 32);
     }
 
     #[test]

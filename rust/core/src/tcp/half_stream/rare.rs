@@ -45,6 +45,10 @@ pub(super) struct Rare {
     pub(super) forwarded_copies: u64,
     /// Time of the last forwarded copy.
     pub(super) last_copy: MaybeTime,
+    /// The SYN's number, where it is not the first one or that before it.
+    pub(super) iss: u32,
+    /// Largest window that a SYN of the other side offered when there was a session.
+    pub(super) syn_window: u16,
     /// Zero windows this side advertised.
     pub(super) zero_windows: u64,
     /// The last time an ACK stood still for `PAUSE_NS` or more and then moved on.
@@ -78,6 +82,8 @@ pub(super) static NOTHING: Rare = Rare {
     span_duplicates: 0,
     forwarded_copies: 0,
     last_copy: MaybeTime::NONE,
+    iss: 0,
+    syn_window: 0,
     zero_windows: 0,
     last_pause: MaybeTime::NONE,
     fin: MaybeTime::NONE,

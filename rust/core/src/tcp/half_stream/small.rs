@@ -1,0 +1,105 @@
+//! Numbers of a few bits, and times that are only compared.
+
+/// Where a number lies in a [`Small`]: first bit and mask.
+pub(super) type Field = (u8, u8);
+
+/// Shift that the SYN of this side offered, at most 14.
+pub(super) const SCALE: Field = (0, 15);
+/// Shift of a SYN without the option.
+pub(super) const NO_SCALE: u8 = 15;
+/// Which of the times between data is the longest ago.
+pub(super) const GAP_AT: Field = (4, 3);
+/// How far the SYN's number is behind the first one.
+pub(super) const ISS_BEHIND: Field = (6, 3);
+/// The largest [`ISS_BEHIND`]: it is kept elsewhere.
+pub(super) const ISS_IS_RARE: u8 = 3;
+
+/// Three numbers in a byte.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Small(u8);
+
+impl Small {
+    /// With this scale, all else 0.
+    pub(super) fn new(scale: u8) -> Self {
+        Self(scale & SCALE.1)
+    }
+
+    #[inline]
+    pub(super) fn get(self, (at, mask): Field) -> u8 {
+        self.0 >> at & mask
+    }
+
+    /// Sets a number, at most to its largest.
+    #[inline]
+    pub(super) fn set(&mut self, (at, mask): Field, to: u8) {
+        self.0 = self.0 & !(mask << at) | to.min(mask) << at;
+    }
+}
+
+/// Bits of a [`Gap`] that tell how many follow those kept.
+const EXPONENT: u32 = 5;
+/// And of those kept.
+const MANTISSA: u32 = 18;
+
+/// A time between two packets, in three bytes: the first 18 bits of its ns, so that it is short
+/// by less than one part in 2^17. It is held against thresholds that are guesses, and not told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gap([u8; 3]);
+
+impl Gap {
+    /// Of `ns`, below zero where times do not rise; saturates at six days.
+    #[inline]
+    pub(super) fn of(ns: i64) -> Self {
+        let most = ((1_u64 << MANTISSA) - 1) << ((1 << EXPONENT) - 1);
+        let size = ns.unsigned_abs().min(most);
+        let shift = (u64::BITS - size.leading_zeros()).saturating_sub(MANTISSA);
+        let sign = u32::from(ns < 0) << (EXPONENT + MANTISSA);
+        let [a, b, c, _] = (sign | shift << MANTISSA | (size >> shift) as u32).to_le_bytes();
+        Self([a, b, c])
+    }
+
+    pub(super) fn ns(self) -> i64 {
+        let [a, b, c] = self.0;
+        let bits = u32::from_le_bytes([a, b, c, 0]);
+        let shift = bits >> MANTISSA & ((1 << EXPONENT) - 1);
+        let size = i64::from(bits & ((1 << MANTISSA) - 1)) << shift;
+        if bits >> (EXPONENT + MANTISSA) == 1 {
+            -size
+        } else {
+            size
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn numbers_in_a_byte_do_not_touch_each_other() {
+        let mut s = Small::new(15);
+        s.set(GAP_AT, 2);
+        s.set(ISS_BEHIND, 200);
+        assert_eq!((s.get(SCALE), s.get(GAP_AT), s.get(ISS_BEHIND)), (15, 2, 3));
+        s.set(SCALE, 7);
+        s.set(GAP_AT, 0);
+        assert_eq!((s.get(SCALE), s.get(GAP_AT), s.get(ISS_BEHIND)), (7, 0, 3));
+    }
+
+    #[test]
+    fn a_gap_saturates() {
+        let most = Gap::of(i64::MAX).ns();
+        assert!(most > 6 * 86_400 * 1_000_000_000);
+        assert_eq!(Gap::of(i64::MIN).ns(), -most);
+    }
+
+    proptest! {
+        #[test]
+        fn a_gap_is_hardly_short(ns in any::<i64>(), shift in 15u32..64) {
+            let ns = ns >> shift;
+            let off = (ns - Gap::of(ns).ns()).abs();
+            prop_assert!(off <= ns.abs() >> (MANTISSA - 1), "{off} of {ns}");
+        }
+    }
+}
