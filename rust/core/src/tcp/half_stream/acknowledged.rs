@@ -40,6 +40,9 @@ impl HalfStream {
         let Some(una) = self.snd_una() else {
             self.numbers.set(Number::SndUna, ack);
             self.acked_to(ack, nxt, ts);
+            if self.timed(nxt).is_some_and(|(end, _)| end <= ack) {
+                self.numbers.clear(Number::TimedAt);
+            }
             return;
         };
         if ack > una {
@@ -118,10 +121,6 @@ impl HalfStream {
             self.numbers.set_time(Number::UnackedSince, ts);
         } else {
             self.numbers.clear(Number::UnackedSince);
-        }
-        // The tap may miss data that the receiver has: never run behind the ACK.
-        if self.timed(nxt).is_some_and(|(end, _)| end <= ack) {
-            self.numbers.clear(Number::TimedAt);
         }
     }
 
