@@ -7,8 +7,12 @@
 //! What only some sessions need is boxed and made when it is first needed.
 
 mod ends;
+mod id;
+mod recheck;
 
 use self::ends::Ends;
+pub(crate) use self::id::session_id;
+pub(crate) use self::recheck::Recheck;
 use crate::ctcp::esp::{EspArrival, EspMeter};
 use crate::ctcp::identity::{Identity, UNNAMED};
 use crate::ctcp::ike::{IkeMeter, IsakmpHeader, NO_IKE};
@@ -145,6 +149,8 @@ pub struct Session {
     may_be_recut: bool,
     /// Noted for the next round of judgement.
     pub(crate) is_dirty: bool,
+    /// When it is looked at again.
+    pub(crate) recheck: Recheck,
 }
 
 /// What one segment meant to its session.
@@ -208,6 +214,7 @@ impl Session {
             has_pending_syn: false,
             may_be_recut: false,
             is_dirty: false,
+            recheck: Recheck::NONE,
         }
     }
 
@@ -571,27 +578,6 @@ fn headend_of(flow: Flow<'_>, key: &FlowKey) -> (usize, bool) {
         return (usize::from(high == CTCP_PORT), true);
     }
     (usize::from(high < low), false)
-}
-
-/// Digest of ends, first packet time and generation. Unkeyed on purpose: the same
-/// capture must name its sessions alike on every machine. Places nothing in a table.
-pub(crate) fn session_id(first: Timestamp, key: &FlowKey, generation: u32) -> u64 {
-    let mut h = 0xcbf2_9ce4_8422_2325_u64;
-    let mut mix = |bytes: &[u8]| {
-        for b in bytes {
-            h = (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
-    for end in [key.low, key.high] {
-        mix(&end.addr.0);
-        mix(&end.port.to_be_bytes());
-    }
-    mix(&first.0.to_be_bytes());
-    mix(&generation.to_be_bytes());
-    // Final avalanche (splitmix64), so that the 48 bits shown depend on all of it.
-    h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (h ^ (h >> 31)) >> 16
 }
 
 /// Name of the certainty in outputs.
