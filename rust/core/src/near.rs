@@ -61,11 +61,26 @@ impl Near {
 const SHIFT: u32 = 32;
 
 /// Where times count from: 78 hours of them fit into a [`Near`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin(i32);
 
 impl Origin {
     pub(crate) const ZERO: Self = Self(0);
+
+    /// So many ticks later.
+    pub(crate) fn moved(self, ticks: i32) -> Option<Self> {
+        self.0.checked_add(ticks).map(Self)
+    }
+
+    /// Ticks from here to `ts`.
+    pub(crate) fn ticks_to(self, ts: Timestamp) -> i64 {
+        (ts.0 >> SHIFT) - i64::from(self.0)
+    }
+
+    /// So many ticks in ns.
+    pub(crate) const fn ticks_ns(ticks: u64) -> u64 {
+        ticks << SHIFT
+    }
 
     /// One tick before `first`: packets of two taps may come out of order by a second.
     pub(crate) fn before(first: Timestamp) -> Self {

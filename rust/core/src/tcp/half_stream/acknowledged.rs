@@ -1,6 +1,8 @@
 //! What the other side's ACK and window fields say about this side's data.
 
 use super::numbers::{Number, Run, Tally};
+use super::rare::one_more;
+use super::small::Gap;
 use super::spacing::smoothed;
 use super::{HalfStream, PAUSE_NS, PAUSE_SEGMENTS, mark};
 use crate::segment::{Segment, TcpFlags};
@@ -14,7 +16,7 @@ impl HalfStream {
         if segment.payload_len > 0 {
             if self.opposite_run() == 0 {
                 self.numbers.set_time(Number::OppositeSince, ts);
-                self.numbers.set(Number::OppositeUsual, usual_ns as u64);
+                self.numbers.opposite_usual = Gap::of(usual_ns);
             }
             self.numbers.extend(Run::Opposite);
             self.numbers.extend(Run::OppositeSinceData);
@@ -67,7 +69,7 @@ impl HalfStream {
             if is_sacked {
                 let rare = self.rare_mut();
                 rare.sack_run = rare.sack_run.saturating_add(1);
-                rare.sack_segments += 1;
+                one_more(&mut rare.sack_segments);
                 self.numbers.marks |= mark::ACK_MATTERS;
             }
             // A window that moves by an update is no duplicate (RFC 5681 section 2),
@@ -95,7 +97,7 @@ impl HalfStream {
             && let Some(rare) = &mut self.numbers.rare
         {
             let (proven, stepped_over) = rare.holes.acked(ack);
-            rare.gaps_proven += proven;
+            rare.note_proven(proven);
             rare.holes_stepped_over = rare.holes_stepped_over.saturating_add(stepped_over);
             rare.sack_run = 0;
             // Where the last hole is passed all are.

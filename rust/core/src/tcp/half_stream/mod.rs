@@ -24,7 +24,7 @@ pub use spacing::Spacing;
 pub(crate) use self::copies::Copies;
 use self::copies::Fingerprint;
 use self::numbers::{Number, Numbers, Run, Tally};
-use self::rare::{NOTHING, Rare};
+use self::rare::{NOTHING, Rare, one_more};
 use self::small::Gap;
 use self::spacing::{GapClasses, smoothed};
 use super::seq::{first_number, near};
@@ -153,7 +153,7 @@ impl HalfStream {
     pub fn seen_before(&mut self, packets: u16, first: Timestamp) {
         self.before = packets;
         if packets > 0 {
-            self.numbers.set_time(Number::FirstTs, first);
+            self.numbers.set_first(first);
         }
     }
 
@@ -235,9 +235,9 @@ impl HalfStream {
         {
             let ttl = copies.ttl(original, dir, &self.rare().odd_ttls);
             let rare = self.rare_mut();
-            rare.span_duplicates += 1;
+            one_more(&mut rare.span_duplicates);
             if segment.payload_len > 0 && segment.ttl < ttl {
-                rare.forwarded_copies += 1;
+                one_more(&mut rare.forwarded_copies);
                 rare.data_since_copy = 0;
                 rare.last_copy = ts.into();
                 self.numbers.marks |= mark::FORWARDED;
@@ -307,7 +307,7 @@ impl HalfStream {
             self.numbers.marks |= mark::CLOSED;
         }
         if segment.window == 0 && !flags.any(TcpFlags::SYN) {
-            self.rare_mut().zero_windows += 1;
+            one_more(&mut self.rare_mut().zero_windows);
         }
         let (nxt, start) = self.unwrap_from(segment.seq);
         let len = u64::from(segment.seg_len());
@@ -369,7 +369,7 @@ impl HalfStream {
         let run = u8::try_from(numbers.end(Run::Opposite)).unwrap_or(u8::MAX);
         numbers.max_opposite_run = numbers.max_opposite_run.max(run);
         if numbers.get(Number::FirstTs).is_none() {
-            numbers.set_time(Number::FirstTs, ts);
+            numbers.set_first(ts);
         }
         if segment.flags.any(TcpFlags::RST | TcpFlags::SYN) {
             self.numbers.extend(Run::Others);
@@ -455,26 +455,26 @@ impl HalfStream {
         let rare = self.numbers.rare_mut();
         match rare.holes.fill(start, end.min(nxt), ts) {
             Some((_, age)) if age <= REORDER_WINDOW_NS => {
-                rare.reordered += 1;
+                one_more(&mut rare.reordered);
                 Arrival::Reordered
             }
             Some(_) => {
-                rare.retransmissions += 1;
+                one_more(&mut rare.retransmissions);
                 Arrival::LateFill
             }
             None if start < snd_first.max(rare.holes.forgotten_below) => {
                 // Older than anything seen: a mid-stream start met reordering. Or it may
                 // fill a hole that is not remembered: no proof that it was sent again.
-                rare.reordered += 1;
+                one_more(&mut rare.reordered);
                 Arrival::Reordered
             }
             None if copies.same_bytes(Fingerprint::of(segment, dir)) > 1 => {
                 // An older packet with the same bytes is remembered beside this one.
-                rare.network_duplicates += 1;
+                one_more(&mut rare.network_duplicates);
                 Arrival::NetworkDuplicate
             }
             None => {
-                rare.retransmissions += 1;
+                one_more(&mut rare.retransmissions);
                 Arrival::Retransmission
             }
         }
@@ -492,7 +492,7 @@ impl HalfStream {
             if let Some(hole) = rare.holes.iter_mut().last() {
                 hole.is_gap = true;
                 hole.is_acked = true;
-                rare.gaps_proven += 1;
+                rare.note_proven(1);
             }
         }
     }
@@ -518,11 +518,10 @@ impl HalfStream {
                     last = last.max(Some(hole.opened));
                 }
             }
-            rare.holes_total += settled;
+            rare.holes_total = rare.holes_total.saturating_add(settled);
             rare.last_loss = last.map_or(MaybeTime::NONE, Into::into);
         }
-        let gaps = rare.gaps_proven - rare.gaps_told;
-        rare.gaps_told = rare.gaps_proven;
-        (settled, u64::from(gaps))
+        let gaps = std::mem::take(&mut rare.gaps_untold);
+        (settled.into(), gaps.into())
     }
 }

@@ -3,7 +3,7 @@
 //! and captures with odd times, ever have.
 
 use super::rare::{NOTHING, Rare};
-use super::small::{self, Small};
+use super::small::{self, Gap, Small};
 use crate::near::{Near, Origin, Value};
 use crate::time::Timestamp;
 
@@ -33,12 +33,24 @@ pub(super) enum Number {
     MeanGap,
     /// Longest time between two segments with payload.
     MaxDataGap,
-    /// The other side's smoothed gap at `OppositeSince`.
-    OppositeUsual,
     /// Smoothed time from data to ACK.
     AckRtt,
     FirstTs,
 }
+
+/// Those of [`Number`] that are times.
+const TIMES: [Number; 6] = [
+    Number::LastTs,
+    Number::LastData,
+    Number::UnackedSince,
+    Number::TimedAt,
+    Number::OppositeSince,
+    Number::AckRepeated,
+];
+
+/// The origin of a stream that lasts for days follows it in steps of 19 hours, 2^14 ticks; for
+/// seven months, as they are counted in a byte.
+const MOVE_BITS: u32 = 14;
 
 const LONG: usize = Number::PayloadBytes as usize;
 const NUMBERS: usize = Number::FirstTs as usize + 1;
@@ -142,6 +154,10 @@ pub(super) struct Numbers {
     pub(super) small: Small,
     /// Largest run of [`Run::Opposite`], saturated: nobody asks beyond 200.
     pub(super) max_opposite_run: u8,
+    /// The other side's smoothed gap at [`Number::OppositeSince`].
+    pub(super) opposite_usual: Gap,
+    /// How many steps the origin was moved, see [`MOVE_BITS`].
+    moves: u8,
 }
 
 const _: () = assert!(size_of::<Numbers>() == 136);
@@ -159,6 +175,8 @@ impl Numbers {
             marks: 0,
             small: Small::new(small::NO_SCALE),
             max_opposite_run: 0,
+            opposite_usual: Gap::default(),
+            moves: 0,
         }
     }
 
@@ -275,7 +293,62 @@ impl Numbers {
 
     #[inline]
     pub(super) fn set_time(&mut self, n: Number, ts: Timestamp) {
+        let offset = self.origin.offset(ts);
+        if Near::of(offset).value() == Value::Far {
+            self.set_far_time(n, ts);
+        } else {
+            self.set(n, offset);
+        }
+    }
+
+    #[cold]
+    fn set_far_time(&mut self, n: Number, ts: Timestamp) {
+        self.move_origin(ts);
         self.set(n, self.origin.offset(ts));
+    }
+
+    /// Moves the origin to within two steps before `ts`, where that can be counted. A time that
+    /// is left behind and still means something is kept in `far`.
+    fn move_origin(&mut self, ts: Timestamp) {
+        let steps = (self.origin.ticks_to(ts) >> MOVE_BITS) - 1;
+        let Ok(steps @ 1..) = u8::try_from(steps) else {
+            return;
+        };
+        let moved = self.origin.moved(i32::from(steps) << MOVE_BITS);
+        let Some((moves, origin)) = self.moves.checked_add(steps).zip(moved) else {
+            return;
+        };
+        (self.moves, self.origin) = (moves, origin);
+        let by = Origin::ticks_ns(u64::from(steps) << MOVE_BITS);
+        for n in TIMES {
+            let Some(offset) = self.get(n) else { continue };
+            let offset = offset.wrapping_sub(by);
+            let matters = match n {
+                Number::OppositeSince => self.run(Run::Opposite) > 0,
+                Number::AckRepeated => self.run(Run::AckRepeats) > 0,
+                _ => true,
+            };
+            if matters || Near::of(offset).value() != Value::Far {
+                self.set(n, offset);
+            } else {
+                self.clear(n);
+            }
+        }
+    }
+
+    /// Where `FirstTs` counts from, however far the origin has moved since.
+    fn first_origin(&self) -> Origin {
+        let by = -(i32::from(self.moves) << MOVE_BITS);
+        self.origin.moved(by).unwrap_or(self.origin)
+    }
+
+    pub(super) fn set_first(&mut self, ts: Timestamp) {
+        self.set(Number::FirstTs, self.first_origin().offset(ts));
+    }
+
+    pub(super) fn first(&self) -> Option<Timestamp> {
+        let offset = self.get(Number::FirstTs)?;
+        Some(self.first_origin().plus(offset))
     }
 
     #[inline]
@@ -311,14 +384,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TIMES: [i64; 6] = [0, 1, -1, i64::MIN, i64::MAX, 1_795_402_680_000_000_000];
+    const ODD_TIMES: [i64; 6] = [0, 1, -1, i64::MIN, i64::MAX, 1_795_402_680_000_000_000];
 
     #[test]
     fn every_time_comes_back_as_it_was() {
-        for first in TIMES {
+        for first in ODD_TIMES {
             let mut n = Numbers::new(Timestamp(first));
             assert_eq!(n.time(Number::LastTs), None);
-            for at in TIMES {
+            for at in ODD_TIMES {
                 for near in [-5_000_000_000, -1, 0, 1, 1 << 47, 1 << 48, (1 << 48) - 2] {
                     let ts = Timestamp(at.wrapping_add(near));
                     n.set_time(Number::LastTs, ts);
@@ -334,12 +407,29 @@ mod tests {
     fn an_ordinary_stream_needs_no_box() {
         let first = Timestamp(1_795_402_680_123_456_789);
         let mut n = Numbers::new(first);
-        n.set_time(Number::FirstTs, first.plus(-1_000_000_000));
+        n.set_first(first.plus(-1_000_000_000));
         n.set_time(Number::LastTs, first.plus(77 * 3_600 * 1_000_000_000));
         n.add(Tally::PureAcks, u32::MAX);
         assert!(n.rare.is_none());
         n.count(Tally::PureAcks);
         assert_eq!(n.tally(Tally::PureAcks), 1 << 32);
+    }
+
+    #[test]
+    fn a_stream_of_months_needs_no_box_either() {
+        let first = Timestamp(1_795_402_680_123_456_789);
+        let mut n = Numbers::new(first);
+        n.set_first(first);
+        n.set_time(Number::AckRepeated, first);
+        for hours in 1..24 * 150 {
+            let now = first.plus(hours * 3_600_000_000_000);
+            n.set_time(Number::LastTs, now);
+            n.set_time(Number::LastData, now.plus(-3_600_000_000_000));
+            assert_eq!(n.time(Number::LastTs), Some(now));
+            assert_eq!(n.first(), Some(first));
+        }
+        assert!(n.rare.is_none());
+        assert_eq!(n.time(Number::AckRepeated), None, "no run, no time");
     }
 
     #[test]
@@ -356,6 +446,29 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever the times are, and however often the origin moves.
+        #[test]
+        fn times_of_days_come_back_as_they_were(
+            steps in prop::collection::vec((0..TIMES.len(), 0i64..1 << 48, 20u32..48), 1..60),
+            back in 0usize..60,
+        ) {
+            let first = Timestamp(1_795_402_680_123_456_789);
+            let mut n = Numbers::new(first);
+            n.set_first(first);
+            n.extend(Run::Opposite);
+            n.extend(Run::AckRepeats);
+            let mut plain = [None; TIMES.len()];
+            let mut now = first;
+            for (i, (which, step, shift)) in steps.into_iter().enumerate() {
+                let step = step >> (48 - shift);
+                now = now.plus(if i == back { -step } else { step });
+                n.set_time(TIMES[which], now);
+                plain[which] = Some(now);
+                prop_assert_eq!(TIMES.map(|t| n.time(t)), plain);
+                prop_assert_eq!(n.first(), Some(first));
+            }
+        }
+
         #[test]
         fn every_number_comes_back_as_it_was(values in prop::collection::vec(any::<u64>(), 1..20)) {
             let mut n = Numbers::new(Timestamp(0));

@@ -104,12 +104,12 @@ impl HalfStream {
 
     /// Segments of the other side with SACK blocks in all.
     pub fn sack_segments(&self) -> u64 {
-        self.rare().sack_segments
+        self.rare().sack_segments.into()
     }
 
     /// Holes ever passed by an ACK in one jump (the receiver steps over holes).
     pub fn holes_stepped_over(&self) -> u32 {
-        self.rare().holes_stepped_over
+        self.rare().holes_stepped_over.into()
     }
 
     /// Holes an ACK proved to be the tap's own loss.
@@ -124,7 +124,7 @@ impl HalfStream {
 
     /// Holes that outlived the reorder window.
     pub fn holes_total(&self) -> u64 {
-        self.rare().holes_total
+        self.rare().holes_total.into()
     }
 
     /// Bytes of those.
@@ -179,27 +179,27 @@ impl HalfStream {
 
     /// Segments that repeated bytes already seen.
     pub fn retransmissions(&self) -> u64 {
-        self.rare().retransmissions
+        self.rare().retransmissions.into()
     }
 
     /// Segments that closed a hole within the reorder window.
     pub fn reordered(&self) -> u64 {
-        self.rare().reordered
+        self.rare().reordered.into()
     }
 
     /// Packets delivered twice by the network.
     pub fn network_duplicates(&self) -> u64 {
-        self.rare().network_duplicates
+        self.rare().network_duplicates.into()
     }
 
     /// Packets the mirror delivered twice (dropped before analysis).
     pub fn span_duplicates(&self) -> u64 {
-        self.rare().span_duplicates
+        self.rare().span_duplicates.into()
     }
 
     /// Of those with a payload and a TTL one lower: seen again behind a router.
     pub fn forwarded_copies(&self) -> u64 {
-        self.rare().forwarded_copies
+        self.rare().forwarded_copies.into()
     }
 
     /// Data segments since the last forwarded copy.
@@ -214,12 +214,12 @@ impl HalfStream {
 
     /// Zero windows this side advertised.
     pub fn zero_windows(&self) -> u64 {
-        self.rare().zero_windows
+        self.rare().zero_windows.into()
     }
 
     /// First packet.
     pub fn first_ts(&self) -> Option<Timestamp> {
-        self.numbers.time(Number::FirstTs)
+        self.numbers.first()
     }
 
     /// Last packet.
@@ -273,7 +273,7 @@ impl HalfStream {
             max_opposite_run: u32::from(self.numbers.max_opposite_run),
             opposite_run: self.opposite_run(),
             opposite_since: self.numbers.time(Number::OppositeSince).unwrap_or_default(),
-            opposite_usual_ns: self.numbers.ns(Number::OppositeUsual),
+            opposite_usual_ns: self.numbers.opposite_usual.ns(),
             classes: self.gaps,
         }
     }
