@@ -107,16 +107,16 @@ enum Time {
 }
 
 const TIMES: usize = Time::Arrived as usize + 1;
-/// Stands for a number that is in [`Odd`].
-const ODD_NS: u32 = u32::MAX;
+/// Stands for a time that is in [`Far`].
+const FAR_NS: u32 = u32::MAX;
+/// Requests without an answer whose number is in [`Odd`].
 const ODD_PENDING: u8 = 2;
 
-/// What has no place in the meter of an ordinary session.
+/// What has no place in the meter of most sessions: where both sides ask, or a request was
+/// lost.
 #[derive(Clone, Debug, Default)]
 struct Odd {
-    /// Times days away from the first message.
-    far: [MaybeTime; TIMES],
-    rtt_min_ns: [i64; 2],
+    far: Option<Box<Far>>,
     /// Upper halves of the numbers of messages.
     messages: [u16; 2],
     /// Requests without an answer, where there is more than one, and the first of them.
@@ -125,6 +125,17 @@ struct Odd {
     /// DPD of the side that did not ask first.
     other_dpd: DpdMeter,
 }
+
+/// Numbers that are too large for the meter.
+#[derive(Clone, Debug, Default)]
+struct Far {
+    /// Times days away from the first message.
+    times: [MaybeTime; TIMES],
+    rtt_min_ns: [i64; 2],
+}
+
+/// With the word that the heap takes before it: 96.
+const _: () = assert!(size_of::<Odd>() <= 88);
 
 /// IKE messages of one session: who asked, who answered, how fast.
 ///
@@ -241,7 +252,7 @@ impl IkeMeter {
     /// Smallest time from a message to the other side's next, ns; 0: none yet.
     pub fn rtt_min_ns(&self, dir: usize) -> i64 {
         match self.rtt_min_ns[dir] {
-            ODD_NS => self.odd.as_ref().map_or(0, |odd| odd.rtt_min_ns[dir]),
+            FAR_NS => self.far().map_or(0, |far| far.rtt_min_ns[dir]),
             ns => i64::from(ns),
         }
     }
@@ -305,11 +316,19 @@ impl IkeMeter {
         self.odd.get_or_insert_default()
     }
 
+    fn far(&self) -> Option<&Far> {
+        self.odd.as_ref()?.far.as_deref()
+    }
+
+    fn far_mut(&mut self) -> &mut Far {
+        self.odd_mut().far.get_or_insert_default()
+    }
+
     fn time(&self, time: Time, dir: usize) -> MaybeTime {
         let at = time as usize + dir;
         match self.times[at].value() {
             Value::Absent => MaybeTime::NONE,
-            Value::Far => self.odd.as_ref().map_or(MaybeTime::NONE, |o| o.far[at]),
+            Value::Far => self.far().map_or(MaybeTime::NONE, |far| far.times[at]),
             Value::Is(ns) => self.origin.plus(ns).into(),
         }
     }
@@ -321,7 +340,7 @@ impl IkeMeter {
             Some(ts) => Near::of(self.origin.offset(ts)),
         };
         if self.times[at].value() == Value::Far {
-            self.odd_mut().far[at] = to;
+            self.far_mut().times[at] = to;
         }
     }
 
@@ -353,9 +372,9 @@ impl IkeMeter {
         if min != 0 && min <= rtt_ns {
             return;
         }
-        self.rtt_min_ns[dir] = u32::try_from(rtt_ns).unwrap_or(ODD_NS);
-        if self.rtt_min_ns[dir] == ODD_NS {
-            self.odd_mut().rtt_min_ns[dir] = rtt_ns;
+        self.rtt_min_ns[dir] = u32::try_from(rtt_ns).unwrap_or(FAR_NS);
+        if self.rtt_min_ns[dir] == FAR_NS {
+            self.far_mut().rtt_min_ns[dir] = rtt_ns;
         }
     }
 

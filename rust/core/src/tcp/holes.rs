@@ -72,6 +72,10 @@ impl HoleList {
             self.overflowed = self.overflowed.saturating_add(1);
         }
         debug_assert!(self.holes.last().is_none_or(|h| h.end <= start));
+        if self.holes.len() == self.holes.capacity() {
+            // One at first, where a list begins with four: most that have any have one.
+            self.holes.reserve_exact(self.holes.len().max(1));
+        }
         self.holes.push(Hole {
             start,
             end,
