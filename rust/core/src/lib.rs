@@ -16,6 +16,7 @@ pub mod engine;
 pub mod flow;
 pub mod frame;
 pub mod listing;
+mod near;
 mod prefetch;
 pub mod rhythm;
 pub mod segment;

@@ -7,8 +7,12 @@
 //! What only some sessions need is boxed and made when it is first needed.
 
 mod ends;
+mod id;
+mod recheck;
 
 use self::ends::Ends;
+pub(crate) use self::id::session_id;
+pub(crate) use self::recheck::Recheck;
 use crate::ctcp::esp::{EspArrival, EspMeter};
 use crate::ctcp::identity::{Identity, UNNAMED};
 use crate::ctcp::ike::{IkeMeter, IsakmpHeader, NO_IKE};
@@ -18,7 +22,7 @@ use crate::flow::FlowKey;
 use crate::flow::candidate::Recognised;
 use crate::flow::record::Flow;
 use crate::segment::{Endpoint, Head, Segment, TcpFlags};
-use crate::tcp::half_stream::{Arrival, HalfStream, Offer};
+use crate::tcp::half_stream::{Arrival, Copies, HalfStream, Offer};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
 /// Index of the client's half-stream.
@@ -65,6 +69,9 @@ struct Ike {
     identity: Identity,
 }
 
+/// With the word that the heap takes before it: 128.
+const _: () = assert!(size_of::<Ike>() == 120);
+
 /// What few sessions ever have.
 #[derive(Clone, Debug, Default)]
 struct Rare {
@@ -103,6 +110,8 @@ const UNMERGED: u64 = 16;
 pub struct Session {
     /// What each side sent.
     pub half: [HalfStream; 2],
+    /// The last packets of both sides.
+    copies: Copies,
     /// ESP loss meter by direction.
     pub esp: [EspMeter; 2],
     /// Made with the first IKE message.
@@ -140,6 +149,8 @@ pub struct Session {
     may_be_recut: bool,
     /// Noted for the next round of judgement.
     pub(crate) is_dirty: bool,
+    /// When it is looked at again.
+    pub(crate) recheck: Recheck,
 }
 
 /// What one segment meant to its session.
@@ -169,7 +180,6 @@ impl Session {
                 headend
             };
             h.peer_window_first = of.last_window(1 - index);
-            h.peer_window_max = h.peer_window_first;
             let before = u16::try_from(of.packets(index)).unwrap_or(u16::MAX);
             h.seen_before(before, of.first());
             if let Some(iss) = of.isn(index) {
@@ -183,6 +193,7 @@ impl Session {
         }
         Self {
             half,
+            copies: Copies::default(),
             esp: Default::default(),
             ike: None,
             rare: None,
@@ -203,6 +214,7 @@ impl Session {
             has_pending_syn: false,
             may_be_recut: false,
             is_dirty: false,
+            recheck: Recheck::NONE,
         }
     }
 
@@ -350,7 +362,7 @@ impl Session {
     /// the segment that made this session: the flow record has counted it already.
     pub fn on_segment(&mut self, index: usize, s: &Segment<'_>, is_promotion: bool) -> Effect {
         let dir = usize::from(index == self.headend());
-        if self.half[dir].is_copy(s) {
+        if self.half[dir].is_copy(dir, s, &mut self.copies) {
             self.last = self.last.max(s.ts);
             return Effect::SpanCopy;
         }
@@ -364,7 +376,7 @@ impl Session {
             self.half[dir].is_measured_after_all();
         }
         let usual = self.half[dir].mean_gap_ns();
-        let arrival = self.half[dir].on_sent(s);
+        let arrival = self.half[dir].on_sent(dir, s, &self.copies);
         self.half[1 - dir].on_acked(s, usual);
         if s.payload_len == 0 {
             return Effect::Measured;
@@ -506,8 +518,7 @@ impl Session {
             ike.identity.on_message(h, message, dir == TO_HEADEND);
         }
         ike.meter.on_message(dir, header, s.ts, beyond);
-        let unanswered = ike.meter.unanswered;
-        self.ike_waits = unanswered.iter().any(|n| *n >= MANY_UNANSWERED);
+        self.ike_waits = (0..2).any(|dir| ike.meter.unanswered(dir) >= MANY_UNANSWERED);
     }
 
     /// Decides whether a segment belongs to a new connection on the same ends.
@@ -550,6 +561,7 @@ impl Session {
         for h in &mut self.half {
             h.on_capture_gap(now);
         }
+        self.copies.forget_ages();
         if let Some(ike) = &mut self.ike {
             ike.meter.on_capture_gap();
         }
@@ -566,27 +578,6 @@ fn headend_of(flow: Flow<'_>, key: &FlowKey) -> (usize, bool) {
         return (usize::from(high == CTCP_PORT), true);
     }
     (usize::from(high < low), false)
-}
-
-/// Digest of ends, first packet time and generation. Unkeyed on purpose: the same
-/// capture must name its sessions alike on every machine. Places nothing in a table.
-pub(crate) fn session_id(first: Timestamp, key: &FlowKey, generation: u32) -> u64 {
-    let mut h = 0xcbf2_9ce4_8422_2325_u64;
-    let mut mix = |bytes: &[u8]| {
-        for b in bytes {
-            h = (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
-    for end in [key.low, key.high] {
-        mix(&end.addr.0);
-        mix(&end.port.to_be_bytes());
-    }
-    mix(&first.0.to_be_bytes());
-    mix(&generation.to_be_bytes());
-    // Final avalanche (splitmix64), so that the 48 bits shown depend on all of it.
-    h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (h ^ (h >> 31)) >> 16
 }
 
 /// Name of the certainty in outputs.

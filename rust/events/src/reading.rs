@@ -66,7 +66,7 @@ pub fn cookie(cookie: u64) -> Option<String> {
 
 /// IKE messages of both sides.
 pub fn ike_messages(session: &Session) -> u32 {
-    session.ike().messages.iter().sum()
+    (0..2).map(|dir| session.ike().messages(dir)).sum()
 }
 
 /// Beat of a side that sends nothing else, ms.

@@ -16,9 +16,14 @@ use ctcpmon_testkit::sim::EPOCH_NS;
 use ctcpmon_testkit::{Device, Profile, Scenario, Tap};
 
 /// Bytes of the part that every session has.
-const RESIDENT_BYTES: usize = 720;
+const RESIDENT_BYTES: usize = 608;
 /// Bytes of a session with IKE, DPD, two SAs and its places in the tables of the engine.
-const SESSION_BYTES: usize = 1_000;
+const SESSION_BYTES: usize = 800;
+/// What a hole adds, and twelve in one direction.
+const ONE_HOLE_BYTES: usize = 224;
+const TWELVE_HOLES_BYTES: usize = 704;
+/// Address of the headend in the scenarios.
+const HEADEND: [u8; 4] = [198, 51, 100, 9];
 
 thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
@@ -111,4 +116,45 @@ fn a_healthy_session_is_small_and_allocates_once() {
     assert_eq!(calls, 0, "allocations in {} packets", warm.len());
     let each = (held - before) / SESSIONS;
     assert!(each <= SESSION_BYTES, "{each} bytes a session");
+}
+
+/// Bytes of each of a thousand sessions of which the tap has missed so many frames with data of
+/// the headend, each with others behind it.
+fn bytes_with_missed(frames: usize) -> usize {
+    let mut records = Vec::new();
+    for n in 1..=SESSIONS {
+        let mut of_one = healthy(n, 1);
+        let mut at = of_one.len() / 2;
+        for _ in 0..frames {
+            let is_data = |r: &Record| r.frame.len() > 200 && r.frame[26..30] == HEADEND;
+            let found = of_one[at..].iter().position(is_data);
+            at += found.expect("data to miss");
+            of_one.remove(at);
+            at += 10;
+        }
+        records.extend(of_one);
+    }
+    records.sort_by_key(|r| r.ts_ns);
+    let mut engine = Engine::new(Config::default());
+    let mut push = |records: &[Record]| {
+        for r in records {
+            engine.push_frame(&r.captured());
+        }
+        engine.drain_events();
+        HELD.get()
+    };
+    let alone = healthy(0, 1);
+    let before = push(&alone[..20]);
+    (push(&records) - before) / SESSIONS
+}
+
+#[test]
+fn evidence_of_loss_costs_what_it_says() {
+    let whole = bytes_with_missed(0);
+    let more = |frames: usize| bytes_with_missed(frames) - whole;
+    for (frames, bytes) in [(1, ONE_HOLE_BYTES), (12, TWELVE_HOLES_BYTES)] {
+        let more = more(frames);
+        assert!(more > bytes / 2, "{more} bytes: were {frames} missed?");
+        assert!(more <= bytes, "{more} bytes for {frames}");
+    }
 }

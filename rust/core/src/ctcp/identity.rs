@@ -56,32 +56,32 @@ const VENDORS: [VendorId; 5] = [
     },
 ];
 
-/// What was said in clear.
+/// What was said in clear: one word, as few sessions say anything.
 #[derive(Clone, Debug, Default)]
-pub struct Identity {
-    /// One word, not two: few sessions say it.
-    group: Option<Box<Box<[u8]>>>,
+pub struct Identity(Option<Box<Said>>);
+
+#[derive(Clone, Debug, Default)]
+struct Said {
+    group: Option<Box<[u8]>>,
     vendors: u8,
 }
 
 /// Nothing was said.
-pub static UNNAMED: Identity = Identity {
-    group: None,
-    vendors: 0,
-};
+pub static UNNAMED: Identity = Identity(None);
 
 impl Identity {
     /// The VPN group that the client named, as raw bytes from the wire: clean before use.
     pub fn group(&self) -> Option<&[u8]> {
-        self.group.as_deref().map(|name| &**name)
+        self.0.as_ref()?.group.as_deref()
     }
 
     /// Names of the vendor IDs that either side sent.
     pub fn vendors(&self) -> impl Iterator<Item = &'static str> {
+        let said = self.0.as_ref().map_or(0, |said| said.vendors);
         VENDORS
             .iter()
             .enumerate()
-            .filter(|(i, _)| self.vendors >> i & 1 == 1)
+            .filter(move |(i, _)| said >> i & 1 == 1)
             .map(|(_, v)| v.name)
     }
 
@@ -107,7 +107,7 @@ impl Identity {
             match next {
                 0 => return,
                 VENDOR => self.on_vendor(body),
-                ID if is_client && self.group.is_none() && at + length <= end => {
+                ID if is_client && self.group().is_none() && at + length <= end => {
                     self.on_identification(body);
                 }
                 _ => {}
@@ -121,7 +121,7 @@ impl Identity {
 
     fn on_vendor(&mut self, body: &[u8]) {
         if let Some(i) = VENDORS.iter().position(|v| body.starts_with(v.start)) {
-            self.vendors |= 1 << i;
+            self.0.get_or_insert_default().vendors |= 1 << i;
         }
     }
 
@@ -130,7 +130,7 @@ impl Identity {
             && NAMES.contains(kind)
             && (1..=MAX_NAME).contains(&name.len())
         {
-            self.group = Some(Box::new(name.into()));
+            self.0.get_or_insert_default().group = Some(name.into());
         }
     }
 }

@@ -66,21 +66,21 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     }
     let ike = session.ike();
     for dir in 0..2 {
-        let Some(since) = ike.unanswered_since[dir].get() else {
+        let Some(since) = ike.unanswered_since(dir) else {
             continue;
         };
-        let waited = ike.last[dir].get().map_or(0, |last| last.since(since));
-        if ike.unanswered[dir] >= MIN_MESSAGES
-            && ike.answered[dir] >= 2
+        let waited = ike.last(dir).map_or(0, |last| last.since(since));
+        if ike.unanswered(dir) >= MIN_MESSAGES
+            && ike.answered(dir) >= 2
             && waited >= MIN_WAIT_NS
             && session.half[1 - dir].is_seen()
         {
             return Some(
                 Judgement::new(Verdict::Suspect, 0.5, since)
                     .stopped(signals::side(dir))
-                    .with(E::IkeRequests.is(f64::from(ike.unanswered[dir])).at(since))
+                    .with(E::IkeRequests.is(f64::from(ike.unanswered(dir))).at(since))
                     .with(E::IkeWaiting.is(signals::ms(ctx.now.since(since))))
-                    .with(E::IkeRtt.is(ike.rtt_min_ns[dir] as f64 / 1000.0))
+                    .with(E::IkeRtt.is(ike.rtt_min_ns(dir) as f64 / 1000.0))
                     .not("one_way_span: both directions were seen"),
             );
         }

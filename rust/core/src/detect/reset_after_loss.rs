@@ -97,8 +97,9 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
         && session.half[dir]
             .last_data_ts()
             .is_some_and(|t| t.since(at) >= wait);
-    let deleted = session.ike().last_informational[closer]
-        .get()
+    let deleted = session
+        .ike()
+        .last_informational(closer)
         .is_some_and(|t| (0..DELETE_BEFORE_NS).contains(&at.since(t)));
     let lossy = session.half.iter().any(|h| {
         h.last_loss()

@@ -252,20 +252,20 @@ pub fn dpd_unanswered_since(
     since: Timestamp,
     now: Timestamp,
 ) -> bool {
-    let dpd = &session.ike().dpd(dir);
+    let dpd = session.ike().dpd(dir);
     dpd.is_answered()
         && dpd.pending >= DPD_PENDING
         && dpd.pending_since.get().is_some_and(|t| t >= since)
-        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(i64::from(dpd.rtt_max_ns) * 4)
+        && dpd.since_asked_ns(now) >= DPD_WAIT_NS.max(i64::from(dpd.rtt_max_ns) * 4)
 }
 
 /// True when the next word of DPD is worth waiting for: a request sent into the freeze was
 /// answered, so this receiver stands still while data arrive, and the next request is due.
 pub fn dpd_will_tell(session: &Session, f: &Frozen, now: Timestamp) -> bool {
-    let dpd = &session.ike().dpd(f.dir);
+    let dpd = session.ike().dpd(f.dir);
     let was_answered = f.unproven_ns < f.heard_ns;
     let is_asked = dpd.pending > 0
-        && now.since(dpd.last_asked) >= DPD_WAIT_NS.max(i64::from(dpd.rtt_max_ns) * 4);
+        && dpd.since_asked_ns(now) >= DPD_WAIT_NS.max(i64::from(dpd.rtt_max_ns) * 4);
     was_answered && !is_asked && f.unproven_ns < DPD_DUE_NS
 }
 
@@ -339,7 +339,7 @@ pub fn quiet(session: &Session, dir: usize, now: Timestamp) -> Option<Silence> {
     let spread = talking.since(spacing.opposite_since) / i64::from(opposite.max(2) - 1);
     let usual = spacing.opposite_usual_ns.max(1);
     let has_slowed = spread > usual.saturating_mul(TRICKLE_FACTOR);
-    let ike = u64::from(session.ike().messages[dir]);
+    let ike = u64::from(session.ike().messages(dir));
     let is_known = h
         .first_ts()
         .is_some_and(|first| since.since(first) >= WATCHED_NS)

@@ -103,10 +103,8 @@ fn judge(session: &Session, s: &Silence) -> Judgement {
             0.0
         };
     let ike = session.ike();
-    let asks = ike.unanswered[1 - s.dir] >= 3
-        && ike.unanswered_since[1 - s.dir]
-            .get()
-            .is_some_and(|t| t > s.since);
+    let asks = ike.unanswered(1 - s.dir) >= 3
+        && ike.unanswered_since(1 - s.dir).is_some_and(|t| t > s.since);
     let verdict = if s.is_trickle && !asks && !after_loss {
         Verdict::Suspect
     } else {

@@ -10,7 +10,7 @@ use crate::detect::{
     CLEAR_AFTER_NS, Context, DETECTORS, DetectorState, FirstStall, Held, Judgement, Verdict, held,
 };
 use crate::flow::Candidate;
-use crate::session::Session;
+use crate::session::{Recheck, Session};
 use crate::time::{MaybeTime, Timestamp};
 
 /// Sessions noted as held at a time (guess: more than anybody reads within the seconds that it
@@ -41,30 +41,30 @@ impl Engine {
         let mut due_now = std::mem::take(&mut self.dirty);
         let slots = &mut self.slots;
         self.rechecks.retain(|index| {
-            let Some(slot) = slots.get_mut(*index) else {
+            let Some(session) = slots.get_mut(*index) else {
                 return false;
             };
-            let is_due = slot.recheck.get().is_some_and(|t| t <= now);
+            let is_due = session.recheck.is_due(now);
             if is_due {
-                slot.recheck = MaybeTime::NONE;
-                if !slot.session.is_dirty {
-                    slot.session.is_dirty = true;
-                    due_now.push(due(slot.session.id, *index));
+                session.recheck = Recheck::NONE;
+                if !session.is_dirty {
+                    session.is_dirty = true;
+                    due_now.push(due(session.id, *index));
                 }
             }
-            !is_due && slot.recheck != MaybeTime::NONE
+            !is_due && session.recheck != Recheck::NONE
         });
         // The order of judgement is part of the output: by session, not by arrival.
         due_now.sort_unstable();
         // One that ended meanwhile may have left its place to another, which is there itself.
         due_now.retain(|at| {
-            let slot = self.slots.get(place(*at));
-            slot.is_some_and(|slot| due(slot.session.id, place(*at)) == *at)
+            let session = self.slots.get(place(*at));
+            session.is_some_and(|session| due(session.id, place(*at)) == *at)
         });
         let slots = &self.slots;
         self.held.retain(|at| {
-            let slot = slots.get(*at);
-            slot.is_some_and(|slot| !slot.session.is_dirty)
+            let session = slots.get(*at);
+            session.is_some_and(|session| !session.is_dirty)
         });
         for at in &due_now {
             self.settle(place(*at), now);
@@ -78,13 +78,13 @@ impl Engine {
 
     /// Settles the holes of a session and adds them to the totals of the tap.
     fn settle(&mut self, index: u32, now: Timestamp) {
-        let Some(slot) = self.slots.get_mut(index) else {
+        let Some(session) = self.slots.get_mut(index) else {
             return;
         };
-        if !slot.session.never_retransmits() || slot.session.taps & self.down != 0 {
+        if !session.never_retransmits() || session.taps & self.down != 0 {
             return;
         }
-        for half in &mut slot.session.half {
+        for half in &mut session.half {
             let (holes, gaps) = half.settle_holes(now);
             self.tunnel_holes += holes;
             self.tunnel_gaps += gaps;
@@ -105,28 +105,27 @@ impl Engine {
     pub fn held(&self) -> impl Iterator<Item = (&Session, Held)> {
         let ctx = self.clock.now().map(|now| self.context(now));
         let places = self.held.iter().filter_map(|at| self.slots.get(*at));
-        places.filter_map(move |slot| {
-            let is_seen = slot.session.taps & self.down == 0;
-            let found = held(&slot.session, ctx.as_ref().filter(|_| is_seen)?)?;
-            Some((&slot.session, found))
+        places.filter_map(move |session| {
+            let is_seen = session.taps & self.down == 0;
+            let found = held(session, ctx.as_ref().filter(|_| is_seen)?)?;
+            Some((session, found))
         })
     }
 
     fn judge(&mut self, index: u32, now: Timestamp) {
         let ctx = self.context(now);
-        let Some(slot) = self.slots.get_mut(index) else {
+        let Some(session) = self.slots.get_mut(index) else {
             return;
         };
-        slot.session.is_dirty = false;
-        if slot.session.taps & self.down != 0 {
+        session.is_dirty = false;
+        if session.taps & self.down != 0 {
             // Nobody knows what passes there: it waits as it is.
-            if slot.recheck == MaybeTime::NONE {
+            if session.recheck == Recheck::NONE {
                 self.rechecks.push(index);
             }
-            slot.recheck = now.plus(RECHECK_NS).into();
+            session.recheck = Recheck::at(now.plus(RECHECK_NS));
             return;
         }
-        let session = &mut slot.session;
         if session.never_retransmits() {
             // Of several that explain one stall the first names it, and goes on to while it lasts.
             let mut is_named = session
@@ -199,24 +198,24 @@ impl Engine {
         }
         let waits = is_closed || session.detectors().current() > Verdict::Healthy;
         let in_us = if waits { RECHECK_NS } else { IDLE_NS };
-        if slot.recheck == MaybeTime::NONE {
+        if session.recheck == Recheck::NONE {
             self.rechecks.push(index);
         }
-        slot.recheck = now.plus(in_us).into();
+        session.recheck = Recheck::at(now.plus(in_us));
     }
 
     /// Ends the input: judges everything once more and ends every session.
     pub fn finish(&mut self) {
         let Some(now) = self.clock.now() else { return };
-        for slot in self.slots.iter_mut() {
-            slot.recheck = now.into();
+        for session in self.slots.iter_mut() {
+            session.recheck = Recheck::by(now);
         }
         self.rechecks = self.slots.numbers().collect();
         self.judge_round(now);
         let mut open: Vec<u32> = self.slots.numbers().collect();
         open.sort_unstable_by_key(|i| {
-            let slot = self.slots.get(*i);
-            slot.map(|s| (s.session.first, s.session.id))
+            let session = self.slots.get(*i);
+            session.map(|s| (s.first, s.id))
         });
         for index in open {
             self.end_session(index, EndReason::EndOfInput);

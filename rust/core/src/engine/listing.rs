@@ -18,9 +18,9 @@ impl Engine {
         match pass.spec.kind {
             Kind::Sessions => {
                 for at in pass.next..until {
-                    if let Some(slot) = self.slots.get(at) {
-                        let row = SessionSubject(&slot.session, None);
-                        pass.take(&row, at, || slot.session.id, now);
+                    if let Some(session) = self.slots.get(at) {
+                        let row = SessionSubject(session, None);
+                        pass.take(&row, at, || session.id, now);
                     }
                 }
             }
@@ -54,8 +54,8 @@ impl Engine {
 
     /// The session of a rank, if it still lives.
     pub fn ranked_session(&self, rank: &Rank) -> Option<&Session> {
-        let slot = self.slots.get(rank.at)?;
-        (slot.session.id == rank.id).then_some(&slot.session)
+        let session = self.slots.get(rank.at)?;
+        (session.id == rank.id).then_some(session)
     }
 
     /// One live session.

@@ -426,34 +426,34 @@ impl Engine {
 
     /// Measures one segment in its session.
     fn measure(&mut self, index: u32, dir: usize, s: &Segment<'_>, is_promotion: bool) {
-        let Some(slot) = self.slots.get_mut(index) else {
+        let Some(session) = self.slots.get_mut(index) else {
             return;
         };
-        if !slot.session.is_dirty {
-            slot.session.is_dirty = true;
-            self.dirty.push(judging::due(slot.session.id, index));
+        if !session.is_dirty {
+            session.is_dirty = true;
+            self.dirty.push(judging::due(session.id, index));
         }
-        let effect = slot.session.on_segment(dir, s, is_promotion);
+        let effect = session.on_segment(dir, s, is_promotion);
         if let Some(noted) = &mut self.sightings
             && !matches!(effect, Effect::SpanCopy | Effect::NewGeneration(_))
         {
-            read_esp(&slot.session, dir, s, noted);
+            read_esp(session, dir, s, noted);
         }
         if let Some(members) = &mut self.members
             && !matches!(effect, Effect::NewGeneration(_))
         {
-            members.note(self.stats.counters.frames, slot.session.id);
+            members.note(self.stats.counters.frames, session.id);
         }
         match effect {
             Effect::Measured => {}
             Effect::SpanCopy => self.stats.counters.span_duplicates += 1,
             Effect::NewGeneration(offer) => self.renew(index, dir, s, offer),
             Effect::NewSpi(role, spi) => {
-                let headend = slot.session.server().addr;
+                let headend = session.server().addr;
                 self.link(index, Identity::Spi(headend, role, spi));
             }
             Effect::Cookies(initiator) => {
-                let headend = slot.session.server().addr;
+                let headend = session.server().addr;
                 self.link(index, Identity::Cookie(headend, initiator));
             }
         }
@@ -462,23 +462,22 @@ impl Engine {
     /// Notes that session `index` carries `identity`; links it to the session that
     /// carried it before.
     fn link(&mut self, index: u32, identity: Identity) {
-        let Some(id) = self.slots.get(index).map(|s| s.session.id) else {
+        let Some(id) = self.slots.get(index).map(|s| s.id) else {
             return;
         };
         let limit = self.config.max_sessions.saturating_mul(4);
         if let Some(before) = self.identities.carried_by(&identity, id, limit)
-            && let Some(slot) = self.slots.get_mut(index)
+            && let Some(session) = self.slots.get_mut(index)
         {
-            slot.session.link_to(before);
+            session.link_to(before);
         }
     }
 
     /// Ends session `index` and starts the next generation on the same ends.
     fn renew(&mut self, index: u32, dir: usize, s: &Segment<'_>, offer: Offer) {
-        let Some(slot) = self.slots.get(index) else {
+        let Some(old) = self.slots.get(index) else {
             return;
         };
-        let old = &slot.session;
         let (flow, key, kind) = (old.flow, old.key(), old.kind);
         let opener = old.pending_syn().map_or(TO_HEADEND, |p| p.dir);
         let opener_end = if opener == TO_HEADEND {
@@ -491,20 +490,19 @@ impl Engine {
         self.table.measure(flow, dir, &s.head);
         self.open_session(flow, key, dir, kind, s);
         let index = self.table.get_mut(flow).0.session;
-        if let Some(slot) = self.slots.get_mut(index) {
-            slot.session.half[TO_HEADEND].set_offer(&offer);
-            slot.session.is_midstream = false;
+        if let Some(session) = self.slots.get_mut(index) {
+            session.half[TO_HEADEND].set_offer(&offer);
+            session.is_midstream = false;
         }
     }
 
     fn end_session(&mut self, index: u32, reason: EndReason) {
-        let Some(slot) = self.slots.take(index) else {
+        let Some(session) = self.slots.take(index) else {
             return;
         };
-        self.table.release_session(slot.session.flow);
+        self.table.release_session(session.flow);
         self.divide_memory();
-        self.events
-            .push(Event::Ended(Box::new(slot.session), reason));
+        self.events.push(Event::Ended(Box::new(session), reason));
     }
 
     /// Takes everything made since the last call.
@@ -548,7 +546,7 @@ impl Engine {
 
     /// Live sessions.
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
-        self.slots.iter().map(|slot| &slot.session)
+        self.slots.iter()
     }
 
     /// Live sessions chosen, sorted and cut.

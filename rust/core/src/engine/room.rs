@@ -6,8 +6,8 @@ use super::judging::MAX_PLACES;
 
 /// Memory of a tunnel session with its places in the tables (`session_memory.rs` in the
 /// testkit holds it there).
-const SESSION_BYTES: usize = 1_000;
-/// Sessions that are tracked whatever the bound on memory is: five megabytes (guess).
+const SESSION_BYTES: usize = 800;
+/// Sessions that are tracked whatever the bound on memory is: three megabytes (guess).
 const LEAST_SESSIONS: usize = 4_096;
 
 impl Engine {

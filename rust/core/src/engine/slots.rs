@@ -3,22 +3,14 @@
 
 use crate::prefetch::prefetch_whole;
 use crate::session::Session;
-use crate::time::MaybeTime;
 
-/// Places in a chunk: some 25 kB, so that a chunk that is hardly used wastes little.
+/// Places in a chunk: some 20 kB, so that a chunk that is hardly used wastes little.
 const CHUNK: usize = 32;
-
-/// A live session and when it is looked at again.
-#[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) session: Session,
-    pub(super) recheck: MaybeTime,
-}
 
 /// All places, taken and free.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    chunks: Vec<Vec<Option<Slot>>>,
+    chunks: Vec<Vec<Option<Session>>>,
     len: usize,
     free: Vec<u32>,
 }
@@ -35,7 +27,7 @@ impl Slots {
     }
 
     #[inline]
-    pub(super) fn get(&self, at: u32) -> Option<&Slot> {
+    pub(super) fn get(&self, at: u32) -> Option<&Session> {
         let chunk = self.chunks.get(at as usize / CHUNK)?;
         chunk.get(at as usize % CHUNK)?.as_ref()
     }
@@ -51,17 +43,14 @@ impl Slots {
     }
 
     #[inline]
-    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Slot> {
+    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Session> {
         let chunk = self.chunks.get_mut(at as usize / CHUNK)?;
         chunk.get_mut(at as usize % CHUNK)?.as_mut()
     }
 
     /// Puts a session into a place; its number.
     pub(super) fn put(&mut self, session: Session) -> u32 {
-        let slot = Some(Slot {
-            session,
-            recheck: MaybeTime::NONE,
-        });
+        let slot = Some(session);
         if let Some(at) = self.free.pop() {
             self.chunks[at as usize / CHUNK][at as usize % CHUNK] = slot;
             return at;
@@ -75,7 +64,7 @@ impl Slots {
     }
 
     /// Takes a session out of its place.
-    pub(super) fn take(&mut self, at: u32) -> Option<Slot> {
+    pub(super) fn take(&mut self, at: u32) -> Option<Session> {
         let chunk = self.chunks.get_mut(at as usize / CHUNK)?;
         let slot = chunk.get_mut(at as usize % CHUNK)?.take()?;
         self.free.push(at);
@@ -83,11 +72,11 @@ impl Slots {
     }
 
     /// The live ones by place.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.chunks.iter().flatten().flatten()
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
         self.chunks.iter_mut().flatten().flatten()
     }
 

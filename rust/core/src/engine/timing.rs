@@ -3,7 +3,8 @@
 use super::{Engine, TICK_NS};
 use crate::clock::Tick;
 use crate::rhythm::Point;
-use crate::time::{MaybeTime, Timestamp};
+use crate::session::Recheck;
+use crate::time::Timestamp;
 
 /// Every tap.
 const ALL_TAPS: u16 = u16::MAX;
@@ -63,13 +64,15 @@ impl Engine {
     fn note_gap(&mut self, taps: u16, now: Timestamp) {
         self.stats.counters.capture_gaps += 1;
         self.next_tick = Some(first_tick_after(now));
-        for slot in self
+        for session in self
             .slots
             .iter_mut()
-            .filter(|slot| slot.session.taps & taps != 0)
+            .filter(|session| session.taps & taps != 0)
         {
-            slot.session.on_capture_gap(now);
-            slot.recheck = slot.recheck.get().map_or(MaybeTime::NONE, |_| now.into());
+            session.on_capture_gap(now);
+            if session.recheck != Recheck::NONE {
+                session.recheck = Recheck::by(now);
+            }
         }
     }
 

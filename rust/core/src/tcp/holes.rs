@@ -72,6 +72,10 @@ impl HoleList {
             self.overflowed = self.overflowed.saturating_add(1);
         }
         debug_assert!(self.holes.last().is_none_or(|h| h.end <= start));
+        if self.holes.len() == self.holes.capacity() {
+            // One at first, where a list begins with four: most that have any have one.
+            self.holes.reserve_exact(self.holes.len().max(1));
+        }
         self.holes.push(Hole {
             start,
             end,
@@ -131,7 +135,7 @@ impl HoleList {
     /// exactly on its far edge can only be sent by someone who got those bytes.
     /// Returns the number of holes newly proven to be gaps, and that of those which the ACK
     /// passed in one jump.
-    pub fn acked(&mut self, ack: u64) -> (u32, u32) {
+    pub fn acked(&mut self, ack: u64) -> (u16, u16) {
         let (mut proven, mut stepped_over) = (0, 0);
         // Below one that an ACK has passed all are: ACKs only rise here.
         let open = self.holes.iter_mut().rev().take_while(|h| !h.is_acked);
@@ -140,7 +144,7 @@ impl HoleList {
                 hole.is_gap = true;
                 proven += 1;
             }
-            stepped_over += u32::from(hole.end < ack);
+            stepped_over += u16::from(hole.end < ack);
             hole.is_acked = ack >= hole.end;
         }
         (proven, stepped_over)
@@ -226,9 +230,9 @@ mod tests {
                         let mut all = list.clone();
                         let (mut proven, mut stepped_over) = (0, 0);
                         for h in all.iter_mut().filter(|h| h.start < una && !h.is_acked) {
-                            proven += u32::from(una <= h.end && !h.is_gap);
+                            proven += u16::from(una <= h.end && !h.is_gap);
                             h.is_gap |= una <= h.end;
-                            stepped_over += u32::from(h.end < una);
+                            stepped_over += u16::from(h.end < una);
                             h.is_acked = una >= h.end;
                         }
                         prop_assert_eq!(list.acked(una), (proven, stepped_over));

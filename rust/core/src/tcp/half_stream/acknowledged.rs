@@ -1,6 +1,8 @@
 //! What the other side's ACK and window fields say about this side's data.
 
 use super::numbers::{Number, Run, Tally};
+use super::rare::one_more;
+use super::small::Gap;
 use super::spacing::smoothed;
 use super::{HalfStream, PAUSE_NS, PAUSE_SEGMENTS, mark};
 use crate::segment::{Segment, TcpFlags};
@@ -14,7 +16,7 @@ impl HalfStream {
         if segment.payload_len > 0 {
             if self.opposite_run() == 0 {
                 self.numbers.set_time(Number::OppositeSince, ts);
-                self.numbers.set(Number::OppositeUsual, usual_ns as u64);
+                self.numbers.opposite_usual = Gap::of(usual_ns);
             }
             self.numbers.extend(Run::Opposite);
             self.numbers.extend(Run::OppositeSinceData);
@@ -28,21 +30,25 @@ impl HalfStream {
         }
         let last_window = self.peer_window();
         self.last_window = segment.window;
-        self.marks |= mark::HAS_WINDOW;
-        self.peer_window_max = self.peer_window_max.max(segment.window);
+        self.numbers.marks |= mark::HAS_WINDOW;
         if !segment.flags.any(TcpFlags::SYN) {
             let (low, high) = self.peer_window_range;
             self.peer_window_range = (low.min(segment.window), high.max(segment.window));
+        } else if segment.window > self.peer_window_max() {
+            self.rare_mut().syn_window = segment.window;
         }
         // Where nothing was sent yet at this tap, the ACK gives the reference.
         let (nxt, ack) = self.unwrap_from(segment.ack);
         let Some(una) = self.snd_una() else {
             self.numbers.set(Number::SndUna, ack);
             self.acked_to(ack, nxt, ts);
+            if self.timed(nxt).is_some_and(|(end, _)| end <= ack) {
+                self.numbers.clear(Number::TimedAt);
+            }
             return;
         };
         if ack > una {
-            self.take_rtt(ack, ts);
+            self.take_rtt(ack, nxt, ts);
             // Those that repeated the last number answered segments too.
             let is_bare = u32::from(segment.payload_len == 0);
             let repeats = self.bare_repeats();
@@ -63,14 +69,14 @@ impl HalfStream {
             if is_sacked {
                 let rare = self.rare_mut();
                 rare.sack_run = rare.sack_run.saturating_add(1);
-                rare.sack_segments += 1;
-                self.marks |= mark::ACK_MATTERS;
+                one_more(&mut rare.sack_segments);
+                self.numbers.marks |= mark::ACK_MATTERS;
             }
             // A window that moves by an update is no duplicate (RFC 5681 section 2),
             // but with SACK blocks the ACK was sent because of a hole all the same.
             if is_dup || (segment.payload_len == 0 && is_sacked) {
                 self.numbers.extend(Run::DupAcks);
-                self.numbers.count(Tally::DupAcks);
+                self.numbers.extend(Run::AllDupAcks);
             }
         } else if answered > 0 {
             // Data of its own, or a later ACK, told the same first: it answered all the same.
@@ -87,11 +93,11 @@ impl HalfStream {
         {
             self.rare_mut().last_pause = ts.into();
         }
-        if self.marks & mark::ACK_MATTERS != 0
+        if self.numbers.marks & mark::ACK_MATTERS != 0
             && let Some(rare) = &mut self.numbers.rare
         {
             let (proven, stepped_over) = rare.holes.acked(ack);
-            rare.gaps_proven += proven;
+            rare.note_proven(proven);
             rare.holes_stepped_over = rare.holes_stepped_over.saturating_add(stepped_over);
             rare.sack_run = 0;
             // Where the last hole is passed all are.
@@ -101,11 +107,11 @@ impl HalfStream {
                 .next_back()
                 .is_none_or(|hole| hole.is_acked)
             {
-                self.marks &= !mark::ACK_MATTERS;
+                self.numbers.marks &= !mark::ACK_MATTERS;
             }
         }
-        self.numbers.copy(Tally::DataSegments, Tally::Settled);
         for run in [
+            Run::Unsettled,
             Run::SinceUna,
             Run::AckRepeats,
             Run::BareRepeats,
@@ -118,25 +124,16 @@ impl HalfStream {
         } else {
             self.numbers.clear(Number::UnackedSince);
         }
-        // The tap may miss data that the receiver has: never run behind the ACK.
-        if self
-            .numbers
-            .get(Number::TimedEnd)
-            .is_some_and(|end| end <= ack)
-        {
-            self.numbers.clear(Number::TimedEnd);
-        }
     }
 
-    fn take_rtt(&mut self, ack: u64, ts: Timestamp) {
-        if let Some(end) = self.numbers.get(Number::TimedEnd)
+    fn take_rtt(&mut self, ack: u64, nxt: u64, ts: Timestamp) {
+        if let Some((end, sent)) = self.timed(nxt)
             && ack >= end
-            && let Some(sent) = self.numbers.time(Number::TimedAt)
         {
             let sample = ts.since(sent).max(0);
             let rtt_ns = smoothed(self.ack_rtt_ns(), sample);
             self.numbers.set(Number::AckRtt, rtt_ns as u64);
-            self.numbers.clear(Number::TimedEnd);
+            self.numbers.clear(Number::TimedAt);
         }
     }
 }

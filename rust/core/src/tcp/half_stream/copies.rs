@@ -1,5 +1,6 @@
-//! The last packets of one side, for telling a mirror's second copy from a packet that
-//! was sent again.
+//! The last packets of a session, for telling a mirror's second copy from a packet that
+//! was sent again. Those of both sides share the places: what one side sends in a burst may
+//! have nearly all of them.
 //!
 //! Digests are cut to 40 bits. A segment with new bytes is no copy of anything, whatever
 //! its digest, so chance (2^-40 a packet remembered) can only touch a segment without new
@@ -14,13 +15,15 @@ use crate::time::{NANOS_PER_MILLI, Timestamp};
 const SPAN_COPY_NS: i64 = 150 * NANOS_PER_MILLI;
 /// The same without an identification to compare (0 with DF, or IPv6).
 const SPAN_COPY_NO_ID_NS: i64 = 5 * NANOS_PER_MILLI;
-/// Segments remembered for the copy test; a mirror's copies come close behind.
-const REMEMBERED: usize = 12;
+/// Segments of both sides remembered for the copy test; a mirror's copies come close behind.
+const REMEMBERED: usize = 16;
 
-/// Unit of ages as a power of two in ns: 8 us, fine enough for limits that are guesses.
-const AGE_SHIFT: u32 = 13;
-/// Age of a packet that no copy can follow any more: more than a quarter of a second.
-const OLD: i16 = i16::MAX;
+/// Unit of ages as a power of two in ns: a millisecond, fine enough for limits that are guesses.
+const AGE_SHIFT: u32 = 20;
+/// Age of a packet that no copy can follow any more: 160 ms.
+const OLD: u8 = u8::MAX;
+/// Age of the newest packet. Below it are packets that state a later time than that one.
+const NEW: u8 = 100;
 
 /// What makes two captures of one packet equal.
 #[derive(Clone, Copy, Debug)]
@@ -33,18 +36,18 @@ pub(super) struct Fingerprint {
     ttl: Option<u8>,
 }
 
-/// Time from `earlier` to `ts` in units of ages.
+/// `ts` in units of ages, from any beginning: two are compared. Each is rounded by itself, so
+/// that the steps between many add up.
 #[inline]
-pub(super) fn units_between(earlier: Timestamp, ts: Timestamp) -> i64 {
-    // Each is rounded by itself, so that the steps between many add up.
-    (ts.0 >> AGE_SHIFT) - (earlier.0 >> AGE_SHIFT)
+fn units(ts: Timestamp) -> u32 {
+    (ts.0 >> AGE_SHIFT) as u32
 }
 
 /// FNV-1a over the fields that make two captures of one packet equal. Not keyed:
 /// it decides about one packet of one flow, it places nothing in a table.
-fn digest(segment: &Segment<'_>) -> u64 {
+fn digest(segment: &Segment<'_>, dir: usize) -> u64 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let mut h = 0xcbf2_9ce4_8422_2325_u64;
+    let mut h = 0xcbf2_9ce4_8422_2325_u64 ^ dir as u64;
     let mut mix = |v: u64| {
         h = (h ^ v).wrapping_mul(PRIME);
         h ^= h >> 29;
@@ -66,8 +69,9 @@ fn digest(segment: &Segment<'_>) -> u64 {
 }
 
 impl Fingerprint {
-    pub(super) fn of(segment: &Segment<'_>) -> Self {
-        let h = digest(segment);
+    /// Of a segment of side `dir`.
+    pub(super) fn of(segment: &Segment<'_>, dir: usize) -> Self {
+        let h = digest(segment, dir);
         Self {
             digest: (h ^ h >> 32) as u32,
             more: ((h >> 32) as u8).max(1),
@@ -93,35 +97,48 @@ pub(super) fn brings_new_bytes(segment: &Segment<'_>, is_ahead: bool) -> bool {
 /// TTLs of the packets remembered that have another than the usual one.
 pub(super) type OddTtls = [u8; REMEMBERED];
 
-/// The last packets of one side.
+/// The last packets of both sides.
 #[derive(Clone, Debug)]
-pub(super) struct Copies {
+pub(crate) struct Copies {
     words: [u32; REMEMBERED],
-    /// Time from each packet to the newest; [`OLD`] when that is past any copy. Once old,
-    /// always old: a clock that is set back brings no packet back.
-    ages: [i16; REMEMBERED],
+    /// Time of the newest packet, see [`units`].
+    newest: u32,
+    /// Whose TTL is not the usual one of their side, one bit each.
+    odd: u16,
+    /// Place of the next packet.
+    next: u8,
     /// More of each digest.
     more: [u8; REMEMBERED],
-    /// Whose TTL is not `ttl`, one bit each; above them the place of the next packet.
-    odd: u16,
-    /// TTL of the first packet with payload, and of nearly all; 0 before it.
-    ttl: u8,
+    /// [`NEW`] and the time from each packet to the newest; [`OLD`] when that is past any copy.
+    /// Once old, always old: a clock that is set back brings no packet back.
+    ages: [u8; REMEMBERED],
+    /// TTL of the first packet with payload of either side, and of nearly all; 0 before it.
+    ttl: [u8; 2],
+}
+
+impl Default for Copies {
+    fn default() -> Self {
+        Self {
+            words: [0; REMEMBERED],
+            newest: 0,
+            odd: 0,
+            next: 0,
+            more: [0; REMEMBERED],
+            ages: [OLD; REMEMBERED],
+            ttl: [0; 2],
+        }
+    }
 }
 
 impl Copies {
-    pub(super) fn new() -> Self {
-        Self {
-            words: [0; REMEMBERED],
-            ages: [OLD; REMEMBERED],
-            more: [0; REMEMBERED],
-            odd: 0,
-            ttl: 0,
-        }
+    /// Time of a packet at `ts` after the newest one remembered, in units of ages.
+    #[inline]
+    fn newer(&self, ts: Timestamp) -> i32 {
+        units(ts).wrapping_sub(self.newest) as i32
     }
 
-    /// Which packet `packet` is a copy of, if it is one; `newer` is its time after the newest
-    /// packet remembered, see [`units_between`].
-    pub(super) fn original_of(&self, packet: Fingerprint, newer: i64) -> Option<usize> {
+    /// Which packet `packet`, seen at `ts`, is a copy of, if it is one.
+    pub(super) fn original_of(&self, packet: Fingerprint, ts: Timestamp) -> Option<usize> {
         let word = packet.word();
         // Nearly always so, and tested for all at once.
         if !self.words.contains(&word) {
@@ -132,58 +149,76 @@ impl Copies {
         } else {
             SPAN_COPY_NS
         };
-        let within = (within_ns >> AGE_SHIFT) as u64 + 1;
+        let within = (within_ns >> AGE_SHIFT) as u32 + 1;
+        let newer = self.newer(ts);
         (0..REMEMBERED).find(|i| {
             self.words[*i] == word
                 && self.more[*i] == packet.more
                 && self.ages[*i] != OLD
-                && i64::from(self.ages[*i])
+                && (i32::from(self.ages[*i]) - i32::from(NEW))
                     .saturating_add(newer)
                     .unsigned_abs()
                     <= within
         })
     }
 
-    /// TTL of packet `i`, which had a payload.
-    pub(super) fn ttl(&self, i: usize, odd: &OddTtls) -> u8 {
+    /// TTL of packet `i` of side `dir`, which had a payload.
+    pub(super) fn ttl(&self, i: usize, dir: usize, odd: &OddTtls) -> u8 {
         if self.odd >> i & 1 == 1 {
             odd[i]
         } else {
-            self.ttl
+            self.ttl[dir]
         }
     }
 
-    /// Remembers `packet`, which came `newer` units after the newest one. Where its TTL is
-    /// not the usual one, its place among the odd ones and the TTL are given back.
-    pub(super) fn remember(&mut self, packet: Fingerprint, newer: i64) -> Option<(usize, u8)> {
-        if let Ok(step) = i16::try_from(newer) {
+    /// Remembers `packet`, which side `dir` sent at `ts`. Where its TTL is not the usual one,
+    /// its place among the odd ones and the TTL are given back.
+    pub(super) fn remember(
+        &mut self,
+        packet: Fingerprint,
+        dir: usize,
+        ts: Timestamp,
+    ) -> Option<(usize, u8)> {
+        let newer = self.newer(ts);
+        let step = u8::try_from(newer.unsigned_abs()).unwrap_or(OLD);
+        if newer >= 0 {
             for age in &mut self.ages {
-                let sum = age.saturating_add(step);
-                *age = if *age == OLD { OLD } else { sum };
+                *age = age.saturating_add(step);
             }
         } else {
-            self.ages = [OLD; REMEMBERED];
+            self.set_back(step);
         }
-        let at = usize::from(self.odd >> REMEMBERED) % REMEMBERED;
+        self.newest = units(ts);
+        let at = usize::from(self.next) % REMEMBERED;
         self.words[at] = packet.word();
-        self.ages[at] = 0;
+        self.ages[at] = NEW;
         self.more[at] = packet.more;
-        let next = (at + 1) % REMEMBERED;
-        let odd = self.odd & ((1 << REMEMBERED) - 1) & !(1 << at);
-        self.odd = odd | (next as u16) << REMEMBERED;
+        self.next = ((at + 1) % REMEMBERED) as u8;
+        self.odd &= !(1 << at);
         let ttl = packet.ttl?;
-        if self.ttl == 0 {
-            self.ttl = ttl;
+        let usual = &mut self.ttl[dir];
+        if *usual == 0 {
+            *usual = ttl;
         }
-        if ttl == self.ttl {
+        if ttl == *usual {
             return None;
         }
         self.odd |= 1 << at;
         Some((at, ttl))
     }
 
+    #[cold]
+    fn set_back(&mut self, step: u8) {
+        for age in &mut self.ages {
+            *age = match age.checked_sub(step) {
+                Some(less) if *age != OLD => less,
+                _ => OLD,
+            };
+        }
+    }
+
     /// Nothing remembered has a copy any more; the bytes are still known.
-    pub(super) fn forget_ages(&mut self) {
+    pub(crate) fn forget_ages(&mut self) {
         self.ages = [OLD; REMEMBERED];
     }
 
@@ -202,9 +237,8 @@ impl Copies {
 mod tests {
     use super::*;
 
-    /// A millisecond in units of ages, and the error of a time that was rounded twice.
-    const MS: i64 = NANOS_PER_MILLI >> AGE_SHIFT;
-    const ROUNDED: i64 = 1 << AGE_SHIFT;
+    /// A unit of ages.
+    const UNIT: i64 = 1 << AGE_SHIFT;
 
     fn packet(digest: u32, ip_id: u16) -> Fingerprint {
         Fingerprint {
@@ -215,73 +249,87 @@ mod tests {
         }
     }
 
-    fn at(ns: i64) -> i64 {
-        units_between(Timestamp(0), Timestamp(ns))
+    fn at_ms(ms: i64) -> Timestamp {
+        Timestamp(1_795_402_680_000_000_000 + ms * NANOS_PER_MILLI)
     }
 
     #[test]
     fn a_copy_comes_close_behind() {
-        let ms = NANOS_PER_MILLI;
-        let mut copies = Copies::new();
-        copies.remember(packet(1, 7), 0);
-        copies.remember(packet(2, 8), at(100 * ms));
-        assert_eq!(copies.original_of(packet(1, 7), at(50 * ms)), Some(0));
-        let late = at(50 * ms + 2 * ROUNDED);
-        assert_eq!(copies.original_of(packet(1, 7), late), None);
-        assert_eq!(copies.original_of(packet(1, 9), 0), None, "sent again");
-        assert_eq!(copies.original_of(packet(2, 8), at(-150 * ms)), Some(1));
+        let mut copies = Copies::default();
+        copies.remember(packet(1, 7), 0, at_ms(0));
+        copies.remember(packet(2, 8), 1, at_ms(100));
+        assert_eq!(copies.original_of(packet(1, 7), at_ms(148)), Some(0));
+        assert_eq!(copies.original_of(packet(1, 7), at_ms(153)), None);
+        assert_eq!(
+            copies.original_of(packet(1, 9), at_ms(100)),
+            None,
+            "sent again"
+        );
+        assert_eq!(copies.original_of(packet(2, 8), at_ms(-48)), Some(1));
+        assert_eq!(copies.original_of(packet(2, 8), at_ms(-53)), None);
         assert_eq!(copies.same_bytes(packet(1, 9)), 1);
     }
 
     #[test]
     fn without_an_identification_it_comes_closer() {
-        let mut copies = Copies::new();
-        copies.remember(packet(1, 0), 0);
-        let limit = at(SPAN_COPY_NO_ID_NS);
-        assert_eq!(copies.original_of(packet(1, 0), limit), Some(0));
-        assert_eq!(copies.original_of(packet(1, 0), limit + 2), None);
+        let mut copies = Copies::default();
+        copies.remember(packet(1, 0), 0, at_ms(0));
+        assert_eq!(copies.original_of(packet(1, 0), at_ms(5)), Some(0));
+        assert_eq!(copies.original_of(packet(1, 0), at_ms(7)), None);
     }
 
     #[test]
     fn only_odd_ttls_are_given_back() {
-        let mut copies = Copies::new();
-        let mut odd = OddTtls::default();
-        for ttl in [64, 64, 63, 64] {
+        let mut copies = Copies::default();
+        let mut odd = [OddTtls::default(); 2];
+        for (dir, ttl) in [(0, 64), (1, 250), (0, 63), (1, 250), (0, 64)] {
             let packet = Fingerprint {
                 ttl: Some(ttl),
                 ..packet(u32::from(ttl), 1)
             };
-            if let Some((at, ttl)) = copies.remember(packet, 0) {
-                odd[at] = ttl;
+            if let Some((at, ttl)) = copies.remember(packet, dir, at_ms(0)) {
+                odd[dir][at] = ttl;
             }
         }
-        let ttls: Vec<u8> = (0..4).map(|i| copies.ttl(i, &odd)).collect();
-        assert_eq!(ttls, [64, 64, 63, 64]);
-        assert_eq!(odd[..4], [0, 0, 63, 0]);
+        let ttls = [0, 1, 0, 1, 0].iter().enumerate();
+        let ttls: Vec<u8> = ttls.map(|(i, d)| copies.ttl(i, *d, &odd[*d])).collect();
+        assert_eq!(ttls, [64, 250, 63, 250, 64]);
+        assert_eq!(odd[0][..5], [0, 0, 63, 0, 0]);
+        assert_eq!(odd[1][..5], [0; 5]);
     }
 
     #[test]
     fn what_is_old_stays_old() {
-        let mut copies = Copies::new();
-        copies.remember(packet(1, 7), 0);
-        for _ in 0..3 {
-            copies.remember(packet(2, 8), 200 * MS);
-        }
-        copies.remember(packet(3, 9), -600 * MS);
-        assert_eq!(copies.original_of(packet(1, 7), 0), None);
-        for far in [i64::MAX, i64::MIN, 4_294_967_296] {
-            copies.remember(packet(4, 9), far);
-            assert_eq!(copies.original_of(packet(3, 9), far), None);
+        let mut copies = Copies::default();
+        copies.remember(packet(1, 7), 0, at_ms(0));
+        copies.remember(packet(2, 8), 0, at_ms(200));
+        copies.remember(packet(3, 9), 0, at_ms(10));
+        assert_eq!(copies.original_of(packet(1, 7), at_ms(10)), None);
+        assert_eq!(copies.original_of(packet(3, 9), at_ms(10)), Some(2));
+        for far in [i64::MAX, i64::MIN, 1 << 51, -(1 << 51)] {
+            copies.remember(packet(4, 9), 0, Timestamp(far));
+            assert_eq!(copies.original_of(packet(3, 9), at_ms(10)), None);
         }
     }
 
     #[test]
-    fn twelve_are_remembered() {
-        let mut copies = Copies::new();
-        for n in 1..=13 {
-            copies.remember(packet(n, 1), MS);
+    fn steps_add_up() {
+        let mut copies = Copies::default();
+        copies.remember(packet(1, 7), 0, Timestamp(0));
+        // Thirteen steps of a third of a unit.
+        for n in 1..14 {
+            copies.remember(packet(2, 8), 0, Timestamp(n * UNIT / 3));
         }
-        assert_eq!(copies.original_of(packet(1, 1), 0), None);
-        assert_eq!(copies.original_of(packet(2, 1), 0), Some(1));
+        assert_eq!(copies.ages[0], NEW + 4);
+    }
+
+    #[test]
+    fn sixteen_are_remembered() {
+        let mut copies = Copies::default();
+        for n in 1..=17 {
+            copies.remember(packet(n, 1), 0, at_ms(n.into()));
+        }
+        assert_eq!(copies.original_of(packet(1, 1), at_ms(17)), None);
+        assert_eq!(copies.original_of(packet(2, 1), at_ms(17)), Some(1));
     }
 }

@@ -14,13 +14,18 @@ mod copies;
 mod numbers;
 mod rare;
 mod readings;
+mod small;
 mod spacing;
+
+use std::ops::Range;
 
 pub use spacing::Spacing;
 
-use self::copies::{Copies, Fingerprint};
+pub(crate) use self::copies::Copies;
+use self::copies::Fingerprint;
 use self::numbers::{Number, Numbers, Run, Tally};
-use self::rare::{NOTHING, Rare};
+use self::rare::{NOTHING, Rare, one_more};
+use self::small::Gap;
 use self::spacing::{GapClasses, smoothed};
 use super::seq::{first_number, near};
 use crate::segment::{Segment, TcpFlags};
@@ -40,8 +45,6 @@ pub const PAUSE_SEGMENTS: u32 = 3;
 /// Latest data segments whose times are kept (guess: enough for a rate, few enough to
 /// follow a back-off).
 const LATEST: usize = 4;
-/// Where the times between them are, the longest ago by `marks`.
-const DATA_GAPS: [Number; LATEST - 1] = [Number::DataGap0, Number::DataGap1, Number::DataGap2];
 
 /// What one data segment was, seen from the tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +77,6 @@ pub struct TtlByKind {
     pub pure_ack: u8,
     /// SYN segments.
     pub handshake: u8,
-    /// RST segments.
-    pub reset: u8,
 }
 
 /// What a SYN offered.
@@ -89,38 +90,30 @@ pub struct Offer {
     pub at: Timestamp,
 }
 
-/// Bits of `HalfStream::marks`. Three of them say that the box of rare things has something
+/// Bits of `Numbers::marks`. Three of them say that the box of rare things has something
 /// that a segment must look at: most of the time it has not, and is not touched.
 mod mark {
-    /// Which of the data gaps.
-    pub(super) const GAP_AT: u8 = 3;
     /// A window of the other side was seen.
-    pub(super) const HAS_WINDOW: u8 = 4;
+    pub(super) const HAS_WINDOW: u8 = 1;
     /// The SYN of this side was seen.
-    pub(super) const HAS_OFFER: u8 = 8;
+    pub(super) const HAS_OFFER: u8 = 2;
     /// There may be a hole that no ACK has passed, or a run of SACK blocks.
-    pub(super) const ACK_MATTERS: u8 = 16;
+    pub(super) const ACK_MATTERS: u8 = 4;
     /// The mirror showed a copy with a lower TTL.
-    pub(super) const FORWARDED: u8 = 32;
+    pub(super) const FORWARDED: u8 = 8;
     /// FIN or RST was seen.
-    pub(super) const CLOSED: u8 = 64;
+    pub(super) const CLOSED: u8 = 16;
 }
-
-/// Shift of a SYN without the option.
-const NO_SCALE: u8 = u8::MAX;
 
 /// One side's sending, and the other side's answer to it.
 #[derive(Clone, Debug)]
 pub struct HalfStream {
     /// Times, sequence numbers and sums, and what few streams have.
     numbers: Numbers,
-    /// How long before the last packet the last one kept for the copy test came, in units of
-    /// ages and at most this: not 0 where times do not rise.
-    newest_behind: u16,
-    /// SYN sequence number, where the SYN was seen.
-    iss: u32,
-    /// First sequence number seen.
+    /// First sequence number seen; before any that of the SYN.
     first_seq: u32,
+    /// Lower half of the end of the segment whose ACK is timed, where one is.
+    timed_end: u32,
     /// Gaps about as long as the longest one.
     gaps: GapClasses,
     /// Packets before there was a session.
@@ -129,59 +122,44 @@ pub struct HalfStream {
     last_window: u16,
     /// Smallest and largest window the other side offered on data or ACKs.
     pub peer_window_range: (u16, u16),
-    /// Largest window the other side ever offered, SYN included, unscaled.
-    pub peer_window_max: u16,
     /// First window the other side offered, SYN included, unscaled; 0 when not known.
     pub peer_window_first: u16,
     /// TTLs by kind.
     pub ttl: TtlByKind,
-    /// Largest `opposite_run`, saturated: nobody asks beyond 200.
-    max_opposite_run: u8,
-    /// Shift that the SYN of this side offered, or [`NO_SCALE`].
-    window_scale: u8,
-    /// What [`mark`] names, and in the lowest two bits which of [`DATA_GAPS`] is the longest ago.
-    marks: u8,
-    /// Its last packets.
-    copies: Copies,
+    /// Times between the latest segments with payload.
+    data_gaps: [Gap; LATEST - 1],
 }
+
+const _: () = assert!(size_of::<HalfStream>() == 176);
 
 impl HalfStream {
     /// A half-stream with nothing seen, of a flow that began at `first`.
     pub fn new(first: Timestamp) -> Self {
         Self {
             numbers: Numbers::new(first),
-            newest_behind: 0,
-            iss: 0,
             first_seq: 0,
+            timed_end: 0,
             gaps: GapClasses::default(),
             before: 0,
             last_window: 0,
             peer_window_range: (u16::MAX, 0),
-            peer_window_max: 0,
             peer_window_first: 0,
             ttl: TtlByKind::default(),
-            max_opposite_run: 0,
-            window_scale: NO_SCALE,
-            marks: 0,
-            copies: Copies::new(),
+            data_gaps: [Gap::default(); LATEST - 1],
         }
     }
 
     /// Takes over `packets` that were seen since `first`, before there was a session.
     pub fn seen_before(&mut self, packets: u16, first: Timestamp) {
         self.before = packets;
-        self.numbers.add(Tally::Packets, u32::from(packets));
         if packets > 0 {
-            self.numbers.set_time(Number::FirstTs, first);
+            self.numbers.set_first(first);
         }
     }
 
     /// The last of the packets seen before is measured after all.
     pub fn is_measured_after_all(&mut self) {
-        if let Some(before) = self.before.checked_sub(1) {
-            self.before = before;
-            self.numbers.recount(Tally::Packets, u32::from(before));
-        }
+        self.before = self.before.saturating_sub(1);
     }
 
     /// The tunnel is up: a pause in the handshake is forgotten. There somebody typed a
@@ -195,9 +173,33 @@ impl HalfStream {
 
     /// Keeps what the SYN of this side offered.
     pub fn set_offer(&mut self, offer: &Offer) {
-        self.marks |= mark::HAS_OFFER;
-        self.iss = offer.iss;
-        self.window_scale = offer.window_scale.unwrap_or(NO_SCALE);
+        self.numbers.marks |= mark::HAS_OFFER;
+        let scale = offer
+            .window_scale
+            .map_or(small::NO_SCALE, |scale| scale.min(14));
+        self.numbers.small.set(small::SCALE, scale);
+        if self.snd_nxt() == 0 {
+            self.first_seq = offer.iss;
+        }
+        self.keep_iss(offer.iss);
+    }
+
+    /// Keeps the SYN's number by the first one.
+    fn keep_iss(&mut self, iss: u32) {
+        let behind = self.first_seq.wrapping_sub(iss);
+        let behind = u8::try_from(behind).unwrap_or(u8::MAX);
+        self.numbers.small.set(small::ISS_BEHIND, behind);
+        if self.numbers.small.get(small::ISS_BEHIND) == small::ISS_IS_RARE {
+            self.rare_mut().iss = iss;
+        }
+    }
+
+    /// End of the segment whose ACK is timed, and when it was sent. The end is told by its
+    /// lower half: between it and `nxt` lie less than 4 GB, or nobody acknowledges anything.
+    fn timed(&self, nxt: u64) -> Option<(u64, Timestamp)> {
+        let sent = self.numbers.time(Number::TimedAt)?;
+        let beyond = (nxt as u32).wrapping_sub(self.timed_end);
+        Some((nxt.saturating_sub(u64::from(beyond)), sent))
     }
 
     fn rare(&self) -> &Rare {
@@ -213,37 +215,38 @@ impl HalfStream {
         self.numbers.count(Tally::Trailers);
     }
 
-    /// Tests whether a packet is a second sight of one of the last packets of
-    /// this side; counts it when it is. A copy takes no further part.
-    pub fn is_copy(&mut self, segment: &Segment<'_>) -> bool {
+    /// Tests whether a packet of this side, `dir`, is a second sight of one of the last
+    /// packets; counts it when it is. A copy takes no further part.
+    pub(crate) fn is_copy(
+        &mut self,
+        dir: usize,
+        segment: &Segment<'_>,
+        copies: &mut Copies,
+    ) -> bool {
         let ts = segment.ts;
-        let last = self.last_ts().unwrap_or(ts);
-        let newer = copies::units_between(last, ts) + i64::from(self.newest_behind);
-        let packet = Fingerprint::of(segment);
+        let packet = Fingerprint::of(segment, dir);
         let nxt = self.snd_nxt();
         // A quarter of the sequence space: what lies half of it away may have been placed
         // behind when it was first seen.
         let ahead = nxt..nxt.saturating_add(1 << 30);
         let is_ahead = nxt != 0 && ahead.contains(&near(nxt, segment.seq));
         if !copies::brings_new_bytes(segment, is_ahead)
-            && let Some(original) = self.copies.original_of(packet, newer)
+            && let Some(original) = copies.original_of(packet, ts)
         {
-            let ttl = self.copies.ttl(original, &self.rare().odd_ttls);
+            let ttl = copies.ttl(original, dir, &self.rare().odd_ttls);
             let rare = self.rare_mut();
-            rare.span_duplicates += 1;
+            one_more(&mut rare.span_duplicates);
             if segment.payload_len > 0 && segment.ttl < ttl {
-                rare.forwarded_copies += 1;
+                one_more(&mut rare.forwarded_copies);
                 rare.data_since_copy = 0;
                 rare.last_copy = ts.into();
-                self.marks |= mark::FORWARDED;
+                self.numbers.marks |= mark::FORWARDED;
             }
             return true;
         }
-        if let Some((at, ttl)) = self.copies.remember(packet, newer) {
+        if let Some((at, ttl)) = copies.remember(packet, dir, ts) {
             self.rare_mut().odd_ttls[at] = ttl;
         }
-        let behind = copies::units_between(ts, last).max(0);
-        self.newest_behind = u16::try_from(behind).unwrap_or(u16::MAX);
         false
     }
 
@@ -270,14 +273,18 @@ impl HalfStream {
         if let Some(rare) = &mut self.numbers.rare {
             rare.sack_run = 0;
         }
-        self.copies.forget_ages();
         if self.last_ts().is_some() {
             self.numbers.set_time(Number::LastTs, now);
         }
     }
 
-    /// Takes a segment this side sent.
-    pub fn on_sent(&mut self, segment: &Segment<'_>) -> Arrival {
+    /// Takes a segment this side, `dir`, sent; the session's `copies` know it already.
+    pub(crate) fn on_sent(
+        &mut self,
+        dir: usize,
+        segment: &Segment<'_>,
+        copies: &Copies,
+    ) -> Arrival {
         let ts = segment.ts;
         self.count_packet(segment);
         let flags = segment.flags;
@@ -285,7 +292,7 @@ impl HalfStream {
             let rare = self.rare_mut();
             rare.rst = ts.into();
             rare.rst_ttl = segment.ttl;
-            self.marks |= mark::CLOSED;
+            self.numbers.marks |= mark::CLOSED;
             return Arrival::NoData;
         }
         if flags.any(TcpFlags::SYN) && self.iss().is_none() {
@@ -297,10 +304,10 @@ impl HalfStream {
         }
         if flags.any(TcpFlags::FIN) {
             self.rare_mut().fin = ts.into();
-            self.marks |= mark::CLOSED;
+            self.numbers.marks |= mark::CLOSED;
         }
         if segment.window == 0 && !flags.any(TcpFlags::SYN) {
-            self.rare_mut().zero_windows += 1;
+            one_more(&mut self.rare_mut().zero_windows);
         }
         let (nxt, start) = self.unwrap_from(segment.seq);
         let len = u64::from(segment.seg_len());
@@ -315,7 +322,11 @@ impl HalfStream {
         if len == 0 {
             return Arrival::NoData;
         }
-        self.place(segment, start, end, nxt)
+        if start >= nxt {
+            self.advance(segment, start, end, nxt);
+            return Arrival::New;
+        }
+        self.place(dir, segment, start..end, nxt, copies)
     }
 
     /// The highest byte seen plus one, and `seq` unwrapped against it. The first number of
@@ -323,9 +334,13 @@ impl HalfStream {
     fn unwrap_from(&mut self, seq: u32) -> (u64, u64) {
         match self.snd_nxt() {
             0 => {
+                let iss = self.iss();
                 self.first_seq = seq;
                 let first = first_number(seq);
                 self.numbers.set(Number::SndNxt, first);
+                if let Some(iss) = iss {
+                    self.keep_iss(iss);
+                }
                 (first, first)
             }
             nxt => (nxt, near(nxt, seq)),
@@ -335,7 +350,6 @@ impl HalfStream {
     fn count_packet(&mut self, segment: &Segment<'_>) {
         let ts = segment.ts;
         let numbers = &mut self.numbers;
-        numbers.count(Tally::Packets);
         match numbers.time(Number::LastTs) {
             None => numbers.set_time(Number::LastTs, ts),
             Some(last) => {
@@ -353,23 +367,23 @@ impl HalfStream {
             }
         }
         let run = u8::try_from(numbers.end(Run::Opposite)).unwrap_or(u8::MAX);
-        self.max_opposite_run = self.max_opposite_run.max(run);
+        numbers.max_opposite_run = numbers.max_opposite_run.max(run);
         if numbers.get(Number::FirstTs).is_none() {
-            numbers.set_time(Number::FirstTs, ts);
+            numbers.set_first(ts);
         }
-        let ttl = if segment.flags.any(TcpFlags::RST) {
-            &mut self.ttl.reset
-        } else if segment.flags.any(TcpFlags::SYN) {
-            &mut self.ttl.handshake
+        if segment.flags.any(TcpFlags::RST | TcpFlags::SYN) {
+            self.numbers.extend(Run::Others);
+            if !segment.flags.any(TcpFlags::RST) {
+                self.ttl.handshake = segment.ttl;
+            }
         } else if segment.payload_len > 0 {
             self.count_data(ts);
-            &mut self.ttl.data
+            self.ttl.data = segment.ttl;
         } else {
             self.numbers.count(Tally::PureAcks);
             self.numbers.extend(Run::AcksSinceData);
-            &mut self.ttl.pure_ack
-        };
-        *ttl = segment.ttl;
+            self.ttl.pure_ack = segment.ttl;
+        }
         if segment.payload_len > 0 {
             let bytes = self.payload_bytes() + u64::from(segment.payload_len);
             self.numbers.set(Number::PayloadBytes, bytes);
@@ -378,7 +392,8 @@ impl HalfStream {
 
     fn count_data(&mut self, ts: Timestamp) {
         self.numbers.count(Tally::DataSegments);
-        if self.marks & mark::FORWARDED != 0 {
+        self.numbers.extend(Run::Unsettled);
+        if self.numbers.marks & mark::FORWARDED != 0 {
             let rare = self.rare_mut();
             rare.data_since_copy = rare.data_since_copy.saturating_add(1);
         }
@@ -387,75 +402,79 @@ impl HalfStream {
             if gap_ns > self.max_data_gap_ns() {
                 self.numbers.set(Number::MaxDataGap, gap_ns as u64);
             }
-            let at = usize::from(self.marks & mark::GAP_AT) % DATA_GAPS.len();
-            // Wrapping, as `data_pace_ns` adds them up: that gives each time exactly.
-            let gap = ts.0.wrapping_sub(last.0) as u64;
-            self.numbers.set(DATA_GAPS[at], gap);
-            let next = (at + 1) % DATA_GAPS.len();
-            self.marks = self.marks & !mark::GAP_AT | next as u8;
+            let at = usize::from(self.numbers.small.get(small::GAP_AT)) % self.data_gaps.len();
+            self.data_gaps[at] = Gap::of(gap_ns);
+            let next = (at + 1) % self.data_gaps.len();
+            self.numbers.small.set(small::GAP_AT, next as u8);
         }
         self.numbers.set_time(Number::LastData, ts);
         self.numbers.end(Run::AcksSinceData);
         self.numbers.end(Run::OppositeSinceData);
     }
 
-    /// Places `start..end` in sequence space, of which `nxt` is the highest byte plus one.
-    fn place(&mut self, segment: &Segment<'_>, start: u64, end: u64, nxt: u64) -> Arrival {
+    /// Bytes at or beyond the highest one seen.
+    fn advance(&mut self, segment: &Segment<'_>, start: u64, end: u64, nxt: u64) {
         let ts = segment.ts;
-        if start >= nxt {
-            let una = self.snd_una();
-            if start > nxt {
-                self.open_hole(nxt, start, ts, una);
-            }
-            self.numbers.set(Number::SndNxt, end);
-            if una.is_none_or(|una| una < end) {
-                self.numbers.extend(Run::SinceUna);
-                self.numbers.extend(Run::SinceBare);
-                if self.numbers.get(Number::UnackedSince).is_none() {
-                    self.numbers.set_time(Number::UnackedSince, ts);
-                }
-            }
-            if segment.payload_len > 0 && self.numbers.get(Number::TimedEnd).is_none() {
-                self.numbers.set(Number::TimedEnd, end);
-                self.numbers.set_time(Number::TimedAt, ts);
-            }
-            return Arrival::New;
+        let una = self.snd_una();
+        if start > nxt {
+            self.open_hole(nxt, start, ts, una);
         }
+        self.numbers.set(Number::SndNxt, end);
+        if una.is_none_or(|una| una < end) {
+            self.numbers.extend(Run::SinceUna);
+            self.numbers.extend(Run::SinceBare);
+            if self.numbers.get(Number::UnackedSince).is_none() {
+                self.numbers.set_time(Number::UnackedSince, ts);
+            }
+        }
+        if segment.payload_len > 0 && self.numbers.get(Number::TimedAt).is_none() {
+            self.timed_end = end as u32;
+            self.numbers.set_time(Number::TimedAt, ts);
+        }
+    }
+
+    /// Places bytes in sequence space that begin below `nxt`, the highest one seen plus one.
+    fn place(
+        &mut self,
+        dir: usize,
+        segment: &Segment<'_>,
+        bytes: Range<u64>,
+        nxt: u64,
+        copies: &Copies,
+    ) -> Arrival {
+        let ts = segment.ts;
+        let Range { start, end } = bytes;
         if end > nxt {
             self.numbers.set(Number::SndNxt, end);
         }
         // Karn: an ambiguous segment gives no RTT sample.
-        if self
-            .numbers
-            .get(Number::TimedEnd)
-            .is_some_and(|at| start < at)
-        {
-            self.numbers.clear(Number::TimedEnd);
+        if self.timed(nxt).is_some_and(|(at, _)| start < at) {
+            self.numbers.clear(Number::TimedAt);
         }
         let snd_first = self.snd_first();
-        let (copies, rare) = (&self.copies, self.numbers.rare_mut());
+        let rare = self.numbers.rare_mut();
         match rare.holes.fill(start, end.min(nxt), ts) {
             Some((_, age)) if age <= REORDER_WINDOW_NS => {
-                rare.reordered += 1;
+                one_more(&mut rare.reordered);
                 Arrival::Reordered
             }
             Some(_) => {
-                rare.retransmissions += 1;
+                one_more(&mut rare.retransmissions);
                 Arrival::LateFill
             }
             None if start < snd_first.max(rare.holes.forgotten_below) => {
                 // Older than anything seen: a mid-stream start met reordering. Or it may
                 // fill a hole that is not remembered: no proof that it was sent again.
-                rare.reordered += 1;
+                one_more(&mut rare.reordered);
                 Arrival::Reordered
             }
-            None if copies.same_bytes(Fingerprint::of(segment)) > 1 => {
+            None if copies.same_bytes(Fingerprint::of(segment, dir)) > 1 => {
                 // An older packet with the same bytes is remembered beside this one.
-                rare.network_duplicates += 1;
+                one_more(&mut rare.network_duplicates);
                 Arrival::NetworkDuplicate
             }
             None => {
-                rare.retransmissions += 1;
+                one_more(&mut rare.retransmissions);
                 Arrival::Retransmission
             }
         }
@@ -463,7 +482,7 @@ impl HalfStream {
 
     #[cold]
     fn open_hole(&mut self, from: u64, to: u64, ts: Timestamp, una: Option<u64>) {
-        self.marks |= mark::ACK_MATTERS;
+        self.numbers.marks |= mark::ACK_MATTERS;
         let rare = self.rare_mut();
         rare.holes.open(from, to, ts);
         rare.is_unsettled = true;
@@ -473,7 +492,7 @@ impl HalfStream {
             if let Some(hole) = rare.holes.iter_mut().last() {
                 hole.is_gap = true;
                 hole.is_acked = true;
-                rare.gaps_proven += 1;
+                rare.note_proven(1);
             }
         }
     }
@@ -499,11 +518,10 @@ impl HalfStream {
                     last = last.max(Some(hole.opened));
                 }
             }
-            rare.holes_total += settled;
+            rare.holes_total = rare.holes_total.saturating_add(settled);
             rare.last_loss = last.map_or(MaybeTime::NONE, Into::into);
         }
-        let gaps = rare.gaps_proven - rare.gaps_told;
-        rare.gaps_told = rare.gaps_proven;
-        (settled, u64::from(gaps))
+        let gaps = std::mem::take(&mut rare.gaps_untold);
+        (settled.into(), gaps.into())
     }
 }

@@ -3,6 +3,8 @@
 //! and captures with odd times, ever have.
 
 use super::rare::{NOTHING, Rare};
+use super::small::{self, Gap, Small};
+use crate::near::{Near, Origin, Value};
 use crate::time::Timestamp;
 
 /// Times and durations are in ns, sequence numbers unwrapped.
@@ -18,9 +20,7 @@ pub(super) enum Number {
     SndUna,
     /// Since when unacknowledged data waits.
     UnackedSince,
-    /// End of the segment whose ACK is timed; absent: none is.
-    TimedEnd,
-    /// When that segment was sent.
+    /// When the segment was sent whose ACK is timed; absent: none is.
     TimedAt,
     /// First data segment of the other side since the last packet.
     OppositeSince,
@@ -31,18 +31,26 @@ pub(super) enum Number {
     /// Longest and smoothed time between two packets.
     MaxGap,
     MeanGap,
-    /// Times between the last segments with payload, the longest ago by `marks`.
-    DataGap0,
-    DataGap1,
-    DataGap2,
-    /// Longest time between two of them.
+    /// Longest time between two segments with payload.
     MaxDataGap,
-    /// The other side's smoothed gap at `OppositeSince`.
-    OppositeUsual,
     /// Smoothed time from data to ACK.
     AckRtt,
     FirstTs,
 }
+
+/// Those of [`Number`] that are times.
+const TIMES: [Number; 6] = [
+    Number::LastTs,
+    Number::LastData,
+    Number::UnackedSince,
+    Number::TimedAt,
+    Number::OppositeSince,
+    Number::AckRepeated,
+];
+
+/// The origin of a stream that lasts for days follows it in steps of 19 hours, 2^14 ticks; for
+/// seven months, as they are counted in a byte.
+const MOVE_BITS: u32 = 14;
 
 const LONG: usize = Number::PayloadBytes as usize;
 const NUMBERS: usize = Number::FirstTs as usize + 1;
@@ -67,66 +75,34 @@ pub(super) enum Run {
     OppositeSinceData,
     /// Data segments of the other side since the last packet of this one.
     Opposite,
+    /// Data segments since the last move of the ACK.
+    Unsettled,
+    /// No run: SYN and RST.
+    Others,
+    /// No run: duplicate ACKs in all.
+    AllDupAcks,
 }
 
-const RUNS: usize = Run::Opposite as usize + 1;
+const RUNS: usize = Run::AllDupAcks as usize + 1;
 
 /// What is counted in 32 bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tally {
-    Packets,
     DataSegments,
     PureAcks,
     /// Empty segments of the other side while data waited, up to the last move of its ACK.
     BareAcks,
-    /// Data segments up to that move.
-    Settled,
-    DupAcks,
     /// Tunnel packets that end in a trailer.
     Trailers,
 }
 
 const TALLIES: usize = Tally::Trailers as usize + 1;
 
-/// Marks of a number that is not set, and of one that is too large (see `far`), in 48 bits.
-const NONE: u64 = (1 << 48) - 1;
-const FAR: u64 = NONE - 1;
-/// The same in 40 bits.
+/// Marks of a number that is not set, and of one that is too large (see `far`), in 40 bits.
 const SHORT_NONE: u64 = (1 << 40) - 1;
 const SHORT_FAR: u64 = SHORT_NONE - 1;
 /// A run that is counted in `far`.
 const LONG_RUN: u16 = u16::MAX;
-
-/// Ticks of the origin: 2^32 ns, so that any time of 64 bits has one.
-const ORIGIN_SHIFT: u32 = 32;
-
-/// 48 bits, as one read of four bytes and one of two.
-#[derive(Clone, Copy, Debug)]
-struct Near {
-    low: [u16; 2],
-    high: u16,
-}
-
-impl Near {
-    const NONE: Self = Self {
-        low: [u16::MAX; 2],
-        high: u16::MAX,
-    };
-
-    #[inline]
-    fn get(self) -> u64 {
-        let [low, middle] = self.low;
-        u64::from(u32::from(low) | u32::from(middle) << 16) | u64::from(self.high) << 32
-    }
-
-    #[inline]
-    fn of(value: u64) -> Self {
-        Self {
-            low: [value as u16, (value >> 16) as u16],
-            high: (value >> 32) as u16,
-        }
-    }
-}
 
 /// 40 bits.
 #[derive(Clone, Copy, Debug)]
@@ -136,14 +112,18 @@ impl Short {
     const NONE: Self = Self([u8::MAX; 5]);
 
     #[inline]
-    fn get(self) -> u64 {
+    fn value(self) -> Value {
         let [a, b, c, d, high] = self.0;
-        u64::from(u32::from_le_bytes([a, b, c, d])) | u64::from(high) << 32
+        match u64::from(u32::from_le_bytes([a, b, c, d])) | u64::from(high) << 32 {
+            bits if bits < SHORT_FAR => Value::Is(bits),
+            SHORT_NONE => Value::Absent,
+            _ => Value::Far,
+        }
     }
 
     #[inline]
     fn of(value: u64) -> Self {
-        let [a, b, c, d, high, ..] = value.to_le_bytes();
+        let [a, b, c, d, high, ..] = value.min(SHORT_FAR).to_le_bytes();
         Self([a, b, c, d, high])
     }
 }
@@ -160,15 +140,27 @@ pub(super) struct Far {
 /// The numbers of one half-stream.
 #[derive(Clone, Debug)]
 pub(super) struct Numbers {
-    /// Times count from here: 78 hours of them fit.
-    origin: i32,
+    /// Times count from here.
+    origin: Origin,
     tallies: [u32; TALLIES],
     /// What few streams have, `far` among it.
     pub(super) rare: Option<Box<Rare>>,
     runs: [u16; RUNS],
     long: [Near; LONG],
     short: [Short; SHORT],
+    // In the bytes that are left of the last word.
+    /// What [`super::mark`] names.
+    pub(super) marks: u8,
+    pub(super) small: Small,
+    /// Largest run of [`Run::Opposite`], saturated: nobody asks beyond 200.
+    pub(super) max_opposite_run: u8,
+    /// The other side's smoothed gap at [`Number::OppositeSince`].
+    pub(super) opposite_usual: Gap,
+    /// How many steps the origin was moved, see [`MOVE_BITS`].
+    moves: u8,
 }
+
+const _: () = assert!(size_of::<Numbers>() == 136);
 
 impl Numbers {
     /// Nothing set, for a stream that begins about `first`.
@@ -178,9 +170,13 @@ impl Numbers {
             short: [Short::NONE; SHORT],
             tallies: [0; TALLIES],
             runs: [0; RUNS],
-            // One tick early: packets of two taps may come out of order by a second.
-            origin: ((first.0 >> ORIGIN_SHIFT) as i32).saturating_sub(1),
+            origin: Origin::before(first),
             rare: None,
+            marks: 0,
+            small: Small::new(small::NO_SCALE),
+            max_opposite_run: 0,
+            opposite_usual: Gap::default(),
+            moves: 0,
         }
     }
 
@@ -201,32 +197,30 @@ impl Numbers {
     #[inline]
     pub(super) fn get(&self, n: Number) -> Option<u64> {
         let at = n as usize;
-        let (value, none, far) = if at < LONG {
-            (self.long[at].get(), NONE, FAR)
+        let value = if at < LONG {
+            self.long[at].value()
         } else {
-            (self.short[at - LONG].get(), SHORT_NONE, SHORT_FAR)
+            self.short[at - LONG].value()
         };
-        if value < far {
-            Some(value)
-        } else if value == none {
-            None
-        } else {
-            self.far().map(|far| far.numbers[at])
+        match value {
+            Value::Is(value) => Some(value),
+            Value::Absent => None,
+            Value::Far => self.far().map(|far| far.numbers[at]),
         }
     }
 
     #[inline]
     pub(super) fn set(&mut self, n: Number, value: u64) {
         let at = n as usize;
-        let far = if at < LONG { FAR } else { SHORT_FAR };
-        if value >= far {
-            self.set_far(n, value);
-        }
-        let held = value.min(far);
-        if at < LONG {
-            self.long[at] = Near::of(held);
+        let is_far = if at < LONG {
+            self.long[at] = Near::of(value);
+            self.long[at].value() == Value::Far
         } else {
-            self.short[at - LONG] = Short::of(held);
+            self.short[at - LONG] = Short::of(value);
+            self.short[at - LONG].value() == Value::Far
+        };
+        if is_far {
+            self.set_far(n, value);
         }
     }
 
@@ -293,20 +287,68 @@ impl Numbers {
     }
 
     #[inline]
-    fn origin_ns(&self) -> i64 {
-        i64::from(self.origin) << ORIGIN_SHIFT
-    }
-
-    #[inline]
     pub(super) fn time(&self, n: Number) -> Option<Timestamp> {
-        let offset = self.get(n)?;
-        Some(Timestamp(self.origin_ns().wrapping_add(offset as i64)))
+        self.get(n).map(|offset| self.origin.plus(offset))
     }
 
-    /// Times before the origin wrap to numbers far above it, and so do not fit.
     #[inline]
     pub(super) fn set_time(&mut self, n: Number, ts: Timestamp) {
-        self.set(n, ts.0.wrapping_sub(self.origin_ns()) as u64);
+        let offset = self.origin.offset(ts);
+        if Near::of(offset).value() == Value::Far {
+            self.set_far_time(n, ts);
+        } else {
+            self.set(n, offset);
+        }
+    }
+
+    #[cold]
+    fn set_far_time(&mut self, n: Number, ts: Timestamp) {
+        self.move_origin(ts);
+        self.set(n, self.origin.offset(ts));
+    }
+
+    /// Moves the origin to within two steps before `ts`, where that can be counted. A time that
+    /// is left behind and still means something is kept in `far`.
+    fn move_origin(&mut self, ts: Timestamp) {
+        let steps = (self.origin.ticks_to(ts) >> MOVE_BITS) - 1;
+        let Ok(steps @ 1..) = u8::try_from(steps) else {
+            return;
+        };
+        let moved = self.origin.moved(i32::from(steps) << MOVE_BITS);
+        let Some((moves, origin)) = self.moves.checked_add(steps).zip(moved) else {
+            return;
+        };
+        (self.moves, self.origin) = (moves, origin);
+        let by = Origin::ticks_ns(u64::from(steps) << MOVE_BITS);
+        for n in TIMES {
+            let Some(offset) = self.get(n) else { continue };
+            let offset = offset.wrapping_sub(by);
+            let matters = match n {
+                Number::OppositeSince => self.run(Run::Opposite) > 0,
+                Number::AckRepeated => self.run(Run::AckRepeats) > 0,
+                _ => true,
+            };
+            if matters || Near::of(offset).value() != Value::Far {
+                self.set(n, offset);
+            } else {
+                self.clear(n);
+            }
+        }
+    }
+
+    /// Where `FirstTs` counts from, however far the origin has moved since.
+    fn first_origin(&self) -> Origin {
+        let by = -(i32::from(self.moves) << MOVE_BITS);
+        self.origin.moved(by).unwrap_or(self.origin)
+    }
+
+    pub(super) fn set_first(&mut self, ts: Timestamp) {
+        self.set(Number::FirstTs, self.first_origin().offset(ts));
+    }
+
+    pub(super) fn first(&self) -> Option<Timestamp> {
+        let offset = self.get(Number::FirstTs)?;
+        Some(self.first_origin().plus(offset))
     }
 
     #[inline]
@@ -335,20 +377,6 @@ impl Numbers {
         let high = &mut self.far_mut().tallies[t as usize];
         *high = high.saturating_add(1);
     }
-
-    /// Sets a count anew; only for numbers below 2^32 that were counted here.
-    pub(super) fn recount(&mut self, t: Tally, n: u32) {
-        self.tallies[t as usize] = n;
-    }
-
-    /// Makes one count equal to another.
-    #[inline]
-    pub(super) fn copy(&mut self, from: Tally, to: Tally) {
-        self.tallies[to as usize] = self.tallies[from as usize];
-        if let Some(far) = self.rare.as_mut().and_then(|rare| rare.far.as_mut()) {
-            far.tallies[to as usize] = far.tallies[from as usize];
-        }
-    }
 }
 
 #[cfg(test)]
@@ -356,14 +384,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TIMES: [i64; 6] = [0, 1, -1, i64::MIN, i64::MAX, 1_795_402_680_000_000_000];
+    const ODD_TIMES: [i64; 6] = [0, 1, -1, i64::MIN, i64::MAX, 1_795_402_680_000_000_000];
 
     #[test]
     fn every_time_comes_back_as_it_was() {
-        for first in TIMES {
+        for first in ODD_TIMES {
             let mut n = Numbers::new(Timestamp(first));
             assert_eq!(n.time(Number::LastTs), None);
-            for at in TIMES {
+            for at in ODD_TIMES {
                 for near in [-5_000_000_000, -1, 0, 1, 1 << 47, 1 << 48, (1 << 48) - 2] {
                     let ts = Timestamp(at.wrapping_add(near));
                     n.set_time(Number::LastTs, ts);
@@ -379,14 +407,29 @@ mod tests {
     fn an_ordinary_stream_needs_no_box() {
         let first = Timestamp(1_795_402_680_123_456_789);
         let mut n = Numbers::new(first);
-        n.set_time(Number::FirstTs, first.plus(-1_000_000_000));
+        n.set_first(first.plus(-1_000_000_000));
         n.set_time(Number::LastTs, first.plus(77 * 3_600 * 1_000_000_000));
-        n.add(Tally::Packets, u32::MAX);
+        n.add(Tally::PureAcks, u32::MAX);
         assert!(n.rare.is_none());
-        n.count(Tally::Packets);
-        n.copy(Tally::Packets, Tally::Settled);
-        assert_eq!(n.tally(Tally::Packets), 1 << 32);
-        assert_eq!(n.tally(Tally::Settled), 1 << 32);
+        n.count(Tally::PureAcks);
+        assert_eq!(n.tally(Tally::PureAcks), 1 << 32);
+    }
+
+    #[test]
+    fn a_stream_of_months_needs_no_box_either() {
+        let first = Timestamp(1_795_402_680_123_456_789);
+        let mut n = Numbers::new(first);
+        n.set_first(first);
+        n.set_time(Number::AckRepeated, first);
+        for hours in 1..24 * 150 {
+            let now = first.plus(hours * 3_600_000_000_000);
+            n.set_time(Number::LastTs, now);
+            n.set_time(Number::LastData, now.plus(-3_600_000_000_000));
+            assert_eq!(n.time(Number::LastTs), Some(now));
+            assert_eq!(n.first(), Some(first));
+        }
+        assert!(n.rare.is_none());
+        assert_eq!(n.time(Number::AckRepeated), None, "no run, no time");
     }
 
     #[test]
@@ -403,6 +446,29 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever the times are, and however often the origin moves.
+        #[test]
+        fn times_of_days_come_back_as_they_were(
+            steps in prop::collection::vec((0..TIMES.len(), 0i64..1 << 48, 20u32..48), 1..60),
+            back in 0usize..60,
+        ) {
+            let first = Timestamp(1_795_402_680_123_456_789);
+            let mut n = Numbers::new(first);
+            n.set_first(first);
+            n.extend(Run::Opposite);
+            n.extend(Run::AckRepeats);
+            let mut plain = [None; TIMES.len()];
+            let mut now = first;
+            for (i, (which, step, shift)) in steps.into_iter().enumerate() {
+                let step = step >> (48 - shift);
+                now = now.plus(if i == back { -step } else { step });
+                n.set_time(TIMES[which], now);
+                plain[which] = Some(now);
+                prop_assert_eq!(TIMES.map(|t| n.time(t)), plain);
+                prop_assert_eq!(n.first(), Some(first));
+            }
+        }
+
         #[test]
         fn every_number_comes_back_as_it_was(values in prop::collection::vec(any::<u64>(), 1..20)) {
             let mut n = Numbers::new(Timestamp(0));

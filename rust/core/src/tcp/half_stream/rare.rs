@@ -6,7 +6,7 @@ use super::numbers::Far;
 use crate::tcp::holes::HoleList;
 use crate::time::MaybeTime;
 
-/// The rare part of a half-stream.
+/// The rare part of a half-stream: with the word that the heap takes before it 176 bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Rare {
     /// Numbers that outgrew their place.
@@ -16,37 +16,41 @@ pub(super) struct Rare {
     /// Some of them may not be counted yet.
     pub(super) is_unsettled: bool,
     /// Holes that outlived the reorder window.
-    pub(super) holes_total: u64,
+    pub(super) holes_total: u32,
     /// Bytes of those.
     pub(super) hole_bytes_total: u64,
     /// When the last such hole opened.
     pub(super) last_loss: MaybeTime,
     /// Holes ever passed by an ACK in one jump (the receiver steps over holes).
-    pub(super) holes_stepped_over: u32,
+    pub(super) holes_stepped_over: u16,
     /// Holes an ACK proved to be the tap's own loss.
     pub(super) gaps_proven: u32,
-    /// Of those the ones that the totals of the tap have.
-    pub(super) gaps_told: u32,
+    /// Of those the ones that the totals of the tap do not have yet: of one round.
+    pub(super) gaps_untold: u16,
     /// Segments of the other side with SACK blocks since `snd_una` moved.
     pub(super) sack_run: u32,
     /// Data segments since the last forwarded copy; counted from the first one on.
     pub(super) data_since_copy: u32,
     /// Segments of the other side with SACK blocks in all.
-    pub(super) sack_segments: u64,
+    pub(super) sack_segments: u32,
     /// Segments that repeated bytes already seen.
-    pub(super) retransmissions: u64,
+    pub(super) retransmissions: u32,
     /// Segments that closed a hole within the reorder window.
-    pub(super) reordered: u64,
+    pub(super) reordered: u32,
     /// Packets delivered twice by the network.
-    pub(super) network_duplicates: u64,
+    pub(super) network_duplicates: u32,
     /// Packets the mirror delivered twice (dropped before analysis).
-    pub(super) span_duplicates: u64,
+    pub(super) span_duplicates: u32,
     /// Of those with a payload and a TTL one lower: seen again behind a router.
-    pub(super) forwarded_copies: u64,
+    pub(super) forwarded_copies: u32,
     /// Time of the last forwarded copy.
     pub(super) last_copy: MaybeTime,
+    /// The SYN's number, where it is not the first one or that before it.
+    pub(super) iss: u32,
+    /// Largest window that a SYN of the other side offered when there was a session.
+    pub(super) syn_window: u16,
     /// Zero windows this side advertised.
-    pub(super) zero_windows: u64,
+    pub(super) zero_windows: u32,
     /// The last time an ACK stood still for `PAUSE_NS` or more and then moved on.
     pub(super) last_pause: MaybeTime,
     /// FIN seen at.
@@ -56,6 +60,21 @@ pub(super) struct Rare {
     pub(super) rst_ttl: u8,
     /// Of the packets kept for the copy test.
     pub(super) odd_ttls: OddTtls,
+}
+
+const _: () = assert!(size_of::<Rare>() == 168);
+
+impl Rare {
+    /// Holes that turned out to be the tap's own loss; at most 24 at once.
+    pub(super) fn note_proven(&mut self, gaps: u16) {
+        self.gaps_proven = self.gaps_proven.saturating_add(gaps.into());
+        self.gaps_untold = self.gaps_untold.saturating_add(gaps);
+    }
+}
+
+/// One more of what nobody counts beyond four billion in one stream; saturates.
+pub(super) fn one_more(count: &mut u32) {
+    *count = count.saturating_add(1);
 }
 
 /// Nothing happened.
@@ -68,7 +87,7 @@ pub(super) static NOTHING: Rare = Rare {
     last_loss: MaybeTime::NONE,
     holes_stepped_over: 0,
     gaps_proven: 0,
-    gaps_told: 0,
+    gaps_untold: 0,
     sack_run: 0,
     data_since_copy: 0,
     sack_segments: 0,
@@ -78,6 +97,8 @@ pub(super) static NOTHING: Rare = Rare {
     span_duplicates: 0,
     forwarded_copies: 0,
     last_copy: MaybeTime::NONE,
+    iss: 0,
+    syn_window: 0,
     zero_windows: 0,
     last_pause: MaybeTime::NONE,
     fin: MaybeTime::NONE,

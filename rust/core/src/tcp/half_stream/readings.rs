@@ -1,7 +1,7 @@
 //! What is read of a half-stream: by the detectors, for rows, and while measuring.
 
 use super::numbers::{Number, Run, Tally};
-use super::{DATA_GAPS, HalfStream, LATEST, NO_SCALE, Spacing, mark};
+use super::{HalfStream, LATEST, Spacing, mark, small};
 use crate::tcp::holes::HoleList;
 use crate::tcp::seq::first_number;
 use crate::time::Timestamp;
@@ -9,12 +9,19 @@ use crate::time::Timestamp;
 impl HalfStream {
     /// Sequence number of this side's SYN; `None`: not seen.
     pub fn iss(&self) -> Option<u32> {
-        (self.marks & mark::HAS_OFFER != 0).then_some(self.iss)
+        if self.numbers.marks & mark::HAS_OFFER == 0 {
+            return None;
+        }
+        Some(match self.numbers.small.get(small::ISS_BEHIND) {
+            small::ISS_IS_RARE => self.rare().iss,
+            behind => self.first_seq.wrapping_sub(u32::from(behind)),
+        })
     }
 
     /// Window scale shift that this side's SYN offered.
     pub fn window_scale(&self) -> Option<u8> {
-        (self.window_scale != NO_SCALE).then_some(self.window_scale)
+        let scale = self.numbers.small.get(small::SCALE);
+        (scale != small::NO_SCALE).then_some(scale)
     }
 
     /// Highest byte seen plus one, unwrapped; 0 before the first segment. All other
@@ -87,7 +94,7 @@ impl HalfStream {
 
     /// Duplicate ACKs in all.
     pub fn dup_acks(&self) -> u64 {
-        self.numbers.tally(Tally::DupAcks)
+        u64::from(self.numbers.run(Run::AllDupAcks))
     }
 
     /// Segments of the other side with SACK blocks since `snd_una` moved.
@@ -97,12 +104,12 @@ impl HalfStream {
 
     /// Segments of the other side with SACK blocks in all.
     pub fn sack_segments(&self) -> u64 {
-        self.rare().sack_segments
+        self.rare().sack_segments.into()
     }
 
     /// Holes ever passed by an ACK in one jump (the receiver steps over holes).
     pub fn holes_stepped_over(&self) -> u32 {
-        self.rare().holes_stepped_over
+        self.rare().holes_stepped_over.into()
     }
 
     /// Holes an ACK proved to be the tap's own loss.
@@ -117,7 +124,7 @@ impl HalfStream {
 
     /// Holes that outlived the reorder window.
     pub fn holes_total(&self) -> u64 {
-        self.rare().holes_total
+        self.rare().holes_total.into()
     }
 
     /// Bytes of those.
@@ -132,7 +139,7 @@ impl HalfStream {
 
     /// Window the other side last offered, unscaled.
     pub fn peer_window(&self) -> Option<u16> {
-        (self.marks & mark::HAS_WINDOW != 0).then_some(self.last_window)
+        (self.numbers.marks & mark::HAS_WINDOW != 0).then_some(self.last_window)
     }
 
     /// Smoothed data-to-ACK time, ns; 0 before the first sample.
@@ -142,7 +149,12 @@ impl HalfStream {
 
     /// Packets in all.
     pub fn packets(&self) -> u64 {
-        self.numbers.tally(Tally::Packets)
+        u64::from(self.before) + self.measured_packets()
+    }
+
+    /// Those since there was a session.
+    fn measured_packets(&self) -> u64 {
+        self.data_segments() + self.pure_acks() + u64::from(self.numbers.run(Run::Others))
     }
 
     /// Payload bytes in all.
@@ -167,27 +179,27 @@ impl HalfStream {
 
     /// Segments that repeated bytes already seen.
     pub fn retransmissions(&self) -> u64 {
-        self.rare().retransmissions
+        self.rare().retransmissions.into()
     }
 
     /// Segments that closed a hole within the reorder window.
     pub fn reordered(&self) -> u64 {
-        self.rare().reordered
+        self.rare().reordered.into()
     }
 
     /// Packets delivered twice by the network.
     pub fn network_duplicates(&self) -> u64 {
-        self.rare().network_duplicates
+        self.rare().network_duplicates.into()
     }
 
     /// Packets the mirror delivered twice (dropped before analysis).
     pub fn span_duplicates(&self) -> u64 {
-        self.rare().span_duplicates
+        self.rare().span_duplicates.into()
     }
 
     /// Of those with a payload and a TTL one lower: seen again behind a router.
     pub fn forwarded_copies(&self) -> u64 {
-        self.rare().forwarded_copies
+        self.rare().forwarded_copies.into()
     }
 
     /// Data segments since the last forwarded copy.
@@ -202,12 +214,12 @@ impl HalfStream {
 
     /// Zero windows this side advertised.
     pub fn zero_windows(&self) -> u64 {
-        self.rare().zero_windows
+        self.rare().zero_windows.into()
     }
 
     /// First packet.
     pub fn first_ts(&self) -> Option<Timestamp> {
-        self.numbers.time(Number::FirstTs)
+        self.numbers.first()
     }
 
     /// Last packet.
@@ -249,19 +261,19 @@ impl HalfStream {
 
     /// True when this side sent FIN or RST.
     pub fn sent_close(&self) -> bool {
-        self.marks & mark::CLOSED != 0
+        self.numbers.marks & mark::CLOSED != 0
     }
 
     /// Spacing of packets.
     pub fn spacing(&self) -> Spacing {
         Spacing {
-            packets: u32::try_from(self.packets() - u64::from(self.before)).unwrap_or(u32::MAX),
+            packets: u32::try_from(self.measured_packets()).unwrap_or(u32::MAX),
             max_gap_ns: self.numbers.ns(Number::MaxGap),
             mean_gap_ns: self.mean_gap_ns(),
-            max_opposite_run: u32::from(self.max_opposite_run),
+            max_opposite_run: u32::from(self.numbers.max_opposite_run),
             opposite_run: self.opposite_run(),
             opposite_since: self.numbers.time(Number::OppositeSince).unwrap_or_default(),
-            opposite_usual_ns: self.numbers.ns(Number::OppositeUsual),
+            opposite_usual_ns: self.numbers.opposite_usual.ns(),
             classes: self.gaps,
         }
     }
@@ -288,7 +300,7 @@ impl HalfStream {
     /// an IKE handshake and as much again).
     pub fn bare_ack_share(&self) -> Option<f64> {
         // Not what came since: a reordered segment of a frozen stream is no settled one.
-        let settled = self.numbers.tally(Tally::Settled);
+        let settled = self.data_segments() - u64::from(self.numbers.run(Run::Unsettled));
         (settled >= 20).then(|| self.numbers.tally(Tally::BareAcks) as f64 / settled as f64)
     }
 
@@ -300,8 +312,8 @@ impl HalfStream {
             return None;
         }
         let first = self.first_ts()?;
-        let gaps = DATA_GAPS.map(|gap| self.numbers.ns(gap));
-        let since_oldest = gaps.into_iter().fold(0, i64::wrapping_add);
+        let gaps = self.data_gaps.iter().map(|gap| gap.ns());
+        let since_oldest = gaps.fold(0, i64::wrapping_add);
         let oldest = Timestamp(self.last_data_ts()?.0.wrapping_sub(since_oldest));
         let before = segments as i64 - LATEST as i64;
         Some((
@@ -324,7 +336,14 @@ impl HalfStream {
 
     /// The largest window the other side ever offered, scaled in the same way.
     pub fn max_window_bytes(&self, peer_scale: Option<u8>) -> u64 {
-        self.scaled(self.peer_window_max, peer_scale)
+        self.scaled(self.peer_window_max(), peer_scale)
+    }
+
+    /// Largest window the other side ever offered, SYN included, unscaled.
+    pub fn peer_window_max(&self) -> u16 {
+        let (_, highest) = self.peer_window_range;
+        let in_syn = self.rare().syn_window;
+        self.peer_window_first.max(highest).max(in_syn)
     }
 
     fn scaled(&self, window: u16, peer_scale: Option<u8>) -> u64 {
