@@ -107,7 +107,7 @@ impl Identities {
 
 /// Where `digest` is, or would be.
 fn place_of(places: &[Carried], digest: u64) -> usize {
-    let first = (u128::from(digest) * places.len() as u128 >> BITS) as usize;
+    let first = ((u128::from(digest) * places.len() as u128) >> BITS) as usize;
     let (before, behind) = places.split_at(first);
     let is_it = |place: &Carried| [0, digest].contains(&place.digest());
     match behind.iter().position(is_it) {
