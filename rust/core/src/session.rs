@@ -9,10 +9,13 @@
 mod ends;
 
 use self::ends::Ends;
+pub use self::ends::certainty;
+pub(crate) use self::ends::session_id;
 use crate::ctcp::esp::{EspArrival, EspMeter};
 use crate::ctcp::identity::{Identity, UNNAMED};
 use crate::ctcp::ike::{IkeMeter, IsakmpHeader, NO_IKE};
-use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classify, packets_in};
+use crate::ctcp::recognise::{CTCP_PORT, Payload, TunnelPacket, classify, packets_in};
+use crate::ctcp::wireguard::{Handshakes, handshake};
 use crate::detect::{ALL_HEALTHY, DetectorStates};
 use crate::flow::FlowKey;
 use crate::flow::candidate::Recognised;
@@ -81,6 +84,8 @@ struct Rare {
     merged: [u64; 2],
     /// Segments larger than a frame: something merged them before they were captured.
     oversized: u64,
+    /// Made with the first handshake of `WireGuard`.
+    handshakes: Option<Box<Handshakes>>,
     /// The first ESP numbers of a direction that were skipped without a hole.
     skips: [Option<Skip>; 2],
 }
@@ -230,6 +235,13 @@ impl Session {
     /// IKE messages.
     pub fn ike(&self) -> &IkeMeter {
         self.ike.as_ref().map_or(&NO_IKE, |ike| &ike.meter)
+    }
+
+    /// Handshakes of `WireGuard` inside.
+    pub fn handshakes(&self) -> Handshakes {
+        let rare = self.rare.as_ref();
+        rare.and_then(|rare| rare.handshakes.as_deref().copied())
+            .unwrap_or_default()
     }
 
     /// True when so many IKE messages of one side may wait for an answer that it means
@@ -445,6 +457,14 @@ impl Session {
             arrival,
             Arrival::Retransmission | Arrival::NetworkDuplicate | Arrival::Keepalive
         );
+        if let Recognised::FakeTcp(_) = self.kind
+            && let Some(message) = handshake(s.payload, s.payload_len)
+            && !repeated
+        {
+            let handshakes = self.rare_mut().handshakes.get_or_insert_default();
+            handshakes.on_message(dir, message, s.ts);
+            self.ike_waits = handshakes.wait();
+        }
         let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
         let (spi, seq) = match classify(s.payload, s.payload_len, on_port) {
             Payload::Ctcp(packet, _) => {
@@ -553,6 +573,10 @@ impl Session {
         if let Some(ike) = &mut self.ike {
             ike.meter.on_capture_gap();
         }
+        let rare = self.rare.as_mut();
+        if let Some(handshakes) = rare.and_then(|rare| rare.handshakes.as_mut()) {
+            handshakes.on_capture_gap();
+        }
     }
 }
 
@@ -566,34 +590,4 @@ fn headend_of(flow: Flow<'_>, key: &FlowKey) -> (usize, bool) {
         return (usize::from(high == CTCP_PORT), true);
     }
     (usize::from(high < low), false)
-}
-
-/// Digest of ends, first packet time and generation. Unkeyed on purpose: the same
-/// capture must name its sessions alike on every machine. Places nothing in a table.
-pub(crate) fn session_id(first: Timestamp, key: &FlowKey, generation: u32) -> u64 {
-    let mut h = 0xcbf2_9ce4_8422_2325_u64;
-    let mut mix = |bytes: &[u8]| {
-        for b in bytes {
-            h = (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
-    for end in [key.low, key.high] {
-        mix(&end.addr.0);
-        mix(&end.port.to_be_bytes());
-    }
-    mix(&first.0.to_be_bytes());
-    mix(&generation.to_be_bytes());
-    // Final avalanche (splitmix64), so that the 48 bits shown depend on all of it.
-    h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (h ^ (h >> 31)) >> 16
-}
-
-/// Name of the certainty in outputs.
-pub fn certainty(kind: Recognised) -> Certainty {
-    match kind {
-        Recognised::Ctcp(c) => c,
-        Recognised::FakeTcp(_) => Certainty::Behaviour,
-        Recognised::IkeTcp | Recognised::PlainIke => Certainty::Exact,
-    }
 }

@@ -7,3 +7,4 @@ pub mod glance;
 pub mod identity;
 pub mod ike;
 pub mod recognise;
+pub mod wireguard;

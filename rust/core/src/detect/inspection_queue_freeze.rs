@@ -24,7 +24,8 @@ pub(super) const DETECTOR: Detector = Detector {
 One side goes on sending new data, the other side is heard, but its ACK stands still for longer than \
 any release timer, and there is a reason to believe that nothing arrives: the receiver stepped over \
 holes before, or it used to answer data with empty ACKs and stopped, or DPD requests that were \
-always answered are not, or it offers the constant full window of the stacks that step over holes.
+always answered are not, or handshakes of WireGuard inside fail, or udp2raw goes back to the ACK \
+again and again, or it offers the constant full window of the stacks that step over holes.
 
 ## Why it stalls
 An inspection engine (ASA with inspection or IPS, IOS zone-based firewall with an IPS, Palo Alto \
@@ -63,6 +64,18 @@ Take the flow out of inspection or bypass state for it; IPsec over UDP or NAT-T;
             unit: "segments",
             origin: "guess: above what is in flight on any path",
         },
+        Threshold {
+            name: "handshakes",
+            value: 4.0,
+            unit: "count",
+            origin: "guess: three that failed and one more; WireGuard begins anew after 5 s",
+        },
+        Threshold {
+            name: "restarts",
+            value: 3.0,
+            unit: "count",
+            origin: "guess: udp2raw heals its ACK with the first restart that arrives",
+        },
     ],
     check,
 };
@@ -77,7 +90,18 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
 fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     let h = &session.half[f.dir];
     let long = f.unproven_ns >= MIN_FREEZE_NS.max(h.ack_rtt_ns().saturating_mul(2));
-    if f.repeats < 2 || f.segments < super::freeze::MIN_SEGMENTS || !long {
+    if f.repeats < 2 || !long {
+        return None;
+    }
+    // What goes back brings no new bytes.
+    if signals::restarts_fail(session, f.dir) {
+        return Some(
+            describe(session, f, Verdict::Stalled, 0.85)
+                .with(E::Restarts.is(f64::from(h.restarts_at_una())))
+                .not("frozen_ack_receiver: it moves with the first restart that arrives"),
+        );
+    }
+    if f.segments < super::freeze::MIN_SEGMENTS {
         return None;
     }
     if signals::dpd_unanswered_since(session, f.dir, f.since, ctx.now) {
@@ -86,6 +110,13 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
             describe(session, f, Verdict::Stalled, 0.88)
                 .with(E::IkeRequests.is(f64::from(dpd.pending)))
                 .not("frozen_ack_receiver: DPD requests do not arrive either"),
+        );
+    }
+    if let Some(failing) = signals::handshakes_fail(session, f.dir, f.since) {
+        return Some(
+            describe(session, f, Verdict::Stalled, 0.88)
+                .with(E::Handshakes.is(f64::from(failing.initiations)))
+                .not("frozen_ack_receiver: handshakes of WireGuard fail as well"),
         );
     }
     if !is_judged(session, f) {

@@ -37,6 +37,10 @@ pub(super) struct Rare {
     pub(super) retransmissions: u64,
     /// Segments that closed a hole within the reorder window.
     pub(super) reordered: u64,
+    /// Segments with bytes seen before that began at the ACK which `restarted_at` names,
+    /// from no farther than `NEAR_RESTART`.
+    pub(super) restarts: u16,
+    pub(super) restarted_at: u64,
     /// Packets delivered twice by the network.
     pub(super) network_duplicates: u64,
     /// Packets the mirror delivered twice (dropped before analysis).
@@ -74,6 +78,8 @@ pub(super) static NOTHING: Rare = Rare {
     sack_segments: 0,
     retransmissions: 0,
     reordered: 0,
+    restarts: 0,
+    restarted_at: 0,
     network_duplicates: 0,
     span_duplicates: 0,
     forwarded_copies: 0,
