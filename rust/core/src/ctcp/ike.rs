@@ -36,6 +36,10 @@ pub const V2_EXCHANGES: [u8; 4] = [34, 35, 36, 37];
 /// Informational exchanges: DPD, deletes, notifies.
 const INFORMATIONAL: [u8; 2] = [5, 37];
 
+fn is_informational(exchange: u8) -> bool {
+    INFORMATIONAL.contains(&exchange)
+}
+
 /// The exchange by its name in the field; `None` for a number not known here.
 pub fn exchange_name(exchange: u8) -> Option<&'static str> {
     Some(match exchange {
@@ -282,6 +286,13 @@ impl IkeMeter {
         }
         self.unanswered[other] = 0;
         self.unanswered_since[other] = MaybeTime::NONE;
+        // The last message of a negotiation (quick mode's third) has no answer: what is asked
+        // later begins a run of its own.
+        if header.is_some_and(|h| is_informational(h.exchange)) && !is_informational(self.exchange)
+        {
+            self.unanswered[dir] = 0;
+            self.unanswered_since[dir] = MaybeTime::NONE;
+        }
         self.unanswered[dir] = self.unanswered[dir].saturating_add(1);
         self.unanswered_since[dir].set_if_absent(ts);
         self.last[dir] = ts.into();
@@ -294,7 +305,7 @@ impl IkeMeter {
             if h.exchange == 5 {
                 self.last_informational[dir] = ts.into();
             }
-            if INFORMATIONAL.contains(&h.exchange) {
+            if is_informational(h.exchange) {
                 let is_asked = self.dpd(other).asked > 0;
                 if !is_asked || !self.dpd_mut(other).answer(ts) {
                     self.dpd_mut(dir).ask(ts, beyond);
@@ -337,6 +348,19 @@ mod tests {
             (1, 2, 50)
         );
         assert_eq!(m.unanswered_since[0].get(), Some(Timestamp(100)));
+    }
+
+    #[test]
+    fn the_last_word_of_a_negotiation_waits_for_nothing() {
+        let quick = IsakmpHeader::parse(&header(0x10, 32));
+        let dpd = IsakmpHeader::parse(&header(0x10, 5));
+        let mut m = IkeMeter::default();
+        m.on_message(1, quick.as_ref(), Timestamp(0), 0);
+        m.on_message(0, quick.as_ref(), Timestamp(50), 0);
+        m.on_message(0, dpd.as_ref(), Timestamp(900), 0);
+        m.on_message(0, dpd.as_ref(), Timestamp(990), 0);
+        assert_eq!(m.unanswered[0], 2);
+        assert_eq!(m.unanswered_since[0].get(), Some(Timestamp(900)));
     }
 
     #[test]

@@ -161,7 +161,7 @@ fn stopped_side(session: &Session, dir: usize) -> usize {
 ///
 /// ACKs ride on the other side's data alone (QuickSec, phantun), so the last words of a talk
 /// stay without one until somebody has something to say: a user who reads and then logs out.
-/// Where no packet repeated the ACK, data must have been sent into the silence for as long,
+/// Where no packet repeated the ACK as late as that, data must have been sent into the silence for as long,
 /// and who said goodbye must have given up a session that had stalled.
 fn freeze_before(
     session: &Session,
@@ -174,7 +174,9 @@ fn freeze_before(
     let since = h.unacked_since()?;
     let asked_ns = h.last_data_ts().map_or(0, |last| last.since(since));
     let may_be = !deleted || session.detectors().current() == Verdict::Stalled;
-    let stood = h.ack_repeats() > 0 || (asked_ns >= least_ns && may_be);
+    // What was under way when the last packets were sent repeats their ACK, too.
+    let is_repeated = h.ack_repeats() > 0 && h.ack_repeated().since(since) >= least_ns;
+    let stood = is_repeated || (asked_ns >= least_ns && may_be);
     let age = at.since(since);
     (h.segments_since_una() >= MIN_SEGMENTS && age >= least_ns && stood).then_some(since)
 }

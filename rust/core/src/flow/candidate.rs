@@ -230,7 +230,7 @@ impl Candidate {
             }
             Payload::WireGuard { receiver, counter } => (self.extend(dir, receiver, counter, 8)
                 >= WIREGUARD_RUN)
-                .then_some((Recognised::FakeTcp(self.carrier(pattern)), None)),
+                .then_some((Recognised::FakeTcp(self.carrier(pattern.product)), None)),
             Payload::IkeTcp => Some((Recognised::IkeTcp, None)),
             Payload::PlainIke(_) => Some((Recognised::PlainIke, None)),
             Payload::Ndmp => return self.neighbour(Neighbour::Ndmp),
@@ -259,8 +259,8 @@ impl Candidate {
     }
 
     /// Who carries WireGuard: the maker whose pattern has held so far.
-    fn carrier(&self, pattern: &Pattern) -> Product {
-        match pattern.product {
+    fn carrier(&self, pattern: Option<Product>) -> Product {
+        match pattern {
             Some(Product::Phantun) if self.saw(bit::PATTERN) => Product::Phantun,
             _ => Product::WireGuard,
         }
