@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,6 +61,26 @@ def test_unanswered_ike_counts_and_the_stall_after_it_stays() -> None:
     feed(book, silent(0, 36))
     (incident,) = open_ones(book)
     assert (incident.severity, incident.sessions_total) == ("critical", 3)
+
+
+def unheard(number: int, heard_s: float, asked_s: float) -> Any:
+    """A client that asks, last heard its headend then, and waits since its first question."""
+    on = session(number, client_ip=f"10.{number}.0.7")
+    on = replace(on, to_client=replace(on.to_client, last_ns=T0 + int(heard_s * SECOND)))
+    asked_ns = T0 + int(asked_s * SECOND)
+    evidence = (Evidence("ike_requests", 3.0, "count", asked_ns),)
+    one = finding(number, on, "ctcp.ike_unanswered", "suspect", at_s=asked_s + 25, stopped_side="client",
+                  evidence=evidence, loss_side=None)  # fmt: skip
+    return replace(one, since_ns=asked_ns)
+
+
+def test_unanswered_ike_is_dated_by_the_last_word_of_the_silent_side() -> None:
+    # Their questions come at the beat of each: 12 s apart. The headend was last heard within one.
+    together = [unheard(n, 10 + n / 4, 15 + 6 * n) for n in range(3)]
+    assert names(*together) == {"ctcp.headend_outage"}
+    # The same questions after silences that began one by one.
+    apart = [unheard(n, 3 + 7 * n, 15 + 6 * n) for n in range(3)]
+    assert "ctcp.headend_outage" not in names(*apart)
 
 
 def names(*findings: Any) -> set[str]:

@@ -76,6 +76,11 @@ def silence_of(finding: Finding) -> Silence | None:
     else:
         side = "headend" if finding.stopped_side == "client" else "client"
     began = next((item.ts_ns for item in finding.evidence if item.ts_ns is not None), None)
+    if detector == "ctcp.ike_unanswered":
+        # The first question without an answer comes up to a beat of DPD after the silence began.
+        session = finding.session
+        heard = session.to_client.last_ns if side == "headend" else session.to_headend.last_ns
+        began = heard if heard is not None and heard < finding.since_ns else began
     return Silence(finding.session.client_ip, side, began or finding.since_ns, finding)
 
 

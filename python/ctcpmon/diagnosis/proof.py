@@ -33,6 +33,7 @@ _MADE_PLACES: dict[str, tuple[str, Sign]] = {
     "dup_acks": ("last of the duplicate ACKs: ", "any"),
     "copies_stopped_segments": ("last segment that left the device: ", "any"),
     "ike_requests": ("first of them: ", "data"),
+    "wireguard_handshakes": ("first of them: ", "data"),
 }
 """Evidence whose time is that of a packet: what comes before its words, and the sign of the packet."""
 _LIMIT = ("unacked_bytes", "allowance_bytes", "window_bytes")

@@ -58,6 +58,8 @@ TEMPLATES: dict[str, str] = {
     "receiver_hops": "{n} routers between the receiver and the tap",
     "receiver_steps_over": "this receiver has stepped over {n} holes before",
     "segments_since_bare_ack": "{v} without an empty ACK, which used to answer every second or third",
+    "wireguard_handshakes": "{n} handshakes of WireGuard in a row came to nothing",
+    "restarts_at_ack": "the sender went back to that ACK {n} times",
     "untrailed_segments": "{v} without a trailer: the stream was cut anew",
 }
 

@@ -10,13 +10,15 @@ mod ends;
 mod id;
 mod recheck;
 
-use self::ends::Ends;
+use self::ends::{Ends, headend_of};
+pub use self::id::certainty;
 pub(crate) use self::id::session_id;
 pub(crate) use self::recheck::Recheck;
 use crate::ctcp::esp::{EspArrival, EspMeter};
 use crate::ctcp::identity::{Identity, UNNAMED};
 use crate::ctcp::ike::{IkeMeter, IsakmpHeader, NO_IKE};
-use crate::ctcp::recognise::{CTCP_PORT, Certainty, Payload, TunnelPacket, classify, packets_in};
+use crate::ctcp::recognise::{CTCP_PORT, Payload, TunnelPacket, classify, packets_in};
+use crate::ctcp::wireguard::{Handshakes, handshake};
 use crate::detect::{ALL_HEALTHY, DetectorStates};
 use crate::flow::FlowKey;
 use crate::flow::candidate::Recognised;
@@ -88,6 +90,8 @@ struct Rare {
     merged: [u64; 2],
     /// Segments larger than a frame: something merged them before they were captured.
     oversized: u64,
+    /// Made with the first handshake of `WireGuard`.
+    handshakes: Option<Box<Handshakes>>,
     /// The first ESP numbers of a direction that were skipped without a hole.
     skips: [Option<Skip>; 2],
 }
@@ -242,6 +246,13 @@ impl Session {
     /// IKE messages.
     pub fn ike(&self) -> &IkeMeter {
         self.ike.as_ref().map_or(&NO_IKE, |ike| &ike.meter)
+    }
+
+    /// Handshakes of `WireGuard` inside.
+    pub fn handshakes(&self) -> Handshakes {
+        let rare = self.rare.as_ref();
+        rare.and_then(|rare| rare.handshakes.as_deref().copied())
+            .unwrap_or_default()
     }
 
     /// True when so many IKE messages of one side may wait for an answer that it means
@@ -457,6 +468,14 @@ impl Session {
             arrival,
             Arrival::Retransmission | Arrival::NetworkDuplicate | Arrival::Keepalive
         );
+        if let Recognised::FakeTcp(_) = self.kind
+            && let Some(message) = handshake(s.payload, s.payload_len)
+            && !repeated
+        {
+            let handshakes = self.rare_mut().handshakes.get_or_insert_default();
+            handshakes.on_message(dir, message, s.ts);
+            self.ike_waits = handshakes.wait();
+        }
         let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
         let (spi, seq) = match classify(s.payload, s.payload_len, on_port) {
             Payload::Ctcp(packet, _) => {
@@ -565,26 +584,9 @@ impl Session {
         if let Some(ike) = &mut self.ike {
             ike.meter.on_capture_gap();
         }
-    }
-}
-
-/// Which end of the key is the headend, and whether that is known.
-fn headend_of(flow: Flow<'_>, key: &FlowKey) -> (usize, bool) {
-    if let Some(opener) = flow.opener() {
-        return (1 - opener, true);
-    }
-    let (low, high) = (key.low.port, key.high.port);
-    if (low == CTCP_PORT) != (high == CTCP_PORT) {
-        return (usize::from(high == CTCP_PORT), true);
-    }
-    (usize::from(high < low), false)
-}
-
-/// Name of the certainty in outputs.
-pub fn certainty(kind: Recognised) -> Certainty {
-    match kind {
-        Recognised::Ctcp(c) => c,
-        Recognised::FakeTcp(_) => Certainty::Behaviour,
-        Recognised::IkeTcp | Recognised::PlainIke => Certainty::Exact,
+        let rare = self.rare.as_mut();
+        if let Some(handshakes) = rare.and_then(|rare| rare.handshakes.as_mut()) {
+            handshakes.on_capture_gap();
+        }
     }
 }

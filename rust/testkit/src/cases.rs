@@ -105,7 +105,7 @@ fn frozen_with_bare_acks() -> Profile {
     }
 }
 
-fn fake_tcp(dress: Dress) -> Profile {
+pub(crate) fn fake_tcp(dress: Dress) -> Profile {
     let mut p = Profile {
         dress,
         ack: [match dress {

@@ -93,3 +93,27 @@ pub(crate) fn renumbered(mut records: Vec<Record>, dir: usize, first: usize) -> 
     }
     records
 }
+
+/// Every payload becomes a message of WireGuard: by its length an initiation, a response or
+/// data with a counter. Of segments without options.
+pub(crate) fn with_wireguard(mut records: Vec<Record>) -> Vec<Record> {
+    let mut counters = [0_u64; 2];
+    for r in &mut records {
+        let dir = usize::from(r.frame[26] != 10);
+        let Some(payload) = r.frame.get_mut(HEADERS..).filter(|p| p.len() >= 32) else {
+            continue;
+        };
+        let kind = match payload.len() {
+            148 => 1,
+            92 => 2,
+            _ => 4,
+        };
+        payload[..4].copy_from_slice(&[kind, 0, 0, 0]);
+        if kind == 4 {
+            payload[4..8].copy_from_slice(&[7 + dir as u8; 4]);
+            payload[8..16].copy_from_slice(&counters[dir].to_le_bytes());
+            counters[dir] += 1;
+        }
+    }
+    records
+}

@@ -1,11 +1,11 @@
 //! Cases that a generator written apart from this one found a detector wrong about, in pairs:
 //! one that must raise it, one in which it must stay silent.
 
-use crate::cases::{Case, base, one};
-use crate::damage::{later, merged, renumbered};
+use crate::cases::{Case, base, fake_tcp, one};
+use crate::damage::{later, merged, renumbered, with_wireguard};
 use crate::device::Device;
 use crate::packet::Record;
-use crate::session::{Profile, Stream};
+use crate::session::{AckHabit, Dress, Profile, Stream};
 use crate::sim::Tap;
 
 /// Voice each way from the first second on.
@@ -64,6 +64,41 @@ fn answered_until(ms: i64) -> Profile {
     let mut p = base();
     p.streams[1].to_ms = ms;
     p
+}
+
+/// A user fetches something, reads for four seconds and logs out: nobody had anything to say
+/// that would have acknowledged the last packets.
+fn last_words() -> Profile {
+    let mut p = Profile {
+        logout_ms: Some(24_000),
+        ..answered_until(20_000)
+    };
+    p.streams[0] = Stream {
+        more: vec![(20_100, 100), (20_110, 100), (20_120, 100)],
+        ..Stream::steady(1_500, 20_000, 200, 348)
+    };
+    p
+}
+
+/// udp2raw whose data of one side are lost: these segments, seen at the client itself.
+fn goes_back(lost: &[usize]) -> Profile {
+    let mut p = fake_tcp(Dress::Udp2raw);
+    p.streams[0] = p.streams[0].clone().losing(lost);
+    p
+}
+
+/// WireGuard in fake TCP of another maker, with receivers that stand still at a hole. The
+/// client's segments from number 100 on are lost, or that one alone; the handshake begins
+/// anew at these times.
+fn wireguard(lost: &[usize], anew_ms: &[i64]) -> Vec<Record> {
+    let mut p = Profile {
+        ack: [AckHabit::Frozen; 2],
+        window: [40_000; 2],
+        ..fake_tcp(Dress::Phantun)
+    };
+    p.streams[0] = p.streams[0].clone().losing(lost);
+    p.streams[0].more = anew_ms.iter().map(|ms| (*ms, 148)).collect();
+    with_wireguard(one(p, Device::None, Tap::Client))
 }
 
 /// The cases.
@@ -136,5 +171,46 @@ pub const CASES: &[Case] = &[
             };
             one(p, Device::StateLost { at_ms: 20_000 }, Tap::ClientSide)
         },
+    },
+    Case {
+        name: "last_words_and_logout",
+        about: "A user reads for some seconds after the last packet and logs out.",
+        raises: &[],
+        silent: &["ctcp.reset_after_loss", "ctcp.silent_death"],
+        build: || one(last_words(), Device::None, Tap::ClientSide),
+    },
+    Case {
+        name: "udp2raw_goes_back_in_vain",
+        about: "udp2raw goes back to the ACK again and again, and nothing arrives.",
+        raises: &["ctcp.inspection_queue_freeze"],
+        silent: &["ctcp.silent_death"],
+        build: || {
+            let lost: Vec<usize> = (100..1_000).collect();
+            one(goes_back(&lost), Device::None, Tap::Client)
+        },
+    },
+    Case {
+        name: "udp2raw_goes_back_once",
+        about: "udp2raw goes back to the ACK and the segment arrives.",
+        raises: &[],
+        silent: &["ctcp.inspection_queue_freeze", "ctcp.unfilled_hole"],
+        build: || one(goes_back(&[100]), Device::None, Tap::Client),
+    },
+    Case {
+        name: "wireguard_handshakes_fail",
+        about: "WireGuard in fake TCP: the ACK stands still and handshakes come to nothing.",
+        raises: &["ctcp.inspection_queue_freeze"],
+        silent: &["ctcp.silent_death"],
+        build: || {
+            let lost: Vec<usize> = (60..1_000).collect();
+            wireguard(&lost, &[30_000, 35_200, 40_500, 45_700, 51_000])
+        },
+    },
+    Case {
+        name: "wireguard_stands_still",
+        about: "WireGuard in fake TCP: the ACK stands still and the one handshake works.",
+        raises: &["ctcp.unfilled_hole"],
+        silent: &["ctcp.inspection_queue_freeze", "ctcp.ike_unanswered"],
+        build: || wireguard(&[60], &[30_000]),
     },
 ];

@@ -20,8 +20,8 @@ const RESIDENT_BYTES: usize = 608;
 /// Bytes of a session with IKE, DPD, two SAs and its places in the tables of the engine.
 const SESSION_BYTES: usize = 800;
 /// What a hole adds, and twelve in one direction.
-const ONE_HOLE_BYTES: usize = 224;
-const TWELVE_HOLES_BYTES: usize = 704;
+const ONE_HOLE_BYTES: usize = 240;
+const TWELVE_HOLES_BYTES: usize = 720;
 /// Address of the headend in the scenarios.
 const HEADEND: [u8; 4] = [198, 51, 100, 9];
 

@@ -38,6 +38,10 @@ pub const V2_EXCHANGES: [u8; 4] = [34, 35, 36, 37];
 /// Informational exchanges: DPD, deletes, notifies.
 const INFORMATIONAL: [u8; 2] = [5, 37];
 
+fn is_informational(exchange: u8) -> bool {
+    INFORMATIONAL.contains(&exchange)
+}
+
 /// The exchange by its name in the field; `None` for a number not known here.
 pub fn exchange_name(exchange: u8) -> Option<&'static str> {
     Some(match exchange {
@@ -399,7 +403,15 @@ impl IkeMeter {
                 self.take_rtt(other, ts.since(asked));
             }
         }
-        let unanswered = self.unanswered(dir) as u16;
+        // The last message of a negotiation (quick mode's third) has no answer: what is asked
+        // later begins a run of its own.
+        let begins = header.is_some_and(|h| is_informational(h.exchange))
+            && !is_informational(self.exchange);
+        let unanswered = if begins {
+            0
+        } else {
+            self.unanswered(dir) as u16
+        };
         if unanswered == 0 {
             self.set_time(Time::UnansweredSince, 0, ts.into());
         }
@@ -415,7 +427,7 @@ impl IkeMeter {
             if h.exchange == 5 {
                 self.set_time(Time::Informational, dir, ts.into());
             }
-            if INFORMATIONAL.contains(&h.exchange) {
+            if is_informational(h.exchange) {
                 self.on_informational(dir, ts, beyond);
             }
         }
@@ -469,6 +481,19 @@ mod tests {
         );
         assert_eq!(m.unanswered_since(0), Some(Timestamp(100)));
         assert_eq!(m.unanswered_since(1), None);
+    }
+
+    #[test]
+    fn the_last_word_of_a_negotiation_waits_for_nothing() {
+        let quick = IsakmpHeader::parse(&header(0x10, 32));
+        let dpd = IsakmpHeader::parse(&header(0x10, 5));
+        let mut m = IkeMeter::default();
+        m.on_message(1, quick.as_ref(), Timestamp(0), 0);
+        m.on_message(0, quick.as_ref(), Timestamp(50), 0);
+        m.on_message(0, dpd.as_ref(), Timestamp(900), 0);
+        m.on_message(0, dpd.as_ref(), Timestamp(990), 0);
+        assert_eq!(m.unanswered(0), 2);
+        assert_eq!(m.unanswered_since(0), Some(Timestamp(900)));
     }
 
     #[test]

@@ -8,3 +8,4 @@ pub mod glance;
 pub mod identity;
 pub mod ike;
 pub mod recognise;
+pub mod wireguard;

@@ -68,6 +68,10 @@ pub enum EvidenceName {
     UntrailedSegments,
     /// New segments since the last empty ACK of a receiver that used to send them.
     SegmentsSinceBareAck,
+    /// Initiations of WireGuard in a row that led to nothing.
+    Handshakes,
+    /// Times the sender went back to the byte that the ACK names.
+    Restarts,
 }
 
 /// Description of one evidence name.
@@ -84,7 +88,7 @@ pub struct EvidenceInfo {
 }
 
 /// Every evidence name, in the order of [`EvidenceName`].
-pub const EVIDENCE: [EvidenceInfo; 31] = [
+pub const EVIDENCE: [EvidenceInfo; 33] = [
     EvidenceInfo {
         kind: EvidenceName::HoleBytes,
         name: "hole_bytes",
@@ -270,6 +274,18 @@ pub const EVIDENCE: [EvidenceInfo; 31] = [
         name: "segments_since_bare_ack",
         unit: "segments",
         doc: "New segments since the last empty ACK of a receiver that used to send them",
+    },
+    EvidenceInfo {
+        kind: EvidenceName::Handshakes,
+        name: "wireguard_handshakes",
+        unit: "count",
+        doc: "Initiations of WireGuard in a row that led to nothing",
+    },
+    EvidenceInfo {
+        kind: EvidenceName::Restarts,
+        name: "restarts_at_ack",
+        unit: "count",
+        doc: "Times the sender went back to the byte that the ACK names",
     },
 ];
 

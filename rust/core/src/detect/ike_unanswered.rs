@@ -21,7 +21,8 @@ pub(super) const DETECTOR: Detector = Detector {
     docs: "\
 ## What it sees
 Three or more ISAKMP messages of one side in a row, none back, although the other side used to \
-answer and its direction is visible at this tap.
+answer and its direction is visible at this tap. Or four initiations of WireGuard in a row, which \
+begins anew after 5 s.
 
 ## Why it stalls
 Dead-peer detection is the tunnel's own keepalive. It is encrypted, but its rhythm is visible; when \
@@ -63,6 +64,26 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
             .any(|h| h.rst().is_some() || h.fin().is_some())
     {
         return None;
+    }
+    for dir in 0..2 {
+        let Some(failing) = session.handshakes().unanswered(dir) else {
+            continue;
+        };
+        // It sent data, so there was a handshake before.
+        if session.half[1 - dir].data_segments() >= u64::from(MIN_MESSAGES) {
+            let waited = ctx.now.since(failing.since);
+            return Some(
+                Judgement::new(Verdict::Suspect, 0.5, failing.since)
+                    .stopped(signals::side(dir))
+                    .with(
+                        E::Handshakes
+                            .is(f64::from(failing.initiations))
+                            .at(failing.since),
+                    )
+                    .with(E::IkeWaiting.is(signals::ms(waited)))
+                    .not("one_way_span: both directions were seen"),
+            );
+        }
     }
     let ike = session.ike();
     for dir in 0..2 {

@@ -4,6 +4,7 @@ use super::evidence::EvidenceName as E;
 use super::freeze::{describe, is_judged};
 use super::signals::{self, BareAcks, Frozen};
 use super::{Context, Detector, Judgement, Threshold, Verdict};
+use crate::ctcp::wireguard::Failing;
 use crate::session::Session;
 use crate::time::NANOS_PER_SECOND;
 
@@ -24,7 +25,8 @@ pub(super) const DETECTOR: Detector = Detector {
 One side goes on sending new data, the other side is heard, but its ACK stands still for longer than \
 any release timer, and there is a reason to believe that nothing arrives: the receiver stepped over \
 holes before, or it used to answer data with empty ACKs and stopped, or DPD requests that were \
-always answered are not, or it offers the constant full window of the stacks that step over holes.
+always answered are not, or handshakes of WireGuard inside fail, or udp2raw goes back to the ACK \
+again and again, or it offers the constant full window of the stacks that step over holes.
 
 ## Why it stalls
 An inspection engine (ASA with inspection or IPS, IOS zone-based firewall with an IPS, Palo Alto \
@@ -63,6 +65,18 @@ Take the flow out of inspection or bypass state for it; IPsec over UDP or NAT-T;
             unit: "segments",
             origin: "guess: above what is in flight on any path",
         },
+        Threshold {
+            name: "handshakes",
+            value: 4.0,
+            unit: "count",
+            origin: "guess: three that failed and one more; WireGuard begins anew after 5 s",
+        },
+        Threshold {
+            name: "restarts",
+            value: 3.0,
+            unit: "count",
+            origin: "guess: udp2raw heals its ACK with the first restart that arrives",
+        },
     ],
     check,
 };
@@ -77,7 +91,18 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
 fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
     let h = &session.half[f.dir];
     let long = f.unproven_ns >= MIN_FREEZE_NS.max(h.ack_rtt_ns().saturating_mul(2));
-    if f.repeats < 2 || f.segments < super::freeze::MIN_SEGMENTS || !long {
+    if f.repeats < 2 || !long {
+        return None;
+    }
+    // What goes back brings no new bytes.
+    if signals::restarts_fail(session, f.dir) {
+        return Some(
+            describe(session, f, Verdict::Stalled, 0.85)
+                .with(E::Restarts.is(f64::from(h.restarts_at_una())))
+                .not("frozen_ack_receiver: it moves with the first restart that arrives"),
+        );
+    }
+    if f.segments < super::freeze::MIN_SEGMENTS {
         return None;
     }
     let told = |confidence| describe(session, f, Verdict::Stalled, confidence);
@@ -85,6 +110,9 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
         Reason::DpdUnanswered => told(0.88)
             .with(E::IkeRequests.is(f64::from(session.ike().dpd(f.dir).pending)))
             .not("frozen_ack_receiver: DPD requests do not arrive either"),
+        Reason::HandshakesFail(failing) => told(0.88)
+            .with(E::Handshakes.is(f64::from(failing.initiations)))
+            .not("frozen_ack_receiver: handshakes of WireGuard fail as well"),
         Reason::StepsOver => told(0.9)
             .with(E::ReceiverStepsOver.is(f64::from(h.holes_stepped_over())))
             .not("frozen_ack_receiver: this receiver stepped over holes before"),
@@ -101,6 +129,8 @@ fn judge(session: &Session, f: &Frozen, ctx: &Context) -> Option<Judgement> {
 pub(super) enum Reason {
     /// Nor do DPD requests that were always answered.
     DpdUnanswered,
+    /// Nor do handshakes of `WireGuard` inside lead to anything.
+    HandshakesFail(Failing),
     /// The receiver stepped over holes before.
     StepsOver,
     /// It used to answer data with empty ACKs and stopped.
@@ -123,6 +153,9 @@ impl Reason {
 pub(super) fn nothing_arrives(session: &Session, f: &Frozen, ctx: &Context) -> Option<Reason> {
     if signals::dpd_unanswered_since(session, f.dir, f.since, ctx.now) {
         return Some(Reason::DpdUnanswered);
+    }
+    if let Some(failing) = signals::handshakes_fail(session, f.dir, f.since) {
+        return Some(Reason::HandshakesFail(failing));
     }
     if !is_judged(session, f) {
         return None;

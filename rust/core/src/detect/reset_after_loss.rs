@@ -43,7 +43,8 @@ both legs when its own timer runs out.
 Time from the freeze to the RST, segments sent into the freeze, data sent after the close.
 
 ## What else looks like this
-A normal logout: the IKE delete comes just before the RST, and both sides are quiet afterwards.
+A normal logout: the IKE delete comes just before the RST, and both sides are quiet afterwards. \
+The last words of a talk, which nobody acknowledges for want of anything to say, and then a close.
 
 ## Limits by position of the tap
 The RST is often visible on one side of the device only; on the other side the direction falls \
@@ -88,8 +89,12 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
     let dir = 1 - closer;
     let is_foreign = signals::reset_is_foreign(&session.half[closer]);
     let least = if is_foreign { 0 } else { MIN_FREEZE_NS };
-    let freeze = freeze_before(session, dir, at, least)
-        .or_else(|| freeze_before(session, closer, at, least));
+    let deleted = session
+        .ike()
+        .last_informational(closer)
+        .is_some_and(|t| (0..DELETE_BEFORE_NS).contains(&at.since(t)));
+    let freeze_in = |dir| freeze_before(session, dir, at, least, deleted);
+    let freeze = freeze_in(dir).or_else(|| freeze_in(closer));
     let after = session.data_after_close(dir);
     // A close that both ends ignore is known for one only when its sender goes on.
     let wait = CLOSE_WAIT_NS.max(session.half[closer].max_data_gap_ns().saturating_mul(2));
@@ -97,10 +102,6 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
         && session.half[dir]
             .last_data_ts()
             .is_some_and(|t| t.since(at) >= wait);
-    let deleted = session
-        .ike()
-        .last_informational(closer)
-        .is_some_and(|t| (0..DELETE_BEFORE_NS).contains(&at.since(t)));
     let lossy = session.half.iter().any(|h| {
         h.last_loss()
             .is_some_and(|t| (0..TIE_NS).contains(&at.since(t)))
@@ -113,7 +114,7 @@ fn judge(session: &Session, closer: usize) -> Option<Judgement> {
         (None, true) if !deleted => (at, 0.65),
         _ => return None,
     };
-    let frozen_dir = if freeze_before(session, dir, at, least).is_some() {
+    let frozen_dir = if freeze_in(dir).is_some() {
         dir
     } else {
         closer
@@ -158,9 +159,25 @@ fn stopped_side(session: &Session, dir: usize) -> usize {
 
 /// Since when the ACK for direction `dir` stood still at the time of the close, if for
 /// `least_ns` at least.
-fn freeze_before(session: &Session, dir: usize, at: Timestamp, least_ns: i64) -> Option<Timestamp> {
+///
+/// ACKs ride on the other side's data alone (QuickSec, phantun), so the last words of a talk
+/// stay without one until somebody has something to say: a user who reads and then logs out.
+/// Where no packet repeated the ACK as late as that, data must have been sent into the silence for as long,
+/// and who said goodbye must have given up a session that had stalled.
+fn freeze_before(
+    session: &Session,
+    dir: usize,
+    at: Timestamp,
+    least_ns: i64,
+    deleted: bool,
+) -> Option<Timestamp> {
     let h = &session.half[dir];
     let since = h.unacked_since()?;
+    let asked_ns = h.last_data_ts().map_or(0, |last| last.since(since));
+    let may_be = !deleted || session.detectors().current() == Verdict::Stalled;
+    // What was under way when the last packets were sent repeats their ACK, too.
+    let is_repeated = h.ack_repeats() > 0 && h.ack_repeated().since(since) >= least_ns;
+    let stood = is_repeated || (asked_ns >= least_ns && may_be);
     let age = at.since(since);
-    (h.segments_since_una() >= MIN_SEGMENTS && age >= least_ns).then_some(since)
+    (h.segments_since_una() >= MIN_SEGMENTS && age >= least_ns && stood).then_some(since)
 }

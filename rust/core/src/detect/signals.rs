@@ -3,6 +3,7 @@
 
 use super::verdict::{LossSide, Side};
 use crate::ctcp::fake_tcp::Product;
+use crate::ctcp::wireguard::Failing;
 use crate::flow::candidate::Recognised;
 use crate::session::Session;
 use crate::tcp::half_stream::{HalfStream, Spacing};
@@ -225,7 +226,7 @@ pub fn tcp_marks(session: &Session, role: usize) -> TcpMarks {
     let (low, high) = session.half[1 - role].peer_window_range;
     let is_ctcp = matches!(session.kind, Recognised::Ctcp(_));
     // udp2raw goes back in sequence space itself and draws its window by chance.
-    let goes_back = session.kind == Recognised::FakeTcp(Product::Udp2raw);
+    let goes_back = goes_back(session);
     let is_mirrored = session.half[role].forwarded_copies() > 0;
     TcpMarks {
         // One in twenty, and more than one: a tap that cuts frames makes single ones.
@@ -257,6 +258,36 @@ pub fn dpd_unanswered_since(
         && dpd.pending >= DPD_PENDING
         && dpd.pending_since.get().is_some_and(|t| t >= since)
         && dpd.since_asked_ns(now) >= DPD_WAIT_NS.max(i64::from(dpd.rtt_max_ns) * 4)
+}
+
+/// True for udp2raw, whose receiver moves its ACK only with a segment that begins there, and
+/// whose sender goes back to it after three equal ACKs (network.cpp, `after_send_raw0` and
+/// `after_recv_raw0`): a restart that arrives heals the freeze whatever caused it.
+pub fn goes_back(session: &Session) -> bool {
+    session.kind == Recognised::FakeTcp(Product::Udp2raw)
+}
+
+/// Restarts at one ACK that mean that they do not arrive (guess: three lost in a row by
+/// chance is one in 8000 at one packet lost in twenty).
+const RESTARTS: u16 = 3;
+
+/// True when udp2raw went back to the frozen ACK again and again.
+pub fn restarts_fail(session: &Session, dir: usize) -> bool {
+    goes_back(session) && session.half[dir].restarts_at_una() >= RESTARTS
+}
+
+/// Handshakes of `WireGuard` that began after `since` and show that what side `dir` sends does
+/// not arrive: nobody answers its initiations, or those of the other side are answered and
+/// repeated all the same.
+pub fn handshakes_fail(session: &Session, dir: usize, since: Timestamp) -> Option<Failing> {
+    let handshakes = session.handshakes();
+    [
+        handshakes.unanswered(dir),
+        handshakes.answered_in_vain(1 - dir),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|failing| failing.since >= since)
 }
 
 /// True when the next word of DPD is worth waiting for: a request sent into the freeze was

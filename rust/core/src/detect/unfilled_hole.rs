@@ -39,7 +39,8 @@ Open holes and their bytes, missing ESP packets and the loss ratio.
 ## What else looks like this
 Loss at the tap: an ACK on the far edge of a hole proves that the receiver has the bytes; holes of a \
 session with such gaps, or on a tap that loses ordinary TCP segments, are put down to the tap. \
-Reordering closes its holes within 200 ms.
+Reordering closes its holes within 200 ms. udp2raw goes back in sequence space by itself and stands \
+still until it has: counted from its second restart at one ACK.
 
 ## Limits by position of the tap
 A loss beyond the tap is invisible when the receiver steps over holes.
@@ -90,12 +91,13 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
             && f.heard_ns >= MIN_FREEZE_NS
             && f.segments >= MIN_SEGMENTS
             && f.repeats >= 2
+            && !heals_itself(session, dir)
         {
             let j = describe(session, dir, f.since, signals::loss_side(session, dir));
             return Some(j.with(E::AckFrozen.is(signals::ms(f.age_ns)).at(f.since)));
         }
     }
-    for dir in 0..2 {
+    for dir in (0..2).filter(|_| !signals::goes_back(session)) {
         let h = &session.half[dir];
         if let Some(since) = h.last_pause().filter(|t| ctx.now.since(*t) < MEMORY_NS) {
             return Some(describe(session, dir, since, None));
@@ -111,6 +113,13 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
         }
     }
     None
+}
+
+/// udp2raw stands still without any loss: its sender goes back by itself when equal ACKs come
+/// close together, and its receiver does not move for a segment that begins before its ACK.
+/// Then the next restart moves it on; a second one says that the first was lost.
+fn heals_itself(session: &Session, dir: usize) -> bool {
+    signals::goes_back(session) && session.half[dir].restarts_at_una() < 2
 }
 
 fn frozen_at_hole(h: &HalfStream) -> bool {

@@ -237,7 +237,7 @@ impl Candidate {
             }
             Payload::WireGuard { receiver, counter } => (self.extend(dir, receiver, counter, 8)
                 >= WIREGUARD_RUN)
-                .then_some((Recognised::FakeTcp(Product::WireGuard), None)),
+                .then_some((Recognised::FakeTcp(self.carrier(pattern.product)), None)),
             Payload::IkeTcp => Some((Recognised::IkeTcp, None)),
             Payload::PlainIke(_) => Some((Recognised::PlainIke, None)),
             Payload::Ndmp => return self.neighbour(Neighbour::Ndmp),
@@ -263,6 +263,14 @@ impl Candidate {
     /// connection whose start was seen must begin with IKE.
     fn esp_head_allowed(&self) -> bool {
         !self.saw(bit::TIMESTAMPS) && (self.saw(bit::IKE_HEAD) || !self.saw(bit::SYN))
+    }
+
+    /// Who carries WireGuard: the maker whose pattern has held so far.
+    fn carrier(&self, pattern: Option<Product>) -> Product {
+        match pattern {
+            Some(Product::Phantun) if self.saw(bit::PATTERN) => Product::Phantun,
+            _ => Product::WireGuard,
+        }
     }
 
     fn neighbour(&mut self, which: Neighbour) -> Look {

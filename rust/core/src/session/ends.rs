@@ -1,6 +1,8 @@
 //! Both ends of a session in sixteen bytes; those of IPv6 are boxed.
 
+use crate::ctcp::recognise::CTCP_PORT;
 use crate::flow::FlowKey;
+use crate::flow::record::Flow;
 use crate::segment::{Addr, Endpoint};
 
 /// Both ends, in the order of [`FlowKey`].
@@ -45,6 +47,18 @@ impl Ends {
             Self::V6(key) => **key,
         }
     }
+}
+
+/// Which end of the key is the headend, and whether that is known.
+pub(super) fn headend_of(flow: Flow<'_>, key: &FlowKey) -> (usize, bool) {
+    if let Some(opener) = flow.opener() {
+        return (1 - opener, true);
+    }
+    let (low, high) = (key.low.port, key.high.port);
+    if (low == CTCP_PORT) != (high == CTCP_PORT) {
+        return (usize::from(high == CTCP_PORT), true);
+    }
+    (usize::from(high < low), false)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
-//! The stable id of a session.
+//! What a session is called: its stable id, and how sure its kind is.
 
+use crate::ctcp::recognise::Certainty;
 use crate::flow::FlowKey;
+use crate::flow::candidate::Recognised;
 use crate::time::Timestamp;
 
 /// Digest of ends, first packet time and generation. Unkeyed on purpose: the same
@@ -22,4 +24,13 @@ pub(crate) fn session_id(first: Timestamp, key: &FlowKey, generation: u32) -> u6
     h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (h ^ (h >> 31)) >> 16
+}
+
+/// Name of the certainty in outputs.
+pub fn certainty(kind: Recognised) -> Certainty {
+    match kind {
+        Recognised::Ctcp(c) => c,
+        Recognised::FakeTcp(_) => Certainty::Behaviour,
+        Recognised::IkeTcp | Recognised::PlainIke => Certainty::Exact,
+    }
 }

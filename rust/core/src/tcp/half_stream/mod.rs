@@ -42,6 +42,11 @@ pub const PAUSE_NS: i64 = 2_000 * NANOS_PER_MILLI;
 /// Segments sent into a pause.
 pub const PAUSE_SEGMENTS: u32 = 3;
 
+/// A sender that goes back farther than this may meet a tracker that lost the window scale
+/// and refuses that segment alone (domain guide 2.5, test II), while what follows passes.
+/// Origin: udp2raw's window without its scale (network.cpp).
+const NEAR_RESTART: u64 = 40_960;
+
 /// Latest data segments whose times are kept (guess: enough for a rate, few enough to
 /// follow a back-off).
 const LATEST: usize = 4;
@@ -450,6 +455,13 @@ impl HalfStream {
         // Karn: an ambiguous segment gives no RTT sample.
         if self.timed(nxt).is_some_and(|(at, _)| start < at) {
             self.numbers.clear(Number::TimedAt);
+        }
+        if self.snd_una() == Some(start) && nxt - start <= NEAR_RESTART {
+            let rare = self.rare_mut();
+            if rare.restarted_at != start as u32 {
+                (rare.restarts, rare.restarted_at) = (0, start as u32);
+            }
+            rare.restarts = rare.restarts.saturating_add(1);
         }
         let snd_first = self.snd_first();
         let rare = self.numbers.rare_mut();

@@ -6,7 +6,7 @@ use super::numbers::Far;
 use crate::tcp::holes::HoleList;
 use crate::time::MaybeTime;
 
-/// The rare part of a half-stream: with the word that the heap takes before it 176 bytes.
+/// The rare part of a half-stream: with the word that the heap takes before it 184 bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Rare {
     /// Numbers that outgrew their place.
@@ -37,6 +37,10 @@ pub(super) struct Rare {
     pub(super) retransmissions: u32,
     /// Segments that closed a hole within the reorder window.
     pub(super) reordered: u32,
+    /// Segments with bytes seen before that began at the ACK which `restarted_at` names,
+    /// from no farther than `NEAR_RESTART`; and its low half.
+    pub(super) restarts: u16,
+    pub(super) restarted_at: u32,
     /// Packets delivered twice by the network.
     pub(super) network_duplicates: u32,
     /// Packets the mirror delivered twice (dropped before analysis).
@@ -62,7 +66,7 @@ pub(super) struct Rare {
     pub(super) odd_ttls: OddTtls,
 }
 
-const _: () = assert!(size_of::<Rare>() == 168);
+const _: () = assert!(size_of::<Rare>() == 176);
 
 impl Rare {
     /// Holes that turned out to be the tap's own loss; at most 24 at once.
@@ -93,6 +97,8 @@ pub(super) static NOTHING: Rare = Rare {
     sack_segments: 0,
     retransmissions: 0,
     reordered: 0,
+    restarts: 0,
+    restarted_at: 0,
     network_duplicates: 0,
     span_duplicates: 0,
     forwarded_copies: 0,

@@ -112,6 +112,19 @@ impl HalfStream {
         self.rare().holes_stepped_over.into()
     }
 
+    /// Times this side went back to the very byte that the ACK names, where it still stands.
+    pub fn restarts_at_una(&self) -> u16 {
+        let rare = self.rare();
+        if self
+            .snd_una()
+            .is_some_and(|una| una as u32 == rare.restarted_at)
+        {
+            rare.restarts
+        } else {
+            0
+        }
+    }
+
     /// Holes an ACK proved to be the tap's own loss.
     pub fn gaps_proven(&self) -> u32 {
         self.rare().gaps_proven
