@@ -73,7 +73,7 @@ Take the flow out of inspection or bypass state for it; IPsec over UDP or NAT-T;
         },
         Threshold {
             name: "restarts",
-            value: 3.0,
+            value: 5.0,
             unit: "count",
             origin: "guess: udp2raw heals its ACK with the first restart that arrives",
         },
