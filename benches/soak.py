@@ -1,6 +1,6 @@
 """Half an hour of capture at a steady rate, or longer; PASS or FAIL on what must not grow and not get lost.
 
-    python -m benches.soak [--minutes 32] [--warm-up 8] [--rate 30] [--tunnels 4.0] [--stop-screen 60]
+    python -m benches.soak [--minutes 32] [--warm-up 12] [--rate 30] [--tunnels 4.0] [--stop-screen 60]
                            [--max-flow-mib 64] [--folder DIR] [--json FILE]
     python -m benches.soak --judge FILE      the samples of an earlier run (--json)
 
@@ -9,7 +9,8 @@ removed. ``ctcpmon serve`` captures at one end with file (rotated), history (wit
 screen (``attach``, on a terminal of its own); at the other end ``tests.live.turnover`` sends ``--rate``
 thousand frames a second of ordinary conversations that are always new, so that the flow table is full before
 the warm-up ends and turns over from then on, and ``--tunnels`` copies a second of the demo: sessions that
-come, stall, and go. The limits are set low enough that all that is bounded fills up within the warm-up.
+come, stall, and go. The limits are set low enough that all that is bounded fills up within the warm-up; the
+ten minutes that a screen can go back through are full then, too.
 
 Every 10 s it reads memory, descriptors, threads and processor time of both programs and scrapes the counters.
 In the middle the screen is stopped for ``--stop-screen`` seconds (SIGSTOP).
@@ -274,7 +275,7 @@ def _tell(sample: Sample) -> None:
     counters = sample.counters
     lived = sum(value for name, value in counters.items() if name.startswith("sessions."))
     open_ = sum(value for name, value in counters.items() if name.startswith("incidents."))
-    dropped = counters[f"interface_dropped.{MONITORED}"]
+    dropped = counters.get(f"interface_dropped.{MONITORED}", 0)  # not there before the first look
     shown = (
         f"{sample.at_s:6.0f} s  serve {sample.serve.rss_mib:7.2f} MiB {sample.serve.descriptors} fd "
         f"{sample.serve.threads} thr {sample.serve.cpu_s:6.1f} cpu  screen {sample.screen.rss_mib:7.2f} MiB "
@@ -382,7 +383,7 @@ def main() -> int:
     """Runs, prints every sample and then the verdicts."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=32.0)
-    parser.add_argument("--warm-up", type=float, default=8.0, help="minutes")
+    parser.add_argument("--warm-up", type=float, default=12.0, help="minutes; a screen keeps ten")
     parser.add_argument("--rate", type=float, default=30.0, help="thousand ordinary frames a second")
     parser.add_argument("--tunnels", type=float, default=4.0, help="copies of the demo begun in a second")
     parser.add_argument("--stop-screen", type=float, default=60.0, help="seconds; 0: it is not stopped")
