@@ -16,7 +16,7 @@ const RESPONSE: (u8, u32) = (2, 92);
 const RETRY_NS: i64 = 11 * NANOS_PER_SECOND;
 /// Initiations in a row that mean something (guess: three handshakes that failed; at one packet
 /// lost in ten each way that happens to one in 150).
-const MANY: u8 = 4;
+pub const MANY_HANDSHAKES: u8 = 4;
 /// From the first of them to the last (guess: two retries of 5 s, so that copies do not count).
 const MIN_RUN_NS: i64 = 10 * NANOS_PER_SECOND;
 
@@ -101,7 +101,7 @@ impl Handshakes {
     fn failing(&self, dir: usize) -> Option<Failing> {
         let of = &self.by[dir];
         let (since, last) = of.since.get().zip(of.last.get())?;
-        (of.run >= MANY && last.since(since) >= MIN_RUN_NS).then_some(Failing {
+        (of.run >= MANY_HANDSHAKES && last.since(since) >= MIN_RUN_NS).then_some(Failing {
             initiations: of.run,
             since,
             last,

@@ -4,7 +4,7 @@ use super::evidence::EvidenceName as E;
 use super::freeze::{describe, is_judged};
 use super::signals::{self, BareAcks, Frozen};
 use super::{Context, Detector, Judgement, Threshold, Verdict};
-use crate::ctcp::wireguard::Failing;
+use crate::ctcp::wireguard::{Failing, MANY_HANDSHAKES};
 use crate::session::Session;
 use crate::time::NANOS_PER_SECOND;
 
@@ -67,13 +67,13 @@ Take the flow out of inspection or bypass state for it; IPsec over UDP or NAT-T;
         },
         Threshold {
             name: "handshakes",
-            value: 4.0,
+            value: MANY_HANDSHAKES as f64,
             unit: "count",
             origin: "guess: three that failed and one more; WireGuard begins anew after 5 s",
         },
         Threshold {
             name: "restarts",
-            value: 5.0,
+            value: signals::RESTARTS as f64,
             unit: "count",
             origin: "guess: udp2raw heals its ACK with the first restart that arrives",
         },

@@ -269,7 +269,7 @@ pub fn goes_back(session: &Session) -> bool {
 
 /// Restarts at one ACK that mean that they do not arrive (guess: three lost in a row were seen
 /// by chance at one packet lost in ten; five are one in 100,000 there).
-const RESTARTS: u16 = 5;
+pub const RESTARTS: u16 = 5;
 
 /// True when udp2raw went back to the frozen ACK again and again.
 pub fn restarts_fail(session: &Session, dir: usize) -> bool {
