@@ -5,7 +5,7 @@
                              [--capture FILE]
 
 From the root of the repository, with tmux. Without ``--capture`` a capture is made by the project's own load
-generator (some 1.7 GB in the temporary folder, removed at the end): every flow and session is opened, then
+generator (some 3 GB in the temporary folder, removed at the end): every flow and session is opened, then
 traffic goes on. ``--only`` runs one part: ``cost``, ``rates``, ``offered`` or ``paint``.
 
 ``cost``: processor time of the threads that make and paint views (the interpreter's), read from /proc, at a
@@ -407,7 +407,7 @@ def main() -> None:
     parser.add_argument("--hz", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--size", default="80x24")
-    parser.add_argument("--packets", type=int, default=10_000_000, help="after the opening")
+    parser.add_argument("--packets", type=int, default=22_000_000, help="after the opening")
     parser.add_argument("--offered", type=float, default=200_000.0, help="packets a second")
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--capture")
