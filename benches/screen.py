@@ -1,21 +1,24 @@
 """What the screen costs, and whether it holds the engine up: CPU by thread, first paint, key to paint, rates.
 
     python -m benches.screen [--flows 1000000] [--sessions 10000] [--seconds 20] [--hz 10] [--rounds 9]
-                             [--size 80x24] [--packets 10000000] [--offered 200000] [--only PART]
+                             [--size 80x24] [--packets 22000000] [--offered 200000] [--only PART]
                              [--capture FILE]
 
 From the root of the repository, with tmux. Without ``--capture`` a capture is made by the project's own load
 generator (some 3 GB in the temporary folder, removed at the end): every flow and session is opened, then
-traffic goes on. ``--only`` runs one part: ``cost``, ``rates``, ``offered`` or ``paint``.
+traffic goes on. ``--only`` runs one part.
 
 ``cost``: processor time of the threads that make and paint views (the interpreter's), read from /proc, at a
-pace and in a pane of tmux; the engine's threads are apart. ``rates``: the same capture as fast as possible.
+pace and in a pane of tmux; the engine's threads are apart. ``spare``, ``rates``: how fast the same capture is
+read, as fast as possible; with a processor for the engine alone, or with two that reader and engine fill.
 ``offered``: at a fixed pace, at which every packet must be taken in time.
 
-Rates are of runs without a screen, with the first screen and with the flow list, in turns, each painting into
-a terminal that throws it away; from when all flows are open to the end. A change is that of a run beside the
-one without a screen in the same round: the median of all rounds, and their quartiles. It is one only if three
-quarters of the rounds agree, and more than ``SLOWER_MOST``: two runs of the same differ by more.
+Rates are those of windows of one run, from when all flows are open and listed to the end: in pairs, one in
+which views are made and painted (into a terminal that throws them away) and one in which they are not, every
+other pair the other way round. Two runs of the same differ by more than any screen makes. What is told is the
+median of all pairs and their quartiles. A screen changes a rate where three quarters of the pairs say so, and
+by more than ``SLOWER_MOST``. With no processor to spare its own time comes out of somebody's: there it must
+not cost more than that.
 """
 
 from __future__ import annotations
@@ -40,10 +43,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ctcpmon.engine import Replay
-    from ctcpmon.tui.engine_source import EngineSource
+    from ctcpmon.tui.view import View
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "python" / "ctcpmon" / "data" / "demo.pcap"
@@ -55,11 +58,9 @@ PACKETS_PER_S = 1e6
 """Of packet time, as the load generator spaces them."""
 CPU_MOST, PAINT_MOST_S, KEY_MOST_MS, LIST_MOST_S, SLOWER_MOST = 0.10, 1.0, 100.0, 1.0, 0.01
 """What must hold."""
-LOOKS = {"no screen": None, "first screen": "", "flow list": "3"}
-"""What is looked at, and the key to it; the first is what the others are compared with."""
-LEAST_S = 0.5
-"""A shorter look at a rate tells nothing."""
-LOOK_EVERY_S = 0.4
+LOOKS = {"first screen": "main", "flow list": "flows"}
+"""What is looked at, and its screen."""
+WINDOW_S = 0.25
 """The engine counts anew every 0.1 s."""
 
 
@@ -134,6 +135,7 @@ def seconds_by_thread(pid: int) -> dict[str, float]:
 def inner(capture: str, hz: float, speed: float, flows: int) -> None:
     """The program in the pane: as fast as possible until all flows are open, then at a pace."""
     from ctcpmon.tui.engine_source import EngineSource
+    from ctcpmon.tui.priority import behind_packets
     from ctcpmon.tui.replay_app import ReplayApp
 
     class Source(EngineSource):
@@ -150,6 +152,7 @@ def inner(capture: str, hz: float, speed: float, flows: int) -> None:
 
     source = Source([capture], period_s=1 / hz)
     source.start()
+    behind_packets()
     ReplayApp(source, period_s=1 / hz).run()
     source.close()
 
@@ -202,15 +205,21 @@ def keys(one: Pane, settings: argparse.Namespace) -> None:
 
 
 @dataclass(frozen=True)
-class Rate:
-    """One run, from when all flows were open to its end."""
+class Window:
+    """A part of a run, in which views are made or not."""
 
+    is_looked_at: bool
     packets_per_s: float
     """By the clock."""
     engine_ns: float
     """Of the engine's thread for a packet."""
     screen_share: float
     """Of a core, of all threads of the interpreter."""
+
+    @property
+    def away(self) -> float:
+        """Share of the time that the engine was not on a processor."""
+        return 1 - self.packets_per_s * self.engine_ns / 1e9
 
 
 def position(one: Pane) -> int:
@@ -219,40 +228,41 @@ def position(one: Pane) -> int:
     return int(found[1].replace(",", "")) if found else 0
 
 
-def rates(capture: Path, settings: argparse.Namespace, offered: float = 0.0) -> bool:
-    """Runs of every kind in turns; prints what differs. True when the screen changes nothing.
+def rates(capture: Path, settings: argparse.Namespace, way: str) -> bool:
+    """Pairs of windows of several runs; prints what differs. True when the screen costs what it may.
 
-    ``offered`` are packets a second; without, the capture is read as fast as possible.
+    ``way`` is one of ``spare``, ``rates`` and ``offered``.
     """
-    found: dict[str, list[Rate]] = {name: [] for name in LOOKS}
-    for number in range(settings.rounds):
-        names = list(LOOKS)
-        # Not always the same one behind the same other.
-        for name in names[number % 3 :] + names[: number % 3]:
-            found[name].append(rate(capture, settings, name, offered))
-    alone = found["no screen"]
-    is_same = True
-    for name, seen in found.items():
-        wall = statistics.median(one.packets_per_s for one in seen)
-        engine = statistics.median(one.engine_ns for one in seen)
-        share = statistics.median(one.screen_share for one in seen)
-        line = f"  {name:<13}{wall:>11,.0f} packets/s {{}} engine {engine:6.1f} ns a packet {{}}"
-        if seen is alone:
-            said = ("", "")
-        else:
-            pairs = list(zip(seen, alone, strict=True))
-            clock = Change([one.packets_per_s / other.packets_per_s - 1 for one, other in pairs])
-            thread = Change([other.engine_ns / one.engine_ns - 1 for one, other in pairs])
-            # At a pace the processor's clock tells more about its own speed than about us.
-            is_same &= not (clock.is_slower or (not offered and thread.is_slower))
-            said = (str(clock), str(thread))
-        print(f"{line.format(*said)}  screen {share:.1%}")
-    return is_same
+    holds = True
+    for name in LOOKS:
+        runs = [rate(capture, settings, name, way, number) for number in range(settings.rounds)]
+        pairs = [pair for run in runs for pair in run]
+        with_it, without = zip(*pairs, strict=True)
+        shares = [statistics.median(one.screen_share for one in each) for each in (with_it, without)]
+        away = [statistics.fmean(one.away for one in each) for each in (with_it, without)]
+        rate_s = statistics.median(one.packets_per_s for one in without)
+        clock = Change([on.packets_per_s / off.packets_per_s - 1 for on, off in pairs])
+        thread = Change([off.engine_ns / on.engine_ns - 1 for on, off in pairs])
+        # At a pace the processor's clock tells more about its own speed than about us.
+        told = (
+            ""
+            if way == "offered"
+            else f"  engine's thread {thread}, not running {away[1]:.1%} -> {away[0]:.1%}"
+        )
+        print(
+            f"  {name:<13}{rate_s:>11,.0f} packets/s without, with it {clock} in {len(pairs)} pairs{told}"
+            f"  screen {shares[1]:.1%} -> {shares[0]:.1%}"
+        )
+        most = SLOWER_MOST
+        if way == "rates":
+            most = max(most, (shares[0] - shares[1]) / len(os.sched_getaffinity(0)))
+        holds &= not clock.is_slower(most)
+    return holds
 
 
 @dataclass(frozen=True)
 class Change:
-    """Of one figure, in each round: 0.01 is a hundredth faster."""
+    """Of one figure, in each pair: 0.01 is a hundredth faster."""
 
     each: list[float]
 
@@ -260,11 +270,10 @@ class Change:
         first, middle, last = self._quartiles
         return f"{middle:+.1%} [{first:+.1%} {last:+.1%}]"
 
-    @property
-    def is_slower(self) -> bool:
-        """True when most rounds say so, and by more than nothing."""
+    def is_slower(self, most: float) -> bool:
+        """True when most pairs say so, and by more than ``most``."""
         _, middle, last = self._quartiles
-        return last < 0 and middle < -SLOWER_MOST
+        return last < 0 and middle < -most
 
     @property
     def _quartiles(self) -> tuple[float, float, float]:
@@ -274,15 +283,26 @@ class Change:
         return first, middle, last
 
 
-def rate(capture: Path, settings: argparse.Namespace, look: str, offered: float) -> Rate:
-    """Runs this program once more, in a terminal that throws away what is painted."""
+def rate(
+    capture: Path, settings: argparse.Namespace, look: str, way: str, number: int
+) -> Iterator[tuple[Window, Window]]:
+    """Runs this program once more, in a terminal that throws away what is painted; with, without."""
     main, its = pty.openpty()
     width, height = map(int, settings.size.split("x"))
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
     with tempfile.NamedTemporaryFile("r") as told:
         words = [sys.executable, "-m", "benches.screen", "--rate", str(capture), "--look", look]
         words += ["--into", told.name, "--hz", str(settings.hz), "--flows", str(settings.flows)]
-        words += ["--offered", str(offered), "--seconds", str(settings.seconds)]
+        words += [
+            "--way",
+            way,
+            "--number",
+            str(number),
+            "--offered",
+            str(settings.offered),
+            "--seconds",
+            str(settings.seconds),
+        ]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm-256color"}
         with subprocess.Popen(
             words, stdin=its, stdout=its, stderr=its, env=environment, start_new_session=True
@@ -299,73 +319,96 @@ def rate(capture: Path, settings: argparse.Namespace, look: str, offered: float)
         text = told.read()
         if process.returncode or not text:
             raise RuntimeError(said.decode(errors="replace"))
-        return Rate(**json.loads(text))
+    windows = [Window(**each) for each in json.loads(text)]
+    for one, other in zip(windows[::2], windows[1::2], strict=False):
+        yield (one, other) if one.is_looked_at else (other, one)
 
 
 def measured(capture: str, settings: argparse.Namespace) -> None:
     """The program in that terminal: reads, shows, and writes down how fast that went."""
     from ctcpmon.tui.engine_source import EngineSource
+    from ctcpmon.tui.priority import behind_packets
     from ctcpmon.tui.replay_app import ReplayApp
 
-    look, period_s = settings.look, 1 / settings.hz
+    mine = os.sched_getaffinity(0)
+    first, *others = sorted(mine)
 
     class Source(EngineSource):
-        """Lends the run."""
+        """Lends the run, and makes views or not."""
 
         replay: Replay | None = None
 
         def _follow(self, replay: Replay) -> None:
+            # The engine's threads were made by now.
+            os.sched_setaffinity(0, others if settings.way == "spare" else mine)
             self.replay = replay
             super()._follow(replay)
 
-    source = Source([capture], period_s=3_600.0 if look == "no screen" else period_s)
+        def look(self, *, is_on: bool) -> None:
+            self._period_s = 1 / settings.hz if is_on else 3_600.0
+
+    source = Source([capture], period_s=1 / settings.hz)
+    if settings.way == "spare":
+        # The engine sees one processor, and reads by itself.
+        os.sched_setaffinity(0, {first})
     source.start()
-    app = None if look == "no screen" else ReplayApp(source, period_s=period_s)
+    os.sched_setaffinity(0, others if settings.way == "spare" else mine)
+    app = ReplayApp(source, period_s=1 / settings.hz)
 
     def watch() -> None:
         try:
-            while source.replay is None or not (app is None or app.is_running):
+            while source.replay is None or not app.is_running:
                 time.sleep(0.001)
-            if app is not None and LOOKS[look]:
-                app.call_from_thread(app.action_go, "flows")
-            found = steady(source, source.replay, settings)
-            Path(settings.into).write_text(json.dumps(asdict(found)), "utf-8")
+            app.call_from_thread(app.action_go, LOOKS[settings.look])
+            replay = source.replay
+            while replay.stats().tcp_conversations < settings.flows or not is_listed(source.view(), settings):
+                time.sleep(0.1)
+            if settings.way == "offered":
+                source.set_speed(settings.offered / PACKETS_PER_S)
+                time.sleep(1.0)
+            windows = [asdict(one) for one in in_turns(replay, source.look, settings)]
+            Path(settings.into).write_text(json.dumps(windows), "utf-8")
         finally:
             # Whoever waits for what is written sees that there is nothing.
-            if app is not None:
-                app.call_from_thread(app.exit)
+            app.call_from_thread(app.exit)
 
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()
-    if app is not None:
-        app.run()
+    behind_packets()
+    app.run()
     watching.join()
     source.close()
 
 
-def steady(source: EngineSource, replay: Replay, settings: argparse.Namespace) -> Rate:
-    """Looks at the engine when all flows are open, and before the end."""
-    while replay.stats().tcp_conversations < settings.flows:
-        time.sleep(LOOK_EVERY_S / 4)
-    if settings.offered:
-        source.set_speed(settings.offered / PACKETS_PER_S)
-        time.sleep(1.0)
-    first = last = sample(replay)
-    while not settings.offered or last[0] - first[0] < settings.seconds:
+def is_listed(view: View, settings: argparse.Namespace) -> bool:
+    """True when the list that is looked at is there, if one is: the first pass takes its time once."""
+    listing = view.listing
+    return LOOKS[settings.look] == "main" or (listing.total >= settings.flows and listing.progress is None)
+
+
+def in_turns(replay: Replay, look: Callable[..., None], settings: argparse.Namespace) -> Iterator[Window]:
+    """Windows to the end, or for some seconds at a pace: with, without, without, with and so on."""
+    ends = time.monotonic() + settings.seconds if settings.way == "offered" else float("inf")
+    # Not always the same first.
+    number, is_on = 0, bool(settings.number % 2)
+    look(is_on=is_on)
+    before = sample(replay)
+    while time.monotonic() < ends:
         now = sample(replay)
         if now[4]:
             break
-        last = now
-    took, packets, engine, screen = (last[n] - first[n] for n in range(4))
-    if took < LEAST_S:
-        raise RuntimeError(f"all flows were open for {took:.1f} s only: more --packets")
-    return Rate(packets / took, engine / packets * 1e9, screen / took)
+        took, packets, engine, screen = (now[n] - before[n] for n in range(4))
+        yield Window(is_on, packets / took, engine / packets * 1e9, screen / took)
+        number, before = number + 1, now
+        if number % 2:
+            is_on = not is_on
+            look(is_on=is_on)
 
 
 def sample(replay: Replay) -> tuple[float, int, float, float, bool]:
     """Time, packets, processor time of the engine and of the interpreter, end; when it has just counted."""
     # Looking costs the interpreter's time too, so it is seldom done.
-    time.sleep(LOOK_EVERY_S)
+    time.sleep(WINDOW_S)
     before = replay.stats().packets
     while True:
         stats = replay.stats()
@@ -411,9 +454,10 @@ def main() -> None:
     parser.add_argument("--offered", type=float, default=200_000.0, help="packets a second")
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--capture")
-    for name in ("--inner", "--rate", "--look", "--into"):
+    for name in ("--inner", "--rate", "--look", "--into", "--way"):
         parser.add_argument(name, help=argparse.SUPPRESS)
     parser.add_argument("--speed", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--number", type=int, help=argparse.SUPPRESS)
     settings = parser.parse_args()
     if settings.inner:
         inner(settings.inner, settings.hz, settings.speed, settings.flows)
@@ -446,15 +490,24 @@ def costs(capture: Path, settings: argparse.Namespace) -> dict[str, bool]:
     }
 
 
+def spare(capture: Path, settings: argparse.Namespace) -> dict[str, bool]:
+    """As fast as possible, on a processor of its own."""
+    if len(os.sched_getaffinity(0)) < 2:
+        print("  NOT MEASURED: one processor")
+        return {}
+    return {"a screen does not slow an engine with a processor of its own": rates(capture, settings, "spare")}
+
+
 def fastest(capture: Path, settings: argparse.Namespace) -> dict[str, bool]:
     """As fast as possible."""
-    return {"a screen does not slow the engine": rates(capture, settings)}
+    words = "with all processors busy a screen costs no more than its own time"
+    return {words: rates(capture, settings, "rates")}
 
 
 def paced(capture: Path, settings: argparse.Namespace) -> dict[str, bool]:
     """At a fixed rate."""
     words = f"{settings.offered:,.0f} packets a second are taken with a screen as without"
-    return {words: rates(capture, settings, settings.offered)}
+    return {words: rates(capture, settings, "offered")}
 
 
 def paint(_capture: Path, settings: argparse.Namespace) -> dict[str, bool]:
@@ -464,7 +517,7 @@ def paint(_capture: Path, settings: argparse.Namespace) -> dict[str, bool]:
     return {f"first paint within {PAINT_MOST_S:g} s": wall <= PAINT_MOST_S}
 
 
-PARTS = {"cost": costs, "rates": fastest, "offered": paced, "paint": paint}
+PARTS = {"cost": costs, "spare": spare, "rates": fastest, "offered": paced, "paint": paint}
 """What is measured, in this order."""
 
 

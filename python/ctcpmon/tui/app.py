@@ -183,6 +183,7 @@ def _run(
     for name, value in TEXTUAL_DEFAULTS.items():
         os.environ.setdefault(name, value)
     from ctcpmon.tui.marks import MarkBook
+    from ctcpmon.tui.priority import behind_packets
     from ctcpmon.tui.replay_app import ReplayApp
     from ctcpmon.tui.terminal import NoKeyboardError, terminal
 
@@ -201,6 +202,7 @@ def _run(
         leaving.enter_context(closing(source))
         source.start()
         app = ReplayApp(source, looks=looks, marks=MarkBook(marks or state_file()), news=news, person=person)
+        behind_packets()
         reason = app.run(mouse=looks.has_mouse)
         view = source.view()
         code = _code(reason, view, source)

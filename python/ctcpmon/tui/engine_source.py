@@ -23,6 +23,7 @@ from ctcpmon.tui.list_jobs import ListJobs
 from ctcpmon.tui.pace import Pace
 from ctcpmon.tui.packets import PacketCutter, Packets, fail, has_pipe
 from ctcpmon.tui.presenting import input_name
+from ctcpmon.tui.priority import behind_packets
 from ctcpmon.tui.runlog import RunLog
 from ctcpmon.tui.trend import TrendLog
 from ctcpmon.tui.view import Progress, Query, Reach, Refused, Rows, Situation, Tally, Tap, View
@@ -210,6 +211,7 @@ class EngineSource:
                     replay.set_paused(self._is_paused)
                     replay.set_speed(self._speed)
                 self._opened.set()
+                behind_packets()
                 self._follow(replay)
         # BaseException: a panic of the engine does not derive from Exception.
         except BaseException as error:  # noqa: BLE001

@@ -35,10 +35,14 @@ pub(crate) fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
     let preparer = observers.preparer();
     let rejected = config.filter.is_some().then_some(0);
     let mut reader = match config.source {
-        Source::Files(inputs) => {
-            Reader::start(&inputs, config.batch_frames, preparer, config.filter)
-                .map_err(|e| e.to_string())?
-        }
+        Source::Files(inputs) => Reader::start(
+            &inputs,
+            config.batch_frames,
+            preparer,
+            config.filter,
+            config.keeps_flows,
+        )
+        .map_err(|e| e.to_string())?,
         Source::Following(what) => {
             Reader::start_follow(&what, config.batch_frames, preparer, config.filter)
                 .map_err(|e| e.to_string())?

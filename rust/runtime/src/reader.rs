@@ -36,8 +36,37 @@ pub(crate) struct Batch {
     pub(crate) failure: Option<String>,
 }
 
-/// Batches between reader and engine: one being filled, one waiting, one in use.
+/// Batches between a ring's reader and the engine: one being filled, one waiting, one in use. The
+/// ring itself lies ahead of them.
 const BATCHES: usize = 3;
+
+/// How far a file is read ahead.
+///
+/// A reader that is faster than the engine waits for every batch. To be woken cost it 60 us each
+/// time on a virtual machine (schedstat: 3,400 times a second, a fifth of its time), often on the
+/// engine's processor, which it took over for a while: so it is woken once for several. What
+/// is then still ahead lasts until it runs: until whoever has its processor has had its turn
+/// (some 3 ms in Linux), where that is the screen. More of it takes the flow table's
+/// place in the caches.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    batches: usize,
+    /// Used ones that go back to the reader together.
+    together: usize,
+}
+
+/// Measured on M, quiet, best and median of 11 runs by turns: 3 batches one by one 0.56 and 0.67 s,
+/// 12 by 6 0.52 and 0.58, 16 by 5 0.53 and 0.54, 24 by 8 0.56 and 0.62.
+const AHEAD: Ahead = Ahead {
+    batches: 16,
+    together: 5,
+};
+/// With a screen at full speed the engine waited for 3.3 to 4.8 % of its time with 16 by 5, and for
+/// 1.1 to 2.2 % with 24 by 8 (`benches/screen.py`).
+const AHEAD_OF_A_SCREEN: Ahead = Ahead {
+    batches: 24,
+    together: 8,
+};
 
 /// What the inputs say about themselves once they were read.
 #[derive(Debug, Default)]
@@ -85,6 +114,9 @@ enum Way {
     Ahead {
         full: Receiver<Read>,
         empty: Sender<Batch>,
+        /// Not given back yet, up to `together`.
+        used: Vec<Batch>,
+        together: usize,
     },
     /// On the thread that asks, into the one batch there is.
     InTurn {
@@ -94,14 +126,26 @@ enum Way {
     },
 }
 
+impl Way {
+    fn ahead(full: Receiver<Read>, empty: Sender<Batch>, together: usize) -> Self {
+        Self::Ahead {
+            full,
+            empty,
+            used: Vec::with_capacity(together),
+            together,
+        }
+    }
+}
+
 impl Reader {
     /// Opens the inputs on the caller's thread and reads them on another, which prepares
-    /// the frames that `filter` accepts with `preparer`.
+    /// the frames that `filter` accepts with `preparer`. `is_shown`: on a screen.
     pub(crate) fn start(
         inputs: &[Input],
         batch_frames: usize,
         preparer: Option<Preparer>,
         filter: Option<Filter>,
+        is_shown: bool,
     ) -> Result<Self, CaptureError> {
         let source = open(inputs, &options(batch_frames))?;
         let bytes_total = source.bytes_total();
@@ -118,12 +162,13 @@ impl Reader {
                 following: None,
             });
         }
+        let ahead = if is_shown { AHEAD_OF_A_SCREEN } else { AHEAD };
         let Ways {
             full,
             full_tx,
             empty,
             empty_rx,
-        } = ways(BATCHES);
+        } = ways(ahead.batches);
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
             .spawn(move || {
@@ -133,7 +178,7 @@ impl Reader {
             });
         spawned.map_err(no_thread)?;
         Ok(Self {
-            way: Way::Ahead { full, empty },
+            way: Way::ahead(full, empty, ahead.together),
             bytes_total,
             following: None,
         })
@@ -162,7 +207,7 @@ impl Reader {
             });
         spawned.map_err(no_thread)?;
         Ok(Self {
-            way: Way::Ahead { full, empty },
+            way: Way::ahead(full, empty, 1),
             bytes_total: None,
             following: Some(following),
         })
@@ -208,7 +253,14 @@ impl Reader {
     /// The next batch, or the end; waits for it at most about `wait`.
     pub(crate) fn next(&mut self, wait: Duration) -> Result<Read, RecvTimeoutError> {
         match &mut self.way {
-            Way::Ahead { full, .. } => full.recv_timeout(wait),
+            Way::Ahead {
+                full, empty, used, ..
+            } => {
+                if full.is_empty() {
+                    give_all(used, empty);
+                }
+                full.recv_timeout(wait)
+            }
             #[cfg(target_os = "linux")]
             Way::Live {
                 full,
@@ -265,12 +317,29 @@ impl Reader {
     /// Hands the memory of a batch back.
     pub(crate) fn give_back(&mut self, used: Batch) {
         match &mut self.way {
-            // A reader that is gone needs none.
-            Way::Ahead { empty, .. } => drop(empty.send(used)),
+            Way::Ahead {
+                empty,
+                used: all,
+                together,
+                ..
+            } => {
+                all.push(used);
+                if all.len() >= *together {
+                    give_all(all, empty);
+                }
+            }
             #[cfg(target_os = "linux")]
             Way::Live { empty, .. } => drop(empty.send(used)),
             Way::InTurn { batch, .. } => *batch = used,
         }
+    }
+}
+
+/// Hands them to the reader, which the first of them wakes.
+fn give_all(used: &mut Vec<Batch>, empty: &Sender<Batch>) {
+    for batch in used.drain(..) {
+        // A reader that is gone needs none.
+        let _ = empty.send(batch);
     }
 }
 
@@ -394,6 +463,43 @@ mod tests {
 
     use super::*;
     use crate::live::tests::live;
+
+    #[test]
+    fn used_batches_go_back_together_or_when_there_is_nothing_else_to_do() {
+        let Ways {
+            full,
+            full_tx,
+            empty,
+            empty_rx,
+        } = ways(AHEAD.batches);
+        let mut reader = Reader {
+            way: Way::ahead(full, empty, AHEAD.together),
+            bytes_total: None,
+            following: None,
+        };
+        let filled = || empty_rx.try_iter().count();
+        assert_eq!(filled(), AHEAD.batches);
+        let turn = |reader: &mut Reader| match reader.next(Duration::ZERO) {
+            Ok(Read::Batch(batch, _)) => {
+                reader.give_back(batch);
+                true
+            }
+            _ => false,
+        };
+        for _ in 0..=AHEAD.together {
+            let _ = full_tx.send(Read::Batch(Batch::default(), 0));
+        }
+        for n in 1..AHEAD.together {
+            assert!(turn(&mut reader), "{n}");
+            assert_eq!(filled(), 0, "after {n}");
+        }
+        assert!(turn(&mut reader));
+        assert_eq!(filled(), AHEAD.together);
+        assert!(turn(&mut reader));
+        assert_eq!(filled(), 0);
+        assert!(!turn(&mut reader), "nothing is ahead");
+        assert_eq!(filled(), 1);
+    }
 
     #[test]
     fn a_panic_in_one_ring_stops_the_others_and_is_told() {
