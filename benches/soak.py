@@ -1,6 +1,6 @@
 """Half an hour of capture at a steady rate, or longer; PASS or FAIL on what must not grow and not get lost.
 
-    python -m benches.soak [--minutes 32] [--warm-up 12] [--rate 30] [--tunnels 4.0] [--stop-screen 60]
+    python -m benches.soak [--minutes 48] [--warm-up 16] [--rate 30] [--tunnels 4.0] [--stop-screen 60]
                            [--max-flow-mib 64] [--folder DIR] [--json FILE]
     python -m benches.soak --judge FILE      the samples of an earlier run (--json)
 
@@ -382,8 +382,8 @@ def _leave(_number: int, _frame: object) -> None:
 def main() -> int:
     """Runs, prints every sample and then the verdicts."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=32.0)
-    parser.add_argument("--warm-up", type=float, default=12.0, help="minutes; a screen keeps ten")
+    parser.add_argument("--minutes", type=float, default=48.0)
+    parser.add_argument("--warm-up", type=float, default=16.0, help="minutes; a screen keeps ten")
     parser.add_argument("--rate", type=float, default=30.0, help="thousand ordinary frames a second")
     parser.add_argument("--tunnels", type=float, default=4.0, help="copies of the demo begun in a second")
     parser.add_argument("--stop-screen", type=float, default=60.0, help="seconds; 0: it is not stopped")

@@ -11,6 +11,7 @@ import ctcpmon
 from ctcpmon import engine
 from ctcpmon.tui.engine_source import EngineSource
 from ctcpmon.tui.view import Query, Reach
+from ctcpmon.tui.viewmaking import ViewMaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,6 +184,44 @@ def test_lists_of_a_run_that_has_ended() -> None:
         assert last.ids == flows.ids[-1:] or sum(last.packets[0]) == packets[-1]
         anchored = replay.list_flows(order="packets", height=2, anchor=flows.ids[4], line=1)
         assert (anchored.anchor_at, anchored.offset, anchored.ids[1]) == (4, 3, flows.ids[4])
+
+
+def test_a_list_that_nobody_moves_in_is_read_less_often_than_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[Reach] = []
+    made: list[bool] = []
+
+    class Counting(ViewMaker):
+        def make(self, *words: Any, **more: Any) -> View:
+            before = len(read)
+            view = super().make(*words, **more)
+            made.append(len(read) > before)
+            return view
+
+        def _listing(self, reach: Reach, *more: int) -> Any:
+            read.append(reach)
+            return super()._listing(reach, *more)
+
+    monkeypatch.setattr("ctcpmon.tui.engine_source.ViewMaker", Counting)
+    # Polls end after 40 ms, so there are two views or three between two readings.
+    source = EngineSource([str(DEMO)], period_s=0.04, speed=2.0)
+    source.start()
+    try:
+        first, other = Reach(name="flows", height=10), Reach(name="flows", height=10, order="packets")
+        source.ask(Query(reach=first))
+        wait_for(source, lambda view: bool(view.flows))
+        del read[:], made[:]
+        time.sleep(1.0)
+        assert 2 <= sum(made) <= 7
+        assert len(made) >= 2 * sum(made)
+        # Who moves waits for nothing.
+        source.ask(Query(reach=other))
+        wait_for(source, lambda view: view.query.reach == other)
+        assert other in read
+        assert source.view().flows
+    finally:
+        source.close()
 
 
 def test_without_leave_nothing_is_kept_of_the_flows() -> None:

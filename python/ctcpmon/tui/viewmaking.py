@@ -11,7 +11,7 @@ from ctcpmon.text import clean
 from ctcpmon.tui import presenting
 from ctcpmon.tui.assurance import judge_tap, situation
 from ctcpmon.tui.filters import FilterError, parse
-from ctcpmon.tui.view import Counter, Detail, FixView, Listing, Refused, Tally, View
+from ctcpmon.tui.view import Counter, Detail, FixView, Listing, Reach, Refused, Tally, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ctcpmon.tui.ended import EndedSessions, FindingLog
     from ctcpmon.tui.runlog import RunLog
     from ctcpmon.tui.trend import TrendLog
-    from ctcpmon.tui.view import FlowRow, IncidentRow, Progress, Query, Reach, SessionRow
+    from ctcpmon.tui.view import FlowRow, IncidentRow, Progress, Query, SessionRow
+
+    Window = tuple[Listing, tuple[SessionRow, ...], tuple[FlowRow, ...]]
 
 __all__ = ["ViewMaker", "refused"]
 
@@ -60,9 +62,11 @@ class ViewMaker:
         self._rendered: tuple[tuple[str, int] | None, tuple[FixView, ...]] = (None, ())
         self._held: dict[str, Held] = {}
         """By the key of the session, as of the last view."""
+        self._list: tuple[Reach, Window] = (Reach(), (Listing(), (), ()))
+        """What was read last, and for what."""
 
-    def make(self, query: Query, stats: Stats, progress: Progress) -> View:
-        """The view of this moment."""
+    def make(self, query: Query, stats: Stats, progress: Progress, *, reads_list: bool = True) -> View:
+        """The view of this moment. Without ``reads_list`` the rows of a list may be those of the last one."""
         # One that was moved lives on in a worse incident; listing both would count it twice.
         incidents = tuple(one for one in self._book.incidents() if one.close_reason != "moved")
         chosen = next((one for one in incidents if one.id == query.incident), None)
@@ -74,7 +78,9 @@ class ViewMaker:
         self._run_log.incidents(stats.last_ns, incidents)
         tally = self._tally(stats, is_over=progress.phase == "done")
         names = tuple(self._names.values())
-        listing, sessions, flows = self._listing(query.reach)
+        if reads_list or self._list[0] != query.reach or self._list[1][0].progress is not None:
+            self._list = (query.reach, self._listing(query.reach))
+        listing, sessions, flows = self._list[1]
         return View(
             query=query,
             name=presenting.input_name(names),
@@ -147,13 +153,11 @@ class ViewMaker:
             unknown=states.get("unknown", 0),
         )
 
-    def piece(self, reach: Reach) -> tuple[Listing, tuple[SessionRow, ...], tuple[FlowRow, ...]]:
+    def piece(self, reach: Reach) -> Window:
         """Rows of a long list that go to a file, with their place in it."""
         return self._listing(reach, _MOST_IN_PIECE)
 
-    def _listing(
-        self, reach: Reach, most: int = _MOST_ROWS
-    ) -> tuple[Listing, tuple[SessionRow, ...], tuple[FlowRow, ...]]:
+    def _listing(self, reach: Reach, most: int = _MOST_ROWS) -> Window:
         """The rows of the window that is asked for. They come out of the engine already chosen and sorted."""
         if reach.height <= 0:
             # What nobody sees is not looked for: it costs the engine a pass over its table.
