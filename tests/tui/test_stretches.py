@@ -186,7 +186,7 @@ def test_lists_of_a_run_that_has_ended() -> None:
         assert (anchored.anchor_at, anchored.offset, anchored.ids[1]) == (4, 3, flows.ids[4])
 
 
-def test_a_list_that_nobody_moves_in_is_read_less_often_than_the_rest(
+def test_a_list_of_flows_that_nobody_moves_in_is_read_less_often_than_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[Reach] = []

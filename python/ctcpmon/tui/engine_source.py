@@ -46,9 +46,9 @@ _MAX_ITEMS = 200
 _PACED_FRAMES = 16
 """Frames per step at a set speed: the pace is kept per step, so a small one moves evenly."""
 _REST_S = 0.25
-_LIST_S = 0.15
-"""Between two readings of a list that nobody moves in (guess: nobody reads numbers that change more than five
-times a second; to read and paint a list costs more than all else on a screen)."""
+_FLOWS_S = 0.15
+"""Between two readings of a list of flows that nobody moves in (guess: nobody reads numbers that change more
+than five times a second; to read and paint it costs more than all else on a screen)."""
 _PIPE_KEEP_MIB = 32
 """Of packets of tunnel sessions, as ``live`` keeps: a pipe is read only once."""
 _LATER_S = (0.5, 5.0)
@@ -303,9 +303,9 @@ class EngineSource:
                 progress = pace.progress(
                     stats, now, is_done=is_done, is_paused=self._is_paused, speed=self._speed
                 )
-                reads_list = is_asked or is_done or now - listed >= _LIST_S
-                listed = now if reads_list else listed
-                view = maker.make(self._query, stats, progress, reads_list=reads_list)
+                reads_flows = is_asked or is_done or now - listed >= _FLOWS_S
+                listed = now if reads_flows else listed
+                view = maker.make(self._query, stats, progress, reads_flows=reads_flows)
                 if view != self._view:
                     self._view = view
 

@@ -65,8 +65,8 @@ class ViewMaker:
         self._list: tuple[Reach, Window] = (Reach(), (Listing(), (), ()))
         """What was read last, and for what."""
 
-    def make(self, query: Query, stats: Stats, progress: Progress, *, reads_list: bool = True) -> View:
-        """The view of this moment. Without ``reads_list`` the rows of a list may be those of the last one."""
+    def make(self, query: Query, stats: Stats, progress: Progress, *, reads_flows: bool = True) -> View:
+        """The view of this moment. Without ``reads_flows`` a list of flows may be that of the last one."""
         # One that was moved lives on in a worse incident; listing both would count it twice.
         incidents = tuple(one for one in self._book.incidents() if one.close_reason != "moved")
         chosen = next((one for one in incidents if one.id == query.incident), None)
@@ -78,7 +78,9 @@ class ViewMaker:
         self._run_log.incidents(stats.last_ns, incidents)
         tally = self._tally(stats, is_over=progress.phase == "done")
         names = tuple(self._names.values())
-        if reads_list or self._list[0] != query.reach or self._list[1][0].progress is not None:
+        # Sessions must agree with the incidents and with what is held, of which flows know nothing.
+        is_kept = query.reach.name == "flows" and query.reach == self._list[0]
+        if reads_flows or not is_kept or self._list[1][0].progress is not None:
             self._list = (query.reach, self._listing(query.reach))
         listing, sessions, flows = self._list[1]
         return View(
