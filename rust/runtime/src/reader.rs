@@ -36,8 +36,8 @@ pub(crate) struct Batch {
     pub(crate) failure: Option<String>,
 }
 
-/// Batches between a ring's reader and the engine: one being filled, one waiting, one in use. The
-/// ring itself lies ahead of them.
+/// Batches between the engine and the reader of a ring or of a file that is being written: one
+/// being filled, one waiting, one in use. The ring, or the file, lies ahead of them.
 const BATCHES: usize = 3;
 
 /// How far a file is read ahead.
