@@ -1,6 +1,6 @@
 """What the screen costs, and whether it holds the engine up: CPU by thread, first paint, key to paint, rates.
 
-    python -m benches.screen [--flows 1000000] [--sessions 10000] [--seconds 20] [--hz 10] [--rounds 9]
+    python -m benches.screen [--flows 1000000] [--sessions 10000] [--seconds 20] [--hz 10] [--rounds 16]
                              [--size 80x24] [--packets 22000000] [--offered 200000] [--only PART]
                              [--capture FILE]
 
@@ -15,10 +15,12 @@ read, as fast as possible; with a processor for the engine alone, or with two th
 
 Rates are those of windows of one run, from when all flows are open and listed to the end: in pairs, one in
 which views are made and painted (into a terminal that throws them away) and one in which they are not, every
-other pair the other way round. Two runs of the same differ by more than any screen makes. What is told is the
-median of all pairs and their quartiles. A screen changes a rate where three quarters of the pairs say so, and
-by more than ``SLOWER_MOST``. With no processor to spare its own time comes out of somebody's: there it must
-not cost more than that.
+other pair the other way round. Two runs of the same differ by more than any screen makes. What is told is
+the median of all pairs and the interval in which it lies with 95 % certainty (order statistics, as if no pair
+knew of another). That a rate is the same is shown where all of that interval lies above ``-SLOWER_MOST``;
+where it is too wide for that, nothing is shown and more rounds are needed. ``control`` is the same with no
+views in either window: what it tells is the method's own. With no processor to spare the screen's own time
+comes out of somebody's: there the interval must not lie wholly below that.
 """
 
 from __future__ import annotations
@@ -56,9 +58,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 WAIT_S = 120.0
 PACKETS_PER_S = 1e6
 """Of packet time, as the load generator spaces them."""
-CPU_MOST, PAINT_MOST_S, KEY_MOST_MS, LIST_MOST_S, SLOWER_MOST = 0.10, 1.0, 100.0, 1.0, 0.01
-"""What must hold."""
-LOOKS = {"first screen": "main", "flow list": "flows"}
+CPU_MOST, PAINT_MOST_S, KEY_MOST_MS, LIST_MOST_S, SLOWER_MOST = 0.10, 1.0, 100.0, 1.0, 0.02
+"""What must hold. The last is what some hundred pairs can tell on two shared processors: a control of 129
+pairs said +0.8 %, -0.1 to +1.6."""
+LOOKS = {"control": "main", "first screen": "main", "flow list": "flows"}
 """What is looked at, and its screen."""
 WINDOW_S = 0.25
 """The engine counts anew every 0.1 s."""
@@ -253,10 +256,15 @@ def rates(capture: Path, settings: argparse.Namespace, way: str) -> bool:
             f"  {name:<13}{rate_s:>11,.0f} packets/s without, with it {clock} in {len(pairs)} pairs{told}"
             f"  screen {shares[1]:.1%} -> {shares[0]:.1%}"
         )
-        most = SLOWER_MOST
+        if name == "control":
+            continue
         if way == "rates":
-            most = max(most, (shares[0] - shares[1]) / len(os.sched_getaffinity(0)))
-        holds &= not clock.is_slower(most)
+            its_own = (shares[0] - shares[1]) / len(os.sched_getaffinity(0))
+            holds &= clock.highest > -max(SLOWER_MOST, its_own)
+        else:
+            holds &= clock.lowest > -SLOWER_MOST
+            if clock.lowest <= -SLOWER_MOST < clock.highest:
+                print("  NOT SHOWN either way: more --rounds")
     return holds
 
 
@@ -267,20 +275,23 @@ class Change:
     each: list[float]
 
     def __str__(self) -> str:
-        first, middle, last = self._quartiles
-        return f"{middle:+.1%} [{first:+.1%} {last:+.1%}]"
-
-    def is_slower(self, most: float) -> bool:
-        """True when most pairs say so, and by more than ``most``."""
-        _, middle, last = self._quartiles
-        return last < 0 and middle < -most
+        return f"{statistics.median(self.each):+.1%} [{self.lowest:+.1%} {self.highest:+.1%}]"
 
     @property
-    def _quartiles(self) -> tuple[float, float, float]:
-        if len(self.each) < 2:
-            return (self.each[0],) * 3
-        first, middle, last = statistics.quantiles(self.each, n=4, method="inclusive")
-        return first, middle, last
+    def lowest(self) -> float:
+        """The median is not below this, with 97.5 % certainty."""
+        return sorted(self.each)[self._beyond]
+
+    @property
+    def highest(self) -> float:
+        """The median is not above this, with 97.5 % certainty."""
+        return sorted(self.each)[-1 - self._beyond]
+
+    @property
+    def _beyond(self) -> int:
+        """Pairs beyond each end of the interval: how many of n fall below their median is binomial."""
+        count = len(self.each)
+        return max(int(count / 2 - 0.98 * count**0.5), 0)
 
 
 def rate(
@@ -345,7 +356,7 @@ def measured(capture: str, settings: argparse.Namespace) -> None:
             super()._follow(replay)
 
         def look(self, *, is_on: bool) -> None:
-            self._period_s = 1 / settings.hz if is_on else 3_600.0
+            self._period_s = 1 / settings.hz if is_on and settings.look != "control" else 3_600.0
 
     source = Source([capture], period_s=1 / settings.hz)
     if settings.way == "spare":
@@ -383,7 +394,7 @@ def measured(capture: str, settings: argparse.Namespace) -> None:
 def is_listed(view: View, settings: argparse.Namespace) -> bool:
     """True when the list that is looked at is there, if one is: the first pass takes its time once."""
     listing = view.listing
-    return LOOKS[settings.look] == "main" or (listing.total >= settings.flows and listing.progress is None)
+    return LOOKS[settings.look] == "main" or (listing.matching >= settings.flows and listing.progress is None)
 
 
 def in_turns(replay: Replay, look: Callable[..., None], settings: argparse.Namespace) -> Iterator[Window]:
@@ -448,7 +459,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--hz", type=float, default=10.0)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=16)
     parser.add_argument("--size", default="80x24")
     parser.add_argument("--packets", type=int, default=22_000_000, help="after the opening")
     parser.add_argument("--offered", type=float, default=200_000.0, help="packets a second")

@@ -226,6 +226,24 @@ def test_counting_is_said() -> None:
     use(work)
 
 
+def test_an_order_that_is_old_says_so_while_it_may_still_be_wrong() -> None:
+    async def work(one: Bench) -> None:
+        await one.press("3")
+        view = one.source.view()
+        for age_s, phase, told in (
+            (4.9, "reading", False),
+            (12.3, "reading", True),
+            (12.3, "paused", False),
+            (12.3, "done", False),
+        ):
+            listing = replace(view.listing, order_age_s=age_s)
+            one.source._view = replace(view, listing=listing, progress=replace(view.progress, phase=phase))
+            await one.settle()
+            assert ("most bytes first, sorted 12 s ago" in one.text()) == told, (age_s, phase)
+
+    use(work)
+
+
 def test_a_click_on_a_title_sorts_and_a_click_on_a_row_selects() -> None:
     async def work(one: Bench) -> None:
         await one.press("3")

@@ -46,9 +46,9 @@ _MAX_ITEMS = 200
 _PACED_FRAMES = 16
 """Frames per step at a set speed: the pace is kept per step, so a small one moves evenly."""
 _REST_S = 0.25
-_FLOWS_S = 0.15
-"""Between two readings of a list of flows that nobody moves in (guess: nobody reads numbers that change more
-than five times a second; to read and paint it costs more than all else on a screen)."""
+_FLOWS_S = 0.45
+"""Between two readings of a list of flows that nobody moves in: twice a second, as over ssh (guess: nobody
+reads numbers that change more often; to read and paint it costs more than all else on a screen)."""
 _PIPE_KEEP_MIB = 32
 """Of packets of tunnel sessions, as ``live`` keeps: a pipe is read only once."""
 _LATER_S = (0.5, 5.0)

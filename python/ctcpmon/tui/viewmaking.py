@@ -239,4 +239,5 @@ def _listing(window: SessionWindow | FlowWindow) -> Listing:
         offset=window.offset,
         anchor_at=window.anchor_at,
         progress=window.progress,
+        order_age_s=window.age_s,
     )

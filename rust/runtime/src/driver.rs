@@ -78,9 +78,12 @@ pub(crate) fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
         driver.note_downs();
         let asked = Instant::now();
         let next = reader.next(driver.slice());
-        if !reader.is_in_turn() {
-            driver.waited(asked.elapsed());
-        }
+        // A reader on this thread reads meanwhile.
+        driver.waited(if reader.is_in_turn() {
+            Duration::ZERO
+        } else {
+            asked.elapsed()
+        });
         match next {
             Ok(Read::Batch(mut batch, bytes_read)) => {
                 driver.bytes_read = bytes_read;
@@ -280,7 +283,8 @@ impl Driver<'_> {
     fn waited(&mut self, time: Duration) {
         let load = &mut self.passes.load;
         load.waited(time, Instant::now());
-        self.shared.is_busy.store(load.is_busy, Ordering::Relaxed);
+        let has_time = !load.is_busy;
+        self.shared.has_time.store(has_time, Ordering::Relaxed);
     }
 
     fn publish_when_due(&mut self) {

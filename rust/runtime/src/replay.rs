@@ -68,8 +68,8 @@ pub(crate) struct Shared {
     pub(crate) news: Condvar,
     /// Signalled for the reader thread.
     pub(crate) room: Condvar,
-    /// The engine's thread has no time to spare.
-    pub(crate) is_busy: AtomicBool,
+    /// The engine's thread has time to spare; until that was measured it has none.
+    pub(crate) has_time: AtomicBool,
     /// What the run left behind, where that is kept.
     pub(crate) after: Mutex<Option<Observers>>,
 }
@@ -205,7 +205,7 @@ impl Replay {
         };
         let standing = Standing {
             places: places as usize,
-            is_busy: self.shared.is_busy.load(Ordering::Relaxed),
+            is_busy: !self.shared.has_time.load(Ordering::Relaxed),
         };
         let ask = |question| {
             let mut state = self.shared.lock();
@@ -280,5 +280,16 @@ impl Drop for Replay {
         {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_has_no_time_to_spare_until_it_was_measured() {
+        // One that reads by itself never waits: half a thread went to passes once.
+        assert!(!Shared::default().has_time.load(Ordering::Relaxed));
     }
 }
