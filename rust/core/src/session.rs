@@ -105,10 +105,6 @@ struct Skip {
     at: u64,
 }
 
-/// Segments of a direction without a merged one that rule an offload out (guess: one merges
-/// wherever packets come close together).
-const UNMERGED: u64 = 16;
-
 /// One tunnel session.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -320,17 +316,16 @@ impl Session {
         }
     }
 
-    /// True when ESP numbers missing in direction `dir` cannot be in merged segments.
-    pub fn esp_is_whole(&self, dir: usize) -> bool {
-        let Some(rare) = &self.rare else {
-            return true;
-        };
-        let since = |skip: &Skip| self.half[dir].data_segments().saturating_sub(skip.at);
-        rare.oversized == 0
-            && rare.merged[dir] == 0
-            && rare.skips[dir]
-                .as_ref()
-                .is_none_or(|skip| since(skip) >= UNMERGED)
+    /// Segments larger than a frame: something merged them before they were captured.
+    pub fn oversized(&self) -> u64 {
+        self.rare.as_ref().map_or(0, |rare| rare.oversized)
+    }
+
+    /// Data segments of direction `dir` since ESP numbers were skipped for the first time where no
+    /// byte is missing.
+    pub fn segments_since_skip(&self, dir: usize) -> Option<u64> {
+        let skip = self.rare.as_ref()?.skips[dir].as_ref()?;
+        Some(self.half[dir].data_segments().saturating_sub(skip.at))
     }
 
     fn rare_mut(&mut self) -> &mut Rare {
@@ -474,7 +469,7 @@ impl Session {
         {
             let handshakes = self.rare_mut().handshakes.get_or_insert_default();
             handshakes.on_message(dir, message, s.ts);
-            self.ike_waits = handshakes.wait();
+            self.ike_waits = handshakes.is_repeating();
         }
         let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
         let (spi, seq) = match classify(s.payload, s.payload_len, on_port) {

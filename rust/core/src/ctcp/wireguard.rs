@@ -14,12 +14,6 @@ const RESPONSE: (u8, u32) = (2, 92);
 /// An initiation within this time repeats the last one: two retries of 5 s and their jitter of
 /// a third of a second each, so that one that the tap missed is no end.
 const RETRY_NS: i64 = 11 * NANOS_PER_SECOND;
-/// Initiations in a row that mean something (guess: three handshakes that failed; at one packet
-/// lost in ten each way that happens to one in 150).
-pub const MANY_HANDSHAKES: u8 = 4;
-/// From the first of them to the last (guess: two retries of 5 s, so that copies do not count).
-const MIN_RUN_NS: i64 = 10 * NANOS_PER_SECOND;
-
 /// A handshake message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handshake {
@@ -49,11 +43,13 @@ struct Attempts {
     last: MaybeTime,
 }
 
-/// Initiations that repeat without an end.
+/// Initiations of one side in a row, each soon after the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failing {
+pub struct Run {
     /// How many.
     pub initiations: u8,
+    /// Responses since the first of them.
+    pub responses: u8,
     /// First of them.
     pub since: Timestamp,
     /// Last of them.
@@ -98,41 +94,27 @@ impl Handshakes {
         }
     }
 
-    fn failing(&self, dir: usize) -> Option<Failing> {
+    /// The last run of side `dir`, which may be over.
+    pub fn run(&self, dir: usize) -> Option<Run> {
         let of = &self.by[dir];
         let (since, last) = of.since.get().zip(of.last.get())?;
-        (of.run >= MANY_HANDSHAKES && last.since(since) >= MIN_RUN_NS).then_some(Failing {
+        Some(Run {
             initiations: of.run,
+            responses: of.responses,
             since,
             last,
         })
     }
 
-    /// Initiations of side `dir` that nobody answers.
-    pub fn unanswered(&self, dir: usize) -> Option<Failing> {
-        self.failing(dir).filter(|_| self.by[dir].responses == 0)
-    }
-
-    /// Initiations of side `dir` that are answered at the tap, all but the newest, and repeated
-    /// all the same: what the other side sends does not arrive.
-    pub fn answered_in_vain(&self, dir: usize) -> Option<Failing> {
-        let of = &self.by[dir];
-        self.failing(dir).filter(|_| of.responses + 1 >= of.run)
-    }
-
-    /// True when some side's handshake fails.
-    pub fn wait(&self) -> bool {
-        (0..2).any(|dir| self.failing(dir).is_some())
+    /// True when some side's last initiation repeats another.
+    pub fn is_repeating(&self) -> bool {
+        self.by.iter().any(|of| of.run > 1)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn s(t: i64) -> Timestamp {
-        Timestamp(t * NANOS_PER_SECOND)
-    }
 
     #[test]
     fn types_have_one_length_each() {
@@ -145,41 +127,29 @@ mod tests {
     }
 
     #[test]
-    fn one_in_two_minutes_is_no_failure() {
+    fn a_run_ends_when_the_next_one_is_late_or_the_capture_has_a_gap() {
+        let at = |ms: i64| Timestamp(ms * NANOS_PER_SECOND / 1_000);
         let mut h = Handshakes::default();
-        for n in 0..20 {
-            h.on_message(0, Handshake::Initiation, s(n * 120));
-            h.on_message(1, Handshake::Response, s(n * 120));
-            assert!(!h.wait());
-        }
-        assert_eq!((h.unanswered(0), h.answered_in_vain(0)), (None, None));
-    }
-
-    #[test]
-    fn repeated_ones_tell_which_way_fails() {
-        let mut h = Handshakes::default();
-        h.on_message(0, Handshake::Initiation, s(0));
-        h.on_message(1, Handshake::Response, s(0));
-        let mut vain = h;
-        for n in 0..4 {
-            assert!(h.unanswered(0).is_none() && vain.answered_in_vain(0).is_none());
-            h.on_message(0, Handshake::Initiation, s(100 + 5 * n));
-            vain.on_message(0, Handshake::Initiation, s(100 + 5 * n));
-            if n < 3 {
-                vain.on_message(1, Handshake::Response, s(100 + 5 * n));
-            }
-        }
-        let failing = Some(Failing {
-            initiations: 4,
-            since: s(100),
-            last: s(115),
-        });
-        assert_eq!((h.unanswered(0), h.answered_in_vain(0)), (failing, None));
+        assert_eq!(h.run(0), None);
+        h.on_message(0, Handshake::Initiation, at(0));
+        h.on_message(0, Handshake::Initiation, at(11_000));
+        h.on_message(1, Handshake::Response, at(11_050));
+        let run = Run {
+            initiations: 2,
+            responses: 1,
+            since: at(0),
+            last: at(11_000),
+        };
+        assert_eq!((h.run(0), h.run(1)), (Some(run), None));
+        assert!(h.is_repeating());
+        let mut after_a_gap = h;
+        after_a_gap.on_capture_gap();
+        assert!(!after_a_gap.is_repeating());
+        h.on_message(0, Handshake::Initiation, at(22_001));
+        assert!(!h.is_repeating());
         assert_eq!(
-            (vain.unanswered(0), vain.answered_in_vain(0)),
-            (None, failing)
+            h.run(0).map(|run| (run.initiations, run.since)),
+            Some((1, at(22_001)))
         );
-        vain.on_capture_gap();
-        assert_eq!(vain.answered_in_vain(0), None);
     }
 }

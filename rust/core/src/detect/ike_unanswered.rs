@@ -2,7 +2,7 @@
 
 use super::evidence::EvidenceName as E;
 use super::signals;
-use super::{Context, Detector, Judgement, Threshold, Verdict};
+use super::{Context, Detector, Judgement, Threshold, Verdict, handshakes};
 use crate::session::{MANY_UNANSWERED, Session};
 use crate::time::NANOS_PER_SECOND;
 
@@ -66,7 +66,7 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
         return None;
     }
     for dir in 0..2 {
-        let Some(failing) = session.handshakes().unanswered(dir) else {
+        let Some(failing) = handshakes::unanswered(&session.handshakes(), dir) else {
             continue;
         };
         // It sent data, so there was a handshake before.

@@ -3,8 +3,8 @@
 use super::evidence::EvidenceName as E;
 use super::freeze::{describe, is_judged};
 use super::signals::{self, BareAcks, Frozen};
-use super::{Context, Detector, Judgement, Threshold, Verdict};
-use crate::ctcp::wireguard::{Failing, MANY_HANDSHAKES};
+use super::{Context, Detector, Judgement, Threshold, Verdict, handshakes};
+use crate::ctcp::wireguard::Run;
 use crate::session::Session;
 use crate::time::NANOS_PER_SECOND;
 
@@ -67,7 +67,7 @@ Take the flow out of inspection or bypass state for it; IPsec over UDP or NAT-T;
         },
         Threshold {
             name: "handshakes",
-            value: MANY_HANDSHAKES as f64,
+            value: handshakes::MANY as f64,
             unit: "count",
             origin: "guess: three that failed and one more; WireGuard begins anew after 5 s",
         },
@@ -130,7 +130,7 @@ pub(super) enum Reason {
     /// Nor do DPD requests that were always answered.
     DpdUnanswered,
     /// Nor do handshakes of `WireGuard` inside lead to anything.
-    HandshakesFail(Failing),
+    HandshakesFail(Run),
     /// The receiver stepped over holes before.
     StepsOver,
     /// It used to answer data with empty ACKs and stopped.
@@ -154,7 +154,7 @@ pub(super) fn nothing_arrives(session: &Session, f: &Frozen, ctx: &Context) -> O
     if signals::dpd_unanswered_since(session, f.dir, f.since, ctx.now) {
         return Some(Reason::DpdUnanswered);
     }
-    if let Some(failing) = signals::handshakes_fail(session, f.dir, f.since) {
+    if let Some(failing) = handshakes::fail(&session.handshakes(), f.dir, f.since) {
         return Some(Reason::HandshakesFail(failing));
     }
     if !is_judged(session, f) {

@@ -6,6 +6,7 @@
 
 mod evidence;
 mod freeze;
+mod handshakes;
 mod held;
 mod ike_unanswered;
 mod inspection_queue_freeze;

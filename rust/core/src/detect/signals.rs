@@ -3,7 +3,6 @@
 
 use super::verdict::{LossSide, Side};
 use crate::ctcp::fake_tcp::Product;
-use crate::ctcp::wireguard::Failing;
 use crate::flow::candidate::Recognised;
 use crate::session::Session;
 use crate::tcp::half_stream::{HalfStream, Spacing};
@@ -276,18 +275,17 @@ pub fn restarts_fail(session: &Session, dir: usize) -> bool {
     goes_back(session) && session.half[dir].restarts_at_una() >= RESTARTS
 }
 
-/// Handshakes of `WireGuard` that began after `since` and show that what side `dir` sends does
-/// not arrive: nobody answers its initiations, or those of the other side are answered and
-/// repeated all the same.
-pub fn handshakes_fail(session: &Session, dir: usize, since: Timestamp) -> Option<Failing> {
-    let handshakes = session.handshakes();
-    [
-        handshakes.unanswered(dir),
-        handshakes.answered_in_vain(1 - dir),
-    ]
-    .into_iter()
-    .flatten()
-    .find(|failing| failing.since >= since)
+/// Segments of a direction without a merged one that rule an offload out (guess: one merges
+/// wherever packets come close together).
+const UNMERGED: u64 = 16;
+
+/// True when ESP numbers missing in direction `dir` cannot be in merged segments.
+pub fn esp_is_whole(session: &Session, dir: usize) -> bool {
+    session.oversized() == 0
+        && session.framing(dir).merged == 0
+        && session
+            .segments_since_skip(dir)
+            .is_none_or(|segments| segments >= UNMERGED)
 }
 
 /// True when the next word of DPD is worth waiting for: a request sent into the freeze was

@@ -107,7 +107,7 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
         let (received, missing) = session.esp[dir].totals();
         let h = &session.half[dir];
         let is_alone = h.holes_total() == 0 && h.holes().is_empty() && gaps == 0;
-        if missing > 0 && received > 20 && is_alone && session.esp_is_whole(dir) {
+        if missing > 0 && received > 20 && is_alone && signals::esp_is_whole(session, dir) {
             let since = h.last_data_ts().unwrap_or(session.last);
             return Some(describe(session, dir, since, Some(LossSide::Sender)));
         }
