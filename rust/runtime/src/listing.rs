@@ -17,13 +17,15 @@ use crate::passes::{Done, Pending, Question, Running, advance, rows};
 
 /// Rankings that are kept: one for each screen that looks at something else, some of them.
 const RANKINGS: usize = 4;
-/// A ranking is made anew after this, and after a multiple of what it cost: a list shall not slow
-/// an engine that has no time to spare by more than a thousandth. At 300 the passes alone were
-/// the whole cost of a list of a million flows (`benches/screen.py`: windows with a pass in them
-/// were 3 % slower, others no slower than those without a screen).
+/// A ranking is made anew after this, and after a multiple of what it cost: a list of flows shall
+/// not slow an engine that has no time to spare by more than a thousandth. Passes were the whole
+/// cost of a list of a million (`benches/screen.py`: windows with a pass in them were 3 % slower,
+/// others no slower than those without a screen). Sessions are fewer, and a new one that is ill
+/// shall not wait to be listed: a third of a percent.
 const FRESH: Duration = Duration::from_millis(200);
 const FRESH_COSTS: u32 = 40;
 const FRESH_COSTS_BUSY: u32 = 1_000;
+const FRESH_COSTS_BUSY_SESSIONS: u32 = 300;
 /// A list that was not looked at for so long needs no pass any more (guess: longer than the
 /// slowest screen takes between two pictures).
 const ABANDONED: Duration = Duration::from_secs(2);
@@ -123,8 +125,12 @@ impl Ranking {
         }
     }
 
-    fn is_old(&self, is_busy: bool) -> bool {
-        let fresh = fresh_for(self.cost, is_busy);
+    /// `is_back`: nobody looked at it for a while, so it is worth a pass now.
+    fn is_old(&self, is_busy: bool, is_back: bool) -> bool {
+        if is_back {
+            return true;
+        }
+        let fresh = fresh_for(self.spec.kind, self.cost, is_busy);
         self.made.is_none_or(|at| at.elapsed() >= fresh)
     }
 
@@ -189,10 +195,11 @@ impl Ranking {
     fn refresh(
         &mut self,
         standing: Standing,
+        is_back: bool,
         spare: &mut Vec<Rank>,
         ask: impl Fn(Question) -> bool,
     ) {
-        if self.pending.is_none() && self.is_old(standing.is_busy) {
+        if self.pending.is_none() && self.is_old(standing.is_busy, is_back) {
             let mut pass = Pass::new(self.spec.clone());
             if self.spec.filter.is_empty() {
                 pass.ranks = room_for(standing.places, spare);
@@ -223,11 +230,11 @@ impl Ranking {
 }
 
 /// How long a list stays as it is that cost so much to make.
-fn fresh_for(cost: Duration, is_busy: bool) -> Duration {
-    let costs = if is_busy {
-        FRESH_COSTS_BUSY
-    } else {
-        FRESH_COSTS
+fn fresh_for(kind: Kind, cost: Duration, is_busy: bool) -> Duration {
+    let costs = match kind {
+        _ if !is_busy => FRESH_COSTS,
+        Kind::Flows => FRESH_COSTS_BUSY,
+        Kind::Sessions => FRESH_COSTS_BUSY_SESSIONS,
     };
     FRESH.max(cost * costs)
 }
@@ -296,6 +303,7 @@ impl Lists {
             rankings.len() - 1
         });
         let ranking = &mut rankings[at];
+        let is_back = ranking.used.elapsed() >= ABANDONED;
         ranking.used = Instant::now();
         let left = after.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(observers) = &*left {
@@ -308,7 +316,7 @@ impl Lists {
             });
         }
         drop(left);
-        ranking.refresh(standing, spare, &ask);
+        ranking.refresh(standing, is_back, spare, &ask);
         let mut window = listed(ranking, reach, ended, |ranks| {
             let (answer, answered) = bounded(1);
             let is_asked = ask(Question::Rows(spec.kind, ranks.to_vec(), answer));
@@ -488,11 +496,22 @@ mod tests {
     #[test]
     fn a_busy_engine_makes_a_long_list_anew_less_often() {
         let ms = Duration::from_millis;
-        assert_eq!(fresh_for(Duration::ZERO, true), ms(200));
-        assert_eq!(fresh_for(ms(1), false), ms(200));
-        assert_eq!(fresh_for(ms(1), true), ms(1_000));
-        assert_eq!(fresh_for(ms(30), false), ms(1_200));
-        assert_eq!(fresh_for(ms(30), true), ms(30_000));
+        for kind in [Kind::Flows, Kind::Sessions] {
+            assert_eq!(fresh_for(kind, Duration::ZERO, true), ms(200));
+            assert_eq!(fresh_for(kind, ms(1), false), ms(200));
+            assert_eq!(fresh_for(kind, ms(30), false), ms(1_200));
+        }
+        assert_eq!(fresh_for(Kind::Flows, ms(1), true), ms(1_000));
+        assert_eq!(fresh_for(Kind::Flows, ms(30), true), ms(30_000));
+        assert_eq!(fresh_for(Kind::Sessions, ms(30), true), ms(9_000));
+    }
+
+    #[test]
+    fn who_comes_back_to_a_list_finds_it_anew() {
+        let mut ranking = ranking();
+        ranking.cost = Duration::from_secs(1);
+        assert!(!ranking.is_old(true, false));
+        assert!(ranking.is_old(true, true));
     }
 
     #[test]
