@@ -226,20 +226,15 @@ def test_counting_is_said() -> None:
     use(work)
 
 
-def test_an_order_that_is_old_says_so_while_it_may_still_be_wrong() -> None:
+def test_an_order_that_is_old_says_so() -> None:
     async def work(one: Bench) -> None:
         await one.press("3")
         view = one.source.view()
-        for age_s, phase, told in (
-            (4.9, "reading", False),
-            (12.3, "reading", True),
-            (12.3, "paused", False),
-            (12.3, "done", False),
-        ):
-            listing = replace(view.listing, order_age_s=age_s)
-            one.source._view = replace(view, listing=listing, progress=replace(view.progress, phase=phase))
+        for age_s, told in ((0, False), (12, True), (0, False)):
+            one.source._view = replace(view, listing=replace(view.listing, order_age_s=age_s))
             await one.settle()
-            assert ("most bytes first, sorted 12 s ago" in one.text()) == told, (age_s, phase)
+            assert ("most bytes first, sorted 12 s ago" in one.text()) == told
+            assert ("ago" in one.text()) == told
 
     use(work)
 

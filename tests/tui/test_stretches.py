@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import ctcpmon
+import pytest
 from ctcpmon import engine
 from ctcpmon.tui.engine_source import EngineSource
 from ctcpmon.tui.view import Query, Reach
-from ctcpmon.tui.viewmaking import ViewMaker
+from ctcpmon.tui.viewmaking import ViewMaker, _listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from ctcpmon.tui.view import View
 
 DEMO = Path(ctcpmon.__file__).with_name("data") / "demo.pcap"
@@ -184,6 +185,15 @@ def test_lists_of_a_run_that_has_ended() -> None:
         assert last.ids == flows.ids[-1:] or sum(last.packets[0]) == packets[-1]
         anchored = replay.list_flows(order="packets", height=2, anchor=flows.ids[4], line=1)
         assert (anchored.anchor_at, anchored.offset, anchored.ids[1]) == (4, 3, flows.ids[4])
+        # Nothing changes any more, so no order grows old.
+        assert {flows.age_s, last.age_s, anchored.age_s} == {0.0}
+
+
+@pytest.mark.parametrize(("age_s", "told"), [(0.0, 0), (4.9, 0), (5.0, 5), (12.7, 12)])
+def test_the_age_of_an_order_is_told_by_the_second_and_once_it_is_old(age_s: float, told: int) -> None:
+    # A view that says another age ten times a second would be painted as often.
+    window = SimpleNamespace(total=3, matching=3, offset=0, anchor_at=None, progress=None, age_s=age_s)
+    assert _listing(window).order_age_s == told  # type: ignore[arg-type]
 
 
 def test_a_list_of_flows_that_nobody_moves_in_is_read_less_often_than_the_rest(

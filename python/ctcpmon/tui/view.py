@@ -77,8 +77,8 @@ class Listing:
     """0 to 1 while the rows are counted for the first time."""
     fault: str = ""
     """Why the filter is none."""
-    order_age_s: float = 0.0
-    """How long ago the rows were put in order; what they say is of now."""
+    order_age_s: int = 0
+    """How long ago the rows were put in order, once that is worth telling; what they say is of now."""
 
 
 @dataclass(frozen=True, slots=True)

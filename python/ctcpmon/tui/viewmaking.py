@@ -33,6 +33,8 @@ _MOST_ROWS = 600
 _MOST_IN_PIECE = 1_000
 _MOST_HELD = 20
 """In a view; how many there are is said besides (guess: more than a screen has lines for)."""
+_OLD_S = 5.0
+"""An order older than this is told with its age (guess: rows that visibly stand wrong by then)."""
 
 
 class ViewMaker:
@@ -239,5 +241,5 @@ def _listing(window: SessionWindow | FlowWindow) -> Listing:
         offset=window.offset,
         anchor_at=window.anchor_at,
         progress=window.progress,
-        order_age_s=window.age_s,
+        order_age_s=int(window.age_s) if window.age_s >= _OLD_S else 0,
     )

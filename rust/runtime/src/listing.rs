@@ -88,7 +88,7 @@ pub struct Listed {
     pub rows: Vec<(u64, Row)>,
     /// Share of the table looked at, 0 to 1, while there is no list at all yet.
     pub progress: Option<f64>,
-    /// How old the order is.
+    /// How old the order is; nothing once it is that of the end.
     pub age: Duration,
 }
 
@@ -381,7 +381,10 @@ fn listed(
         anchor_at,
         rows: window.iter().map(|rank| (rank.id, row(rank))).collect(),
         progress: None,
-        age: ranking.made.map(|at| at.elapsed()).unwrap_or_default(),
+        age: match ranking.made {
+            Some(at) if !ranking.is_final => at.elapsed(),
+            _ => Duration::ZERO,
+        },
     }
 }
 

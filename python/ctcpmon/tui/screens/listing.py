@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ListScreen"]
 
-_OLD_S = 5.0
-"""An order older than this is told with its age (guess: rows that visibly stand wrong by then)."""
-
 
 class ListScreen(FilterScreen):
     """A long list; subclasses say which, with ``FILTERED`` of the same name."""
@@ -177,8 +174,8 @@ class ListScreen(FilterScreen):
         order = self.ORDERS.get(choice.order, choice.order)
         order = f"{order}, reversed" if choice.is_reversed else order
         left.append((f"  {order}", ""))
-        if listing.order_age_s >= _OLD_S and view.progress.phase == "reading":
-            left.append((f", sorted {listing.order_age_s:.0f} s ago", "dim"))
+        if listing.order_age_s:
+            left.append((f", sorted {listing.order_age_s:,} s ago", "dim"))
         if total > listing.total:
             left.append((f", {total - listing.total:,} ended ones not kept", "dim"))
         right: Line = ()
