@@ -58,6 +58,8 @@ def test_stalls_of_single_streams_are_no_outage(name: str) -> None:
 def test_nat_rebinding_is_no_reconnect() -> None:
     found = open_incidents("n20_nat_rebind_T4")
     assert sum(one.rebindings for one in found) == 3
+    remarks = [remark.text for one in found for remark in one.remarks]
+    assert any("look at the NAT in front of the clients" in text for text in remarks)
     assert not any(one.cycle or one.sessions_reconnected for one in found)
 
 

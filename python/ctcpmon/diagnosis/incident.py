@@ -187,7 +187,8 @@ class Incident(Record, frozen=True):
             start = f"{self.rebindings:,} of {self.sessions_total:,}"
             said.append(
                 Remark(
-                    f"{start} sessions are an older connection on a new port: NAT rebinding, no reconnect",
+                    f"{start} sessions are an older connection on a new port: NAT rebinding, no reconnect; "
+                    "look at the NAT in front of the clients (restart, idle timeout)",
                     f"{start} are an older connection on a new port (NAT)",
                 )
             )
