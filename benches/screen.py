@@ -1,6 +1,6 @@
 """What the screen costs, and whether it holds the engine up: CPU by thread, first paint, key to paint, rates.
 
-    python -m benches.screen [--flows 1000000] [--sessions 10000] [--seconds 20] [--hz 10] [--rounds 16]
+    python -m benches.screen [--flows 1000000] [--sessions 10000] [--seconds 20] [--hz 10] [--rounds 40]
                              [--size 80x24] [--packets 22000000] [--offered 200000] [--only PART]
                              [--capture FILE]
 
@@ -58,9 +58,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 WAIT_S = 120.0
 PACKETS_PER_S = 1e6
 """Of packet time, as the load generator spaces them."""
-CPU_MOST, PAINT_MOST_S, KEY_MOST_MS, LIST_MOST_S, SLOWER_MOST = 0.10, 1.0, 100.0, 1.0, 0.02
-"""What must hold. The last is what some hundred pairs can tell on two shared processors: a control of 129
-pairs said +0.8 %, -0.1 to +1.6."""
+CPU_MOST, PAINT_MOST_S, KEY_MOST_MS, LIST_MOST_S, SLOWER_MOST = 0.10, 1.0, 100.0, 1.0, 0.01
+"""What must hold."""
 LOOKS = {"control": "main", "first screen": "main", "flow list": "flows"}
 """What is looked at, and its screen."""
 WINDOW_S = 0.25
@@ -459,7 +458,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--hz", type=float, default=10.0)
-    parser.add_argument("--rounds", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--size", default="80x24")
     parser.add_argument("--packets", type=int, default=22_000_000, help="after the opening")
     parser.add_argument("--offered", type=float, default=200_000.0, help="packets a second")

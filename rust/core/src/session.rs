@@ -141,7 +141,7 @@ pub struct Session {
     pub is_midstream: bool,
     /// Some payload was cut so that trailers could not be read.
     pub is_cut: bool,
-    /// IKE messages of one side wait for an answer, see [`MANY_UNANSWERED`].
+    /// See [`Self::ike_waits`].
     ike_waits: bool,
     /// `rare` has a SYN that waits, or one did.
     has_pending_syn: bool,
@@ -252,7 +252,7 @@ impl Session {
     }
 
     /// True when so many IKE messages of one side may wait for an answer that it means
-    /// something; told without a look at [`Session::ike`].
+    /// something, or a handshake of `WireGuard` is repeated; told without a look at either.
     pub fn ike_waits(&self) -> bool {
         self.ike_waits
     }

@@ -125,11 +125,7 @@ impl Ranking {
         }
     }
 
-    /// `is_back`: nobody looked at it for a while, so it is worth a pass now.
-    fn is_old(&self, is_busy: bool, is_back: bool) -> bool {
-        if is_back {
-            return true;
-        }
+    fn is_old(&self, is_busy: bool) -> bool {
         let fresh = fresh_for(self.spec.kind, self.cost, is_busy);
         self.made.is_none_or(|at| at.elapsed() >= fresh)
     }
@@ -191,7 +187,8 @@ impl Ranking {
         self.take((pass, began.elapsed()));
     }
 
-    /// Asks for a pass where the list is old, and takes in one that is done.
+    /// Asks for a pass where the list is old, or nobody looked at it for a while (`is_back`), and
+    /// takes in one that is done.
     fn refresh(
         &mut self,
         standing: Standing,
@@ -199,7 +196,7 @@ impl Ranking {
         spare: &mut Vec<Rank>,
         ask: impl Fn(Question) -> bool,
     ) {
-        if self.pending.is_none() && self.is_old(standing.is_busy, is_back) {
+        if self.pending.is_none() && (is_back || self.is_old(standing.is_busy)) {
             let mut pass = Pass::new(self.spec.clone());
             if self.spec.filter.is_empty() {
                 pass.ranks = room_for(standing.places, spare);
@@ -511,10 +508,36 @@ mod tests {
 
     #[test]
     fn who_comes_back_to_a_list_finds_it_anew() {
-        let mut ranking = ranking();
-        ranking.cost = Duration::from_secs(1);
-        assert!(!ranking.is_old(true, false));
-        assert!(ranking.is_old(true, true));
+        let mut kept = ranking();
+        kept.cost = Duration::from_secs(1);
+        let spec = kept.spec.clone();
+        let lists = Lists {
+            kept: Mutex::new(Kept {
+                rankings: vec![kept],
+                spare: Vec::new(),
+            }),
+        };
+        let standing = Standing {
+            places: ROWS as usize,
+            is_busy: true,
+        };
+        let after = Mutex::new(None);
+        let asks_for_a_pass = || {
+            let passes = std::cell::Cell::new(0);
+            let ask = |question| {
+                passes.set(passes.get() + usize::from(matches!(question, Question::Pass(_))));
+                false
+            };
+            lists.window(&spec, &Reach::default(), &[], standing, ask, &after);
+            passes.get() == 1
+        };
+        assert!(!asks_for_a_pass(), "it stays for a thousand seconds");
+        let mut kept = lists.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = &mut kept.rankings[0].used;
+        *used = used.checked_sub(ABANDONED).unwrap_or(*used);
+        drop(kept);
+        assert!(asks_for_a_pass());
+        assert!(!asks_for_a_pass(), "it was looked at just now");
     }
 
     #[test]
