@@ -45,3 +45,11 @@ pub(crate) fn prefetch_whole<T>(place: &T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;
 }
+
+/// Asks for the two lines that hold the headers of a frame, wherever they begin.
+#[inline]
+pub(crate) fn prefetch_headers(frame: &[u8]) {
+    for byte in [frame.first(), frame.get(64)].into_iter().flatten() {
+        prefetch(byte);
+    }
+}

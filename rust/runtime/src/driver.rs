@@ -69,6 +69,7 @@ pub(crate) fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
     {
         let mut state = shared.lock();
         state.opened = Some(Ok(()));
+        state.reading = reader.shared();
         shared.news.notify_all();
     }
     driver.publish(None);
@@ -92,7 +93,11 @@ pub(crate) fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
                 }
                 let goes_on = driver.take(&mut batch);
                 driver.note_failure(&mut batch);
-                reader.give_back(batch);
+                if reader.give_back(batch) {
+                    // With the lock, so that it is not between its look and its wait.
+                    drop(shared.lock());
+                    shared.news.notify_all();
+                }
                 if !goes_on && !driver.ends_intake() {
                     break None;
                 }

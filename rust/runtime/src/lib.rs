@@ -2,7 +2,8 @@
 //! source into an engine, events come out.
 //!
 //! ```text
-//!  capture --batch--> engine   (a thread each, three buffers between them; one thread on one processor)
+//!  capture --batch--> engine   (a thread each, buffers between them; one thread on one processor,
+//!                       |        and on two one file is read by who has time)
 //!                       | events (bounded; the engine waits when full)
 //!                       v
 //!                     poll()   (any thread)
@@ -28,6 +29,7 @@ mod reader;
 mod replay;
 mod report;
 mod series;
+mod shared_reading;
 mod slice;
 
 pub use config::{Polled, ReplayConfig, Source};

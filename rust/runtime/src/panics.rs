@@ -59,6 +59,16 @@ pub(crate) fn internal_error(what: &str) -> String {
     }
 }
 
+/// Does some work for another thread; what it fails with, told for `what`. The words of panics on this
+/// thread go their old way afterwards.
+pub(crate) fn caught<T>(what: &str, work: impl FnOnce() -> T) -> Result<T, String> {
+    let was_kept = IS_KEPT.get();
+    keep();
+    let done = catch_unwind(AssertUnwindSafe(work)).map_err(|_| internal_error(what));
+    IS_KEPT.set(was_kept);
+    done
+}
+
 /// Does the work of a thread that reads. A panic in it is its last word to the engine: there may
 /// be other threads that read, so the end of the channel would not tell.
 pub(crate) fn reading(what: &str, full: &Sender<Read>, work: impl FnOnce()) {

@@ -3,7 +3,8 @@
 //! meanwhile.
 //!
 //! With one processor, files are read on the engine's thread instead, a batch at a time:
-//! two threads that take turns cost some 7 to 10 % more (measured once, on a busy machine).
+//! two threads that take turns cost some 7 to 10 % more (measured once, on a busy machine). With
+//! two, a file that no screen shows is read by who has time, see [`SharedReading`].
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::follow::{FollowConfig, Follower, Following};
 #[cfg(target_os = "linux")]
 use crate::live::{Live, LiveRings};
 use crate::panics;
+use crate::shared_reading::{EngineSide, SharedReading};
 
 /// Frames on their way to the engine.
 #[derive(Debug, Default)]
@@ -118,6 +120,8 @@ enum Way {
         used: Vec<Batch>,
         together: usize,
     },
+    /// On the thread that asks and on the one that waits for events.
+    Shared(EngineSide),
     /// On the thread that asks, into the one batch there is.
     InTurn {
         source: Box<CaptureSet>,
@@ -163,12 +167,21 @@ impl Reader {
             });
         }
         let ahead = if is_shown { AHEAD_OF_A_SCREEN } else { AHEAD };
+        let ways = ways(ahead.batches);
+        if processors == 2 && bytes_total.is_some() && inputs.len() == 1 && !is_shown {
+            let side = EngineSide::new(source, filter, preparer, ways, ahead.together);
+            return Ok(Self {
+                way: Way::Shared(side),
+                bytes_total,
+                following: None,
+            });
+        }
         let Ways {
             full,
             full_tx,
             empty,
             empty_rx,
-        } = ways(ahead.batches);
+        } = ways;
         let spawned = std::thread::Builder::new()
             .name("ctcpmon-reader".into())
             .spawn(move || {
@@ -250,6 +263,14 @@ impl Reader {
         }
     }
 
+    /// What the thread that waits for events may read; none where another way was taken.
+    pub(crate) fn shared(&self) -> Option<Arc<SharedReading>> {
+        match &self.way {
+            Way::Shared(side) => Some(side.reading()),
+            _ => None,
+        }
+    }
+
     /// The next batch, or the end; waits for it at most about `wait`.
     pub(crate) fn next(&mut self, wait: Duration) -> Result<Read, RecvTimeoutError> {
         match &mut self.way {
@@ -285,6 +306,7 @@ impl Reader {
                 }
                 Ok(next)
             }
+            Way::Shared(side) => side.next(wait),
             Way::InTurn {
                 source,
                 batch,
@@ -311,12 +333,14 @@ impl Reader {
 
     /// True where [`Reader::next`] reads on the caller's thread instead of waiting for another.
     pub(crate) fn is_in_turn(&self) -> bool {
-        matches!(self.way, Way::InTurn { .. })
+        matches!(self.way, Way::InTurn { .. } | Way::Shared(_))
     }
 
-    /// Hands the memory of a batch back.
-    pub(crate) fn give_back(&mut self, used: Batch) {
+    /// Hands the memory of a batch back; true when there is room again for who waits for it in
+    /// [`SharedReading`].
+    pub(crate) fn give_back(&mut self, used: Batch) -> bool {
         match &mut self.way {
+            Way::Shared(side) => return side.give_back(used),
             Way::Ahead {
                 empty,
                 used: all,
@@ -332,11 +356,12 @@ impl Reader {
             Way::Live { empty, .. } => drop(empty.send(used)),
             Way::InTurn { batch, .. } => *batch = used,
         }
+        false
     }
 }
 
 /// Hands them to the reader, which the first of them wakes.
-fn give_all(used: &mut Vec<Batch>, empty: &Sender<Batch>) {
+pub(crate) fn give_all(used: &mut Vec<Batch>, empty: &Sender<Batch>) {
     for batch in used.drain(..) {
         // A reader that is gone needs none.
         let _ = empty.send(batch);
@@ -362,15 +387,15 @@ fn no_thread(source: std::io::Error) -> CaptureError {
 }
 
 /// Both ends of both channels.
-struct Ways {
-    full: Receiver<Read>,
-    full_tx: Sender<Read>,
-    empty: Sender<Batch>,
-    empty_rx: Receiver<Batch>,
+pub(crate) struct Ways {
+    pub(crate) full: Receiver<Read>,
+    pub(crate) full_tx: Sender<Read>,
+    pub(crate) empty: Sender<Batch>,
+    pub(crate) empty_rx: Receiver<Batch>,
 }
 
 /// Channels with `batches` empty batches on their way to be filled.
-fn ways(batches: usize) -> Ways {
+pub(crate) fn ways(batches: usize) -> Ways {
     // Beside them the word of each thread that it has ended.
     let (full_tx, full) = bounded(batches * 2);
     let (empty, empty_rx) = bounded(batches);
@@ -413,7 +438,11 @@ impl Batch {
     }
 }
 
-fn last_words(source: &CaptureSet, filter: Option<&Filter>, error: Option<String>) -> LastWords {
+pub(crate) fn last_words(
+    source: &CaptureSet,
+    filter: Option<&Filter>,
+    error: Option<String>,
+) -> LastWords {
     LastWords {
         notes: source.notes(),
         interfaces: source.interface_stats(),

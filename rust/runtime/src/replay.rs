@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
 use ctcpmon_capture::FrameBatch;
@@ -26,6 +26,7 @@ use crate::observers::{News, Observers};
 use crate::panics;
 use crate::passes::Question;
 use crate::report::Report;
+use crate::shared_reading::SharedReading;
 use crate::slice::{SliceConfig, SliceError, Sliced, slice_kept};
 
 /// How long a request waits for its answer before it gives up.
@@ -52,6 +53,8 @@ pub(crate) struct State {
     /// What was kept of the frames when the run ended.
     pub(crate) kept: Option<Kept>,
     pub(crate) opened: Option<Result<(), String>>,
+    /// What who waits for events may read meanwhile.
+    pub(crate) reading: Option<Arc<SharedReading>>,
     pub(crate) error: Option<String>,
     pub(crate) finished: bool,
     pub(crate) stop: bool,
@@ -113,6 +116,7 @@ impl Replay {
                     }
                 }
                 state.finished = true;
+                state.reading = None;
                 let mut last = Report::clone(&state.report);
                 last.is_done = true;
                 state.report = Arc::new(last);
@@ -138,14 +142,34 @@ impl Replay {
         state.opened.clone()
     }
 
+    /// Waits at most `timeout` for the first event, or the end; reads ahead of the engine meanwhile
+    /// where that is for this thread to do.
+    fn await_events(&self, timeout: Duration) -> MutexGuard<'_, State> {
+        let end = Instant::now() + timeout;
+        let is_quiet = |state: &State| state.pending.is_empty() && !state.finished;
+        loop {
+            let mut state = self.shared.lock();
+            let left = end.saturating_duration_since(Instant::now());
+            if !is_quiet(&state) || left.is_zero() {
+                return state;
+            }
+            let reading = state.reading.clone();
+            if let Some(reading) = &reading {
+                drop(state);
+                if reading.step() {
+                    continue;
+                }
+                state = self.shared.lock();
+            }
+            let has_work = || reading.as_ref().is_some_and(|r| r.has_work());
+            let waits = |state: &mut State| is_quiet(state) && !has_work();
+            drop(self.shared.news.wait_timeout_while(state, left, waits));
+        }
+    }
+
     /// Takes at most `max_items` events, waiting at most `timeout` for the first.
     pub fn poll(&self, timeout: Duration, max_items: usize) -> Polled {
-        let state = self.shared.lock();
-        let (mut state, _) = self
-            .shared
-            .news
-            .wait_timeout_while(state, timeout, |s| s.pending.is_empty() && !s.finished)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.await_events(timeout);
         // Findings before ended sessions before pairs of two taps in every batch, so that
         // a consumer that looks at the kinds apart still sees them in their true order.
         let mut highest = 0;

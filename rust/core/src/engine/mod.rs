@@ -28,9 +28,9 @@ use crate::flow::record::NO_SESSION;
 use crate::flow::table::Entry;
 use crate::flow::{FlowKey, FlowTable, Prepared, Preparer};
 use crate::frame::{Frame, FrameBatch};
-use crate::prefetch::prefetch;
+use crate::prefetch::{prefetch, prefetch_headers};
 use crate::rhythm::{Point, Rhythm};
-use crate::segment::{Content, Head, Segment};
+use crate::segment::{Content, Head, Segment, TcpFlags};
 use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
 use crate::tap::TapMeter;
@@ -239,8 +239,13 @@ impl Engine {
                 self.table.prefetch_index(&prepared[newest]);
             }
             let guessed = newest.checked_sub(AHEAD);
-            if let Some(p) = guessed.and_then(|at| prepared.get_mut(at)) {
+            if let Some((p, meta)) = guessed.and_then(|at| prepared.get_mut(at).zip(frames.get(at)))
+            {
                 self.table.guess(p);
+                if !prepares && p.head().flags.any(TcpFlags::SYN) {
+                    // Read on another processor; the options of a SYN are looked at.
+                    prefetch_headers(batch.frame(meta).bytes);
+                }
             }
             let Some(at) = newest.checked_sub(2 * AHEAD) else {
                 continue;
@@ -254,14 +259,16 @@ impl Engine {
         }
     }
 
-    /// Asks for the session that a frame most likely belongs to, and for the end of the
-    /// frame, where the trailer stands.
+    /// Asks for the session that a frame most likely belongs to, for the headers of the frame and
+    /// for its end, where the trailer stands.
     #[inline]
     fn prefetch_session<'a>(&self, key: &Prepared, frame: impl FnOnce() -> Frame<'a>) {
         let session = self.table.session_of(key);
         if session != NO_SESSION {
             self.slots.prefetch(session);
-            if let Some(end) = frame().bytes.last() {
+            let frame = frame();
+            prefetch_headers(frame.bytes);
+            if let Some(end) = frame.bytes.last() {
                 prefetch(end);
             }
         }
