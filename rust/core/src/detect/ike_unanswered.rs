@@ -54,6 +54,7 @@ As for the stall that it accompanies.",
         },
     ],
     check,
+    is_at_risk_still: None,
 };
 
 fn check(session: &Session, ctx: &Context) -> Option<Judgement> {

@@ -79,6 +79,7 @@ Take the flow out of inspection or bypass state for it; IPsec over UDP or NAT-T;
         },
     ],
     check,
+    is_at_risk_still: None,
 };
 
 fn check(session: &Session, ctx: &Context) -> Option<Judgement> {

@@ -75,6 +75,9 @@ pub struct Detector {
     pub thresholds: &'static [Threshold],
     /// The judgement; `None` when nothing is found.
     pub check: fn(&Session, &Context) -> Option<Judgement>,
+    /// True where `check` finds *at risk* again, told without its evidence; false where only `check`
+    /// can tell. A session stays at risk for minutes and is asked in every round.
+    pub is_at_risk_still: Option<fn(&Session, &Context) -> bool>,
 }
 
 /// Every detector in evaluation order: of several that explain one stall, the

@@ -66,6 +66,7 @@ Take the flow out of the proxy or inspection; otherwise as for a stateful drop."
         },
     ],
     check,
+    is_at_risk_still: None,
 };
 
 fn check(session: &Session, ctx: &Context) -> Option<Judgement> {

@@ -73,6 +73,7 @@ As for a stateful drop.",
         },
     ],
     check,
+    is_at_risk_still: None,
 };
 
 fn check(session: &Session, _ctx: &Context) -> Option<Judgement> {

@@ -79,6 +79,7 @@ As for a stateful drop when a loss came first; otherwise look at the silent side
         },
     ],
     check,
+    is_at_risk_still: None,
 };
 
 fn check(session: &Session, ctx: &Context) -> Option<Judgement> {

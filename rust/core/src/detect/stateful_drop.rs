@@ -98,6 +98,7 @@ State bypass for the flow, IPsec over UDP or NAT-T, a client that uses TLS, and 
         },
     ],
     check,
+    is_at_risk_still: None,
 };
 
 fn check(session: &Session, ctx: &Context) -> Option<Judgement> {

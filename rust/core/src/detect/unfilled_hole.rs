@@ -62,29 +62,39 @@ Find the loss.",
         },
     ],
     check,
+    is_at_risk_still: Some(is_at_risk_still),
 };
 
-fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
+/// Segments that an ACK proved to have passed the tap unseen.
+fn gaps(session: &Session) -> u64 {
+    let gaps = session.half.iter().map(|h| u64::from(h.gaps_proven()));
+    gaps.sum()
+}
+
+/// Direction and moment of a loss that is remembered and that the tap is not to blame for.
+fn recent_loss(session: &Session, ctx: &Context) -> Option<(usize, Timestamp)> {
+    let recent = |dir: usize| {
+        let lost = session.half[dir].last_loss();
+        lost.filter(|t| ctx.now.since(*t) < MEMORY_NS)
+    };
+    let found = (0..2).find_map(|dir| Some((dir, recent(dir)?)))?;
     let holes: u64 = session.half.iter().map(HalfStream::holes_total).sum();
-    let gaps: u64 = session
-        .half
-        .iter()
-        .map(|h| u64::from(h.gaps_proven()))
-        .sum();
-    let tap_to_blame = gaps * GAPS_PER_HOLES >= holes.max(1)
+    let tap_to_blame = gaps(session) * GAPS_PER_HOLES >= holes.max(1)
         || ctx.tunnel_gaps * GAPS_PER_HOLES >= ctx.tunnel_holes.max(1)
         || ctx.tap_gap_ratio.is_some_and(|r| {
             r > signals::TAP_GAP_LIMIT && !session.half.iter().any(frozen_at_hole)
         });
-    for dir in 0..2 {
-        let h = &session.half[dir];
-        let recent = h.last_loss().filter(|t| ctx.now.since(*t) < MEMORY_NS);
-        if let Some(since) = recent
-            && !tap_to_blame
-        {
-            let side = signals::sender_side(dir);
-            return Some(describe(session, dir, since, Some(side)));
-        }
+    Some(found).filter(|_| !tap_to_blame)
+}
+
+fn is_at_risk_still(session: &Session, ctx: &Context) -> bool {
+    recent_loss(session, ctx).is_some()
+}
+
+fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
+    if let Some((dir, since)) = recent_loss(session, ctx) {
+        let side = signals::sender_side(dir);
+        return Some(describe(session, dir, since, Some(side)));
     }
     for dir in 0..2 {
         if let Some(f) = signals::frozen(session, dir, ctx.now)
@@ -106,7 +116,7 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
     for dir in 0..2 {
         let (received, missing) = session.esp[dir].totals();
         let h = &session.half[dir];
-        let is_alone = h.holes_total() == 0 && h.holes().is_empty() && gaps == 0;
+        let is_alone = h.holes_total() == 0 && h.holes().is_empty() && gaps(session) == 0;
         if missing > 0 && received > 20 && is_alone && signals::esp_is_whole(session, dir) {
             let since = h.last_data_ts().unwrap_or(session.last);
             return Some(describe(session, dir, since, Some(LossSide::Sender)));

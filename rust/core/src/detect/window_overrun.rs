@@ -42,6 +42,7 @@ As for a stateful drop; a steady stream of reverse packets (keepalives) also hel
         origin: "guess: longer than any round trip in the field",
     }],
     check,
+    is_at_risk_still: None,
 };
 
 fn check(session: &Session, ctx: &Context) -> Option<Judgement> {

@@ -138,6 +138,18 @@ impl Engine {
                 // No detector reads what another has said, so they need not be asked before
                 // all of it is applied.
                 let in_force = session.detectors().states[i].verdict;
+                if in_force == Verdict::AtRisk
+                    && detector
+                        .is_at_risk_still
+                        .is_some_and(|is_so| is_so(session, &ctx))
+                {
+                    debug_assert!(
+                        (detector.check)(session, &ctx)
+                            .is_some_and(|found| found.verdict == Verdict::AtRisk)
+                    );
+                    session.detectors_mut().states[i].quiet_since = MaybeTime::NONE;
+                    continue;
+                }
                 let found = if is_calm && detector.needs_unrest {
                     debug_assert!((detector.check)(session, &ctx).is_none());
                     None

@@ -43,29 +43,53 @@ fn units(ts: Timestamp) -> u32 {
     (ts.0 >> AGE_SHIFT) as u32
 }
 
-/// FNV-1a over the fields that make two captures of one packet equal. Not keyed:
-/// it decides about one packet of one flow, it places nothing in a table.
+/// Odd words with well spread bits: the fractional parts of the square roots of primes, as in SHA-512.
+const SPREAD: [u64; 8] = [
+    0x6a09_e667_f3bc_c909,
+    0xbb67_ae85_84ca_a73b,
+    0x3c6e_f372_fe94_f82b,
+    0xa54f_f53a_5f1d_36f1,
+    0x510e_527f_ade6_82d1,
+    0x9b05_688c_2b3e_6c1f,
+    0x1f83_d9ab_fb41_bd6b,
+    0x5be0_cd19_137e_2179,
+];
+
+/// The 128-bit product, upper half on lower.
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// Digest of the fields that make two captures of one packet equal, and of 48 bytes of payload: folded
+/// multiplications that do not wait for each other. Not keyed: it decides about one packet of one
+/// flow, it places nothing in a table.
 fn digest(segment: &Segment<'_>, dir: usize) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let mut h = 0xcbf2_9ce4_8422_2325_u64 ^ dir as u64;
-    let mut mix = |v: u64| {
-        h = (h ^ v).wrapping_mul(PRIME);
-        h ^= h >> 29;
-    };
-    mix(u64::from(segment.seq) << 32 | u64::from(segment.ack));
-    mix(u64::from(segment.payload_len) << 32
+    let numbers = u64::from(segment.seq) << 32 | u64::from(segment.ack);
+    let head = u64::from(segment.payload_len) << 32
         | u64::from(segment.window) << 8
-        | u64::from(segment.flags.0));
-    let (words, tail) = segment.payload.as_chunks();
-    for word in words.iter().take(6) {
-        mix(u64::from_le_bytes(*word));
+        | u64::from(segment.flags.0);
+    let mut sum = fold(
+        numbers ^ SPREAD[0],
+        head ^ SPREAD[1].wrapping_add(dir as u64),
+    );
+    if !segment.payload.is_empty() {
+        let mut words = [0_u64; 6];
+        let (whole, tail) = segment.payload.as_chunks();
+        for (word, bytes) in words.iter_mut().zip(whole) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        if let Some(last) = words.get_mut(whole.len()) {
+            let mut bytes = [0; 8];
+            bytes[..tail.len()].copy_from_slice(tail);
+            *last = u64::from_le_bytes(bytes);
+        }
+        for (pair, spread) in words.chunks_exact(2).zip(SPREAD[2..].chunks_exact(2)) {
+            sum ^= fold(pair[0] ^ spread[0], pair[1] ^ spread[1]);
+        }
     }
-    if words.len() < 6 && !tail.is_empty() {
-        let mut word = [0; 8];
-        word[..tail.len()].copy_from_slice(tail);
-        mix(u64::from_le_bytes(word));
-    }
-    h
+    fold(sum ^ SPREAD[2], SPREAD[1])
 }
 
 impl Fingerprint {
