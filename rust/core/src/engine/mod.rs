@@ -382,6 +382,10 @@ impl Engine {
         match record.candidate.look(pattern, dir, head, &content()) {
             Look::Undecided => {}
             Look::Neighbour(n) => self.count_neighbour(n),
+            // Asked first: what floods a full engine is not decoded a second time.
+            Look::Tunnel(..) if !self.has_room_for_session() => {
+                self.stats.counters.sessions_refused += 1;
+            }
             Look::Tunnel(kind, _) => {
                 if let Ok(s) = decode(&frame()) {
                     let (key, _) = FlowKey::of(&s);
