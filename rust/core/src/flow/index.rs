@@ -17,6 +17,11 @@ const MOVED_PER_SWEEP: usize = 1 << 14;
 /// Entries per eight slots at which the table grows. Three quarters: the mean probe for
 /// an absent key is then 8.5 slots, which lie in two cache lines (Knuth 6.4).
 const MAX_EIGHTHS: usize = 6;
+/// A table of this many slots is made before it is needed, when one part in so many is left of the one before:
+/// its pages are zeroed when they are first touched, and all are touched at once. So somebody else has the time
+/// to make them ready. Smaller tables have one huge page or none.
+const EARLY_SLOTS: usize = 1 << 18;
+const EARLY_PART: usize = 32;
 /// Slots of a new table.
 const FIRST_SLOTS: usize = 1 << 10;
 /// Longest probe that is looked for; a keyed hash never comes near. Reaching it is
@@ -140,6 +145,10 @@ pub(super) struct Index {
     /// The table before the last growth; entries below `moved` are in `new`.
     old: Slots,
     moved: usize,
+    /// The table after the next growth.
+    next: Option<Slots>,
+    /// Entries at most, as far as known.
+    expected: usize,
     len: usize,
     /// Entries refused because their probe was too long.
     pub(super) probes_exceeded: u64,
@@ -151,6 +160,8 @@ impl Index {
             new: Slots::with_len(FIRST_SLOTS),
             old: Slots::default(),
             moved: 0,
+            next: None,
+            expected: usize::MAX,
             len: 0,
             probes_exceeded: 0,
         }
@@ -160,9 +171,15 @@ impl Index {
         self.len
     }
 
-    /// Memory of both tables, bytes.
+    /// Notes how many entries there will be at most.
+    pub(super) fn expect(&mut self, most: usize) {
+        self.expected = most;
+    }
+
+    /// Memory of all tables, bytes.
     pub(super) fn bytes(&self) -> usize {
-        (self.new.slots.len() + self.old.slots.len()) * size_of::<u64>()
+        let next = self.next.as_ref().map_or(0, |next| next.slots.len());
+        (self.new.slots.len() + self.old.slots.len() + next) * size_of::<u64>()
     }
 
     /// The number stored for `hash` that `is_it` accepts.
@@ -199,8 +216,16 @@ impl Index {
     /// probe was too long.
     pub(super) fn insert(&mut self, hash: u64, number: u32) -> bool {
         self.move_some(MOVED_PER_INSERT);
-        if (self.len + 1) * 8 > self.new.slots.len() * MAX_EIGHTHS {
+        let slots = self.new.slots.len();
+        let most = slots / 8 * MAX_EIGHTHS;
+        if self.len + 1 > most {
             self.grow();
+        } else if self.len + slots / EARLY_PART == most
+            && slots * 2 >= EARLY_SLOTS
+            && self.expected > most
+            && self.next.is_none()
+        {
+            self.next = Some(Slots::with_len(slots * 2));
         }
         if !self.new.put(slot_of(hash, number)) {
             self.probes_exceeded += 1;
@@ -229,7 +254,8 @@ impl Index {
     fn grow(&mut self) {
         // The move that is under way has been paced to be over long before.
         self.move_some(self.old.slots.len());
-        let twice = Slots::with_len(self.new.slots.len() * 2);
+        let early = self.next.take();
+        let twice = early.unwrap_or_else(|| Slots::with_len(self.new.slots.len() * 2));
         self.old = core::mem::replace(&mut self.new, twice);
         self.moved = 0;
     }
@@ -291,6 +317,36 @@ mod tests {
         }
         assert_eq!(index.len(), 100_000);
         assert_eq!(index.probes_exceeded, 0);
+    }
+
+    #[test]
+    fn a_large_table_is_made_before_it_is_needed() {
+        let mut index = Index::new();
+        let mut number = 0;
+        let mut insert = |index: &mut Index| {
+            assert!(index.insert(hash(u64::from(number)), number));
+            number += 1;
+        };
+        while index.new.slots.len() * 2 < EARLY_SLOTS {
+            insert(&mut index);
+            assert!(
+                index.next.is_none(),
+                "small ones are made when they are needed"
+            );
+        }
+        let slots = index.new.slots.len();
+        let mut early = 0;
+        while index.new.slots.len() == slots {
+            insert(&mut index);
+            early += usize::from(index.next.is_some());
+        }
+        assert_eq!((early, index.next.is_some()), (slots / EARLY_PART, false));
+        assert_eq!(index.new.slots.len(), 2 * slots);
+        index.expect(slots * 2 / 8 * MAX_EIGHTHS);
+        while index.new.slots.len() == 2 * slots {
+            insert(&mut index);
+            assert!(index.next.is_none(), "it may never be needed");
+        }
     }
 
     #[test]

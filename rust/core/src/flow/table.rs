@@ -121,6 +121,7 @@ impl FlowTable {
         let flows =
             max_bytes.saturating_sub(self.addresses.bytes()) / (self.flow_bytes() + INDEX_BYTES);
         self.max_records = flows.clamp(1, u32::MAX as usize - 1);
+        self.index.expect(self.max_records);
     }
 
     /// Memory of records and index, bytes.
