@@ -96,8 +96,8 @@ fn main() {
                     s.half[1].gaps_proven(),
                     s.half[0].holes_stepped_over(),
                     s.half[1].holes_stepped_over(),
-                    s.esp[0].totals(),
-                    s.esp[1].totals(),
+                    s.esp(0).totals(),
+                    s.esp(1).totals(),
                 );
             }
         }

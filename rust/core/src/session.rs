@@ -8,23 +8,24 @@
 
 mod ends;
 mod id;
+mod more;
 mod recheck;
 
-use self::ends::{Ends, headend_of};
+use self::ends::headend_of;
 pub use self::id::certainty;
 pub(crate) use self::id::session_id;
+use self::more::{Place, Skip};
 pub(crate) use self::recheck::Recheck;
-use crate::ctcp::esp::{EspArrival, EspMeter};
-use crate::ctcp::identity::{Identity, UNNAMED};
-use crate::ctcp::ike::{IkeMeter, IsakmpHeader, NO_IKE};
+use crate::ctcp::esp::{EspArrival, Sa};
+use crate::ctcp::identity::Identity;
+use crate::ctcp::ike::{IkeMeter, IsakmpHeader};
 use crate::ctcp::recognise::{CTCP_PORT, Payload, TunnelPacket, classify, packets_in};
-use crate::ctcp::wireguard::{Handshakes, handshake};
-use crate::detect::{ALL_HEALTHY, DetectorStates};
+use crate::ctcp::wireguard::handshake;
 use crate::flow::FlowKey;
 use crate::flow::candidate::Recognised;
 use crate::flow::record::Flow;
 use crate::segment::{Endpoint, Head, Segment, TcpFlags};
-use crate::tcp::half_stream::{Arrival, Copies, HalfStream, Offer};
+use crate::tcp::half_stream::{Arrival, Copies, HalfStream, Offer, Recent};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
 /// Index of the client's half-stream.
@@ -64,47 +65,6 @@ pub struct PendingSyn {
     pub offer: Offer,
 }
 
-/// IKE of one session.
-#[derive(Clone, Debug, Default)]
-struct Ike {
-    meter: IkeMeter,
-    identity: Identity,
-}
-
-/// With the word that the heap takes before it: 128.
-const _: () = assert!(size_of::<Ike>() == 120);
-
-/// What few sessions ever have.
-#[derive(Clone, Debug, Default)]
-struct Rare {
-    /// Made with the first verdict that is not *healthy*.
-    detectors: Option<Box<DetectorStates>>,
-    /// A SYN waiting for an answer.
-    pending_syn: Option<PendingSyn>,
-    /// Session this one continues.
-    linked: Option<u64>,
-    /// Data segments by direction since the other side sent RST or FIN.
-    data_after_close: [u32; 2],
-    /// By direction, see [`Framing`].
-    without_trailer: [u64; 2],
-    merged: [u64; 2],
-    /// Segments larger than a frame: something merged them before they were captured.
-    oversized: u64,
-    /// Made with the first handshake of `WireGuard`.
-    handshakes: Option<Box<Handshakes>>,
-    /// The first ESP numbers of a direction that were skipped without a hole.
-    skips: [Option<Skip>; 2],
-}
-
-/// ESP numbers skipped where no byte is missing: the sender dropped them, or they are in a
-/// merged segment that was taken for one packet.
-#[derive(Clone, Copy, Debug)]
-struct Skip {
-    numbers: u32,
-    /// Data segments of the direction by then.
-    at: u64,
-}
-
 /// One tunnel session.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -112,18 +72,16 @@ pub struct Session {
     pub half: [HalfStream; 2],
     /// The last packets of both sides.
     copies: Copies,
-    /// ESP loss meter by direction.
-    pub esp: [EspMeter; 2],
-    /// Made with the first IKE message.
-    ike: Option<Box<Ike>>,
-    rare: Option<Box<Rare>>,
-    /// Stable id: a digest of ends, first packet time and generation.
-    pub id: u64,
-    /// First packet.
-    pub first: Timestamp,
+    /// ESP loss meter of the current SA, by direction.
+    sas: [Sa; 2],
+    /// IKE messages.
+    ike: IkeMeter,
+    /// Both ends, and what not every session has.
+    place: Place,
     /// Last packet.
     pub last: Timestamp,
-    ends: Ends,
+    /// See [`Self::id`]: 48 bits.
+    id: [u16; 3],
     /// Index of the flow record.
     pub flow: u32,
     /// Tunnel id of the SPAN transport.
@@ -134,23 +92,32 @@ pub struct Session {
     pub taps: u16,
     /// What it was recognised as.
     pub kind: Recognised,
-    headend: u8,
-    /// The SYN was seen, or a port names the headend.
-    pub roles_known: bool,
-    /// The start of the connection was not captured.
-    pub is_midstream: bool,
-    /// Some payload was cut so that trailers could not be read.
-    pub is_cut: bool,
-    /// See [`Self::ike_waits`].
-    ike_waits: bool,
-    /// `rare` has a SYN that waits, or one did.
-    has_pending_syn: bool,
-    /// Some segment was not one whole tunnel packet, see [`Self::is_recut`].
-    may_be_recut: bool,
-    /// Noted for the next round of judgement.
-    pub(crate) is_dirty: bool,
+    /// What [`mark`] names.
+    marks: u16,
     /// When it is looked at again.
     pub(crate) recheck: Recheck,
+}
+
+/// Bits of `Session::marks`.
+mod mark {
+    /// Index in the key of the headend.
+    pub(super) const HEADEND: u16 = 1;
+    /// Index of the half-stream that has the first packet of the session.
+    pub(super) const FIRST: u16 = 2;
+    /// See [`super::Session::roles_known`].
+    pub(super) const ROLES_KNOWN: u16 = 4;
+    /// See [`super::Session::is_midstream`].
+    pub(super) const MIDSTREAM: u16 = 8;
+    /// See [`super::Session::is_cut`].
+    pub(super) const CUT: u16 = 16;
+    /// See [`super::Session::ike_waits`].
+    pub(super) const IKE_WAITS: u16 = 32;
+    /// `rare` has a SYN that waits, or one did.
+    pub(super) const HAS_PENDING_SYN: u16 = 64;
+    /// Some segment was not one whole tunnel packet, see [`super::Session::is_recut`].
+    pub(super) const MAY_BE_RECUT: u16 = 128;
+    /// Noted for the next round of judgement.
+    pub(super) const DIRTY: u16 = 256;
 }
 
 /// What one segment meant to its session.
@@ -188,45 +155,97 @@ impl Session {
                     window_scale: of.window_scale(index),
                     at: of.first(),
                 });
-                h.ttl.handshake = of.ttl(index);
+                h.set_handshake_ttl(of.ttl(index));
             }
         }
-        Self {
+        let id = session_id(of.first(), &key, u32::from(generation));
+        let mut session = Self {
             half,
             copies: Copies::default(),
-            esp: Default::default(),
-            ike: None,
-            rare: None,
-            id: session_id(of.first(), &key, u32::from(generation)),
-            first: of.first(),
+            sas: Default::default(),
+            ike: IkeMeter::default(),
+            place: Place::of(&key),
             last: of.last(),
-            ends: Ends::of(&key),
+            id: [0, 1, 2].map(|n| (id >> (16 * n)) as u16),
             flow,
             tunnel: 0,
             generation,
             taps: 0,
             kind,
-            headend: headend as u8,
-            roles_known,
-            is_midstream: (0..2).all(|side| of.isn(side).is_none()),
-            is_cut: false,
-            ike_waits: false,
-            has_pending_syn: false,
-            may_be_recut: false,
-            is_dirty: false,
+            marks: 0,
             recheck: Recheck::NONE,
-        }
+        };
+        session.mark(mark::HEADEND, headend == 1);
+        let first_sender = (0..2).find(|role| session.half[*role].is_seen());
+        session.mark(mark::FIRST, first_sender == Some(1));
+        session.mark(mark::ROLES_KNOWN, roles_known);
+        let is_midstream = (0..2).all(|side| of.isn(side).is_none());
+        session.mark(mark::MIDSTREAM, is_midstream);
+        debug_assert_eq!(session.first(), of.first(), "one of them is of its sender");
+        session
+    }
+
+    fn is(&self, mark: u16) -> bool {
+        self.marks & mark != 0
+    }
+
+    fn mark(&mut self, mark: u16, to: bool) {
+        self.marks = self.marks & !mark | if to { mark } else { 0 };
+    }
+
+    /// Stable id: a digest of ends, first packet time and generation.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        let [low, middle, high] = self.id.map(u64::from);
+        low | middle << 16 | high << 32
+    }
+
+    /// First packet: one that was seen before there was a session, or that made it.
+    pub fn first(&self) -> Timestamp {
+        let half = &self.half[usize::from(self.is(mark::FIRST))];
+        half.first_ts().unwrap_or(self.last)
+    }
+
+    /// The SYN was seen, or a port names the headend.
+    pub fn roles_known(&self) -> bool {
+        self.is(mark::ROLES_KNOWN)
+    }
+
+    /// The start of the connection was not captured.
+    pub fn is_midstream(&self) -> bool {
+        self.is(mark::MIDSTREAM)
+    }
+
+    /// The start was seen after all: it is that of the connection before it on the same ends.
+    pub(crate) fn has_start(&mut self) {
+        self.mark(mark::MIDSTREAM, false);
+    }
+
+    /// Some payload was cut so that trailers could not be read.
+    pub fn is_cut(&self) -> bool {
+        self.is(mark::CUT)
+    }
+
+    /// Noted for the next round of judgement.
+    #[inline]
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.is(mark::DIRTY)
+    }
+
+    #[inline]
+    pub(crate) fn set_dirty(&mut self, to: bool) {
+        self.mark(mark::DIRTY, to);
     }
 
     /// Both ends.
     pub fn key(&self) -> FlowKey {
-        self.ends.key()
+        self.place.key()
     }
 
     /// Index in the key of the headend.
     #[inline]
     pub fn headend(&self) -> usize {
-        usize::from(self.headend)
+        usize::from(self.is(mark::HEADEND))
     }
 
     /// Client end.
@@ -241,95 +260,18 @@ impl Session {
 
     /// IKE messages.
     pub fn ike(&self) -> &IkeMeter {
-        self.ike.as_ref().map_or(&NO_IKE, |ike| &ike.meter)
-    }
-
-    /// Handshakes of `WireGuard` inside.
-    pub fn handshakes(&self) -> Handshakes {
-        let rare = self.rare.as_ref();
-        rare.and_then(|rare| rare.handshakes.as_deref().copied())
-            .unwrap_or_default()
+        &self.ike
     }
 
     /// True when so many IKE messages of one side may wait for an answer that it means
     /// something, or a handshake of `WireGuard` is repeated; told without a look at either.
     pub fn ike_waits(&self) -> bool {
-        self.ike_waits
+        self.is(mark::IKE_WAITS)
     }
 
     /// What the ends said of themselves in clear.
     pub fn identity(&self) -> &Identity {
-        self.ike.as_ref().map_or(&UNNAMED, |ike| &ike.identity)
-    }
-
-    /// State of every detector.
-    pub fn detectors(&self) -> &DetectorStates {
-        let rare = self.rare.as_ref();
-        rare.and_then(|rare| rare.detectors.as_deref())
-            .unwrap_or(&ALL_HEALTHY)
-    }
-
-    /// The same, to change it.
-    pub fn detectors_mut(&mut self) -> &mut DetectorStates {
-        self.rare_mut().detectors.get_or_insert_default()
-    }
-
-    /// True when no detector ever said anything.
-    pub fn was_always_healthy(&self) -> bool {
-        self.rare
-            .as_ref()
-            .is_none_or(|rare| rare.detectors.is_none())
-    }
-
-    /// Session this one continues (same SPI or cookies).
-    pub fn linked(&self) -> Option<u64> {
-        self.rare.as_ref()?.linked
-    }
-
-    /// Notes that this session continues session `id`; the first one noted stays.
-    pub fn link_to(&mut self, id: u64) {
-        self.rare_mut().linked.get_or_insert(id);
-    }
-
-    /// A SYN waiting for an answer.
-    pub fn pending_syn(&self) -> Option<PendingSyn> {
-        if !self.has_pending_syn {
-            return None;
-        }
-        self.rare.as_ref()?.pending_syn
-    }
-
-    /// Data segments in direction `dir` since the other side sent RST or FIN.
-    pub fn data_after_close(&self, dir: usize) -> u32 {
-        self.rare
-            .as_ref()
-            .map_or(0, |rare| rare.data_after_close[dir])
-    }
-
-    /// Segments in direction `dir` by framing.
-    pub fn framing(&self, dir: usize) -> Framing {
-        let rare = self.rare.as_ref();
-        Framing {
-            with_trailer: self.half[dir].trailers(),
-            without_trailer: rare.map_or(0, |rare| rare.without_trailer[dir]),
-            merged: rare.map_or(0, |rare| rare.merged[dir]),
-        }
-    }
-
-    /// Segments larger than a frame: something merged them before they were captured.
-    pub fn oversized(&self) -> u64 {
-        self.rare.as_ref().map_or(0, |rare| rare.oversized)
-    }
-
-    /// Data segments of direction `dir` since ESP numbers were skipped for the first time where no
-    /// byte is missing.
-    pub fn segments_since_skip(&self, dir: usize) -> Option<u64> {
-        let skip = self.rare.as_ref()?.skips[dir].as_ref()?;
-        Some(self.half[dir].data_segments().saturating_sub(skip.at))
-    }
-
-    fn rare_mut(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+        self.ike.identity()
     }
 
     /// True when only one side was ever seen.
@@ -365,10 +307,17 @@ impl Session {
     }
 
     /// Takes one segment sent by end `index` of the key. `is_promotion` is true for
-    /// the segment that made this session: the flow record has counted it already.
-    pub fn on_segment(&mut self, index: usize, s: &Segment<'_>, is_promotion: bool) -> Effect {
+    /// the segment that made this session: the flow record has counted it already. `recent` is
+    /// shared by all sessions of an engine.
+    pub(crate) fn on_segment(
+        &mut self,
+        index: usize,
+        s: &Segment<'_>,
+        is_promotion: bool,
+        recent: &mut Recent,
+    ) -> Effect {
         let dir = usize::from(index == self.headend());
-        if self.half[dir].is_copy(dir, s, &mut self.copies) {
+        if self.half[dir].is_copy(dir, s, &mut self.copies, recent) {
             self.last = self.last.max(s.ts);
             return Effect::SpanCopy;
         }
@@ -391,7 +340,9 @@ impl Session {
             let after = &mut self.rare_mut().data_after_close[dir];
             *after = after.saturating_add(1);
         }
-        self.is_cut |= s.is_cut();
+        if s.is_cut() {
+            self.mark(mark::CUT, true);
+        }
         self.on_payload(dir, s, arrival)
     }
 
@@ -426,20 +377,12 @@ impl Session {
             let rare = self.rare_mut();
             rare.merged[dir] += 1;
             let skip = rare.skips[dir].take();
-            self.may_be_recut = true;
+            self.mark(mark::MAY_BE_RECUT, true);
             if let Some(skip) = skip {
-                self.esp[dir].were_there(skip.numbers);
+                self.sas[dir].were_there(skip.numbers);
             }
         }
         effect
-    }
-
-    /// True when a segment of direction `dir` was not one whole tunnel packet, or may have been.
-    fn is_recut(&self, dir: usize) -> bool {
-        let rare = self.rare.as_ref().filter(|_| self.may_be_recut);
-        rare.is_some_and(|rare| {
-            rare.without_trailer[dir] > 0 || rare.merged[dir] > 0 || rare.skips[dir].is_some()
-        })
     }
 
     /// Notes ESP numbers skipped where no byte is missing; from here on each segment is
@@ -455,7 +398,7 @@ impl Session {
         }
         let at = h.data_segments();
         self.rare_mut().skips[dir] = Some(Skip { numbers, at });
-        self.may_be_recut = true;
+        self.mark(mark::MAY_BE_RECUT, true);
     }
 
     fn on_tunnel_packet(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
@@ -469,7 +412,8 @@ impl Session {
         {
             let handshakes = self.rare_mut().handshakes.get_or_insert_default();
             handshakes.on_message(dir, message, s.ts);
-            self.ike_waits = handshakes.is_repeating();
+            let is_repeating = handshakes.is_repeating();
+            self.mark(mark::IKE_WAITS, is_repeating);
         }
         let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
         let (spi, seq) = match classify(s.payload, s.payload_len, on_port) {
@@ -494,20 +438,20 @@ impl Session {
             _ if s.is_cut() => return Effect::Measured,
             _ => {
                 self.rare_mut().without_trailer[dir] += 1;
-                self.may_be_recut = true;
+                self.mark(mark::MAY_BE_RECUT, true);
                 return Effect::Measured;
             }
         };
         // A stream that a proxy re-cut starts segments anywhere: believe an unknown
         // SPI only when the segment is whole.
-        let known = self.esp[dir].knows(spi);
-        if !known && self.framing(dir).without_trailer > 0 && self.esp[dir].current().is_some() {
+        let known = self.esp(dir).knows(spi);
+        if !known && self.framing(dir).without_trailer > 0 && self.sas[dir].is_seen() {
             return Effect::Measured;
         }
-        if self.esp[dir].current().is_none() {
+        if !self.sas[dir].is_seen() {
             self.half[dir].forget_handshake();
         }
-        let esp = self.esp[dir].on_packet(spi, seq);
+        let esp = self.on_esp(dir, spi, seq);
         if let EspArrival::Forward { skipped } = esp
             && skipped > 0
             && arrival == Arrival::New
@@ -526,13 +470,14 @@ impl Session {
 
     fn on_ike(&mut self, dir: usize, header: Option<&IsakmpHeader>, s: &Segment<'_>) {
         let beyond = self.half[dir].unacked_bytes().unwrap_or(0);
-        let ike = self.ike.get_or_insert_default();
+        let ike = &mut self.ike;
         if let Some(h) = header {
             let message = s.payload.get(8..).unwrap_or_default();
-            ike.identity.on_message(h, message, dir == TO_HEADEND);
+            ike.read_identity(h, message, dir == TO_HEADEND);
         }
-        ike.meter.on_message(dir, header, s.ts, beyond);
-        self.ike_waits = (0..2).any(|dir| ike.meter.unanswered(dir) >= MANY_UNANSWERED);
+        ike.on_message(dir, header, s.ts, beyond);
+        let waits = (0..2).any(|dir| ike.unanswered(dir) >= MANY_UNANSWERED);
+        self.mark(mark::IKE_WAITS, waits);
     }
 
     /// Decides whether a segment belongs to a new connection on the same ends.
@@ -551,7 +496,7 @@ impl Session {
                     at: s.ts,
                 };
                 self.rare_mut().pending_syn = Some(PendingSyn { dir, offer });
-                self.has_pending_syn = true;
+                self.mark(mark::HAS_PENDING_SYN, true);
             }
             return None;
         }
@@ -576,10 +521,8 @@ impl Session {
             h.on_capture_gap(now);
         }
         self.copies.forget_ages();
-        if let Some(ike) = &mut self.ike {
-            ike.meter.on_capture_gap();
-        }
-        let rare = self.rare.as_mut();
+        self.ike.on_capture_gap();
+        let rare = self.rare_if_there();
         if let Some(handshakes) = rare.and_then(|rare| rare.handshakes.as_mut()) {
             handshakes.on_capture_gap();
         }

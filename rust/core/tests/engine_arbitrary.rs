@@ -373,7 +373,11 @@ fn session_ids_are_never_used_twice() {
         let mut seen = BTreeSet::new();
         for event in run(&batch, usize::MAX, ROOMY).unwrap() {
             if let Event::Ended(session, _) = event {
-                assert!(seen.insert(session.id), "{:016x} ended twice", session.id);
+                assert!(
+                    seen.insert(session.id()),
+                    "{:016x} ended twice",
+                    session.id()
+                );
             }
         }
     }

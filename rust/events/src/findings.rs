@@ -111,7 +111,7 @@ fn about<F>(data: &mut Object<'_>, found: &Found<'_>, said: &Said<'_, F>) {
 fn judged<F: AsRef<str>>(ctcp: &mut Object<'_>, found: &Found<'_>, said: &Said<'_, F>) {
     let (judgement, session) = (found.judgement, found.session);
     let confidence = reading::confidence(judgement.confidence);
-    ctcp.text("session", &reading::session_id(session.id))
+    ctcp.text("session", &reading::session_id(session.id()))
         .count("generation", session.generation)
         .text("verdict", judgement.verdict.name())
         .text("state", session_state(session).name())

@@ -130,7 +130,7 @@ impl Lines {
                 .text("kind", "event")
                 .raw("category", br#"["network"]"#)
                 .count("severity", severity(worst_state(session)))
-                .time("start", session.first)
+                .time("start", session.first())
                 .time("end", session.last);
         })
         .raw("observer", self.observer_of(session));
@@ -211,17 +211,17 @@ fn measured(
     reason: Option<EndReason>,
     [to_headend, to_client]: [&Direction; 2],
 ) {
-    ctcp.text("session", &reading::session_id(session.id))
+    ctcp.text("session", &reading::session_id(session.id()))
         .count("generation", session.generation)
         .text("state", session_state(session).name())
         .text("worst_state", worst_state(session).name())
         .text("end_reason", reason.map_or("", EndReason::name))
         .text("certainty", certainty(session.kind).name())
-        .count("duration_ms", millis_between(session.first, session.last))
-        .flag("roles_known", session.roles_known)
+        .count("duration_ms", millis_between(session.first(), session.last))
+        .flag("roles_known", session.roles_known())
         .flag("is_one_sided", session.is_one_sided())
-        .flag("is_midstream", session.is_midstream)
-        .flag("is_cut", session.is_cut)
+        .flag("is_midstream", session.is_midstream())
+        .flag("is_cut", session.is_cut())
         .count("ike_messages", reading::ike_messages(session))
         .object("to_headend", |o| direction(o, to_headend))
         .object("to_client", |o| direction(o, to_client));
@@ -251,7 +251,7 @@ fn named(ctcp: &mut Object<'_>, session: &Session, group: Option<&str>) {
             "responder_cookie",
             reading::cookie(ike.responder).as_deref(),
         )
-        .maybe_text("ike_exchange", exchange_name(ike.exchange))
+        .maybe_text("ike_exchange", exchange_name(ike.exchange()))
         .maybe_count("keepalive_ms", reading::keepalive_ms(session))
         .maybe_count("dpd_ms", reading::dpd_ms(session))
         .maybe_text("group", group);

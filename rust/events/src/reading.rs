@@ -142,8 +142,8 @@ impl Direction {
     /// Direction `dir` of a session.
     pub fn of(session: &Session, dir: usize) -> Self {
         let half = &session.half[dir];
-        let (received, missing) = session.esp[dir].totals();
-        let (esp_spi, esp_seq) = session.esp[dir].current().unzip();
+        let (received, missing) = session.esp(dir).totals();
+        let (esp_spi, esp_seq) = session.esp(dir).current().unzip();
         let open_holes = half.holes().iter().filter(|x| x.is_counted && !x.is_gap);
         let ttl = |ttl: u8| (ttl != 0).then_some(ttl);
         Self {
@@ -173,9 +173,9 @@ impl Direction {
             first: half.first_ts(),
             last: half.last_ts(),
             last_data: half.last_data_ts(),
-            ttl_data: ttl(half.ttl.data),
-            ttl_pure_ack: ttl(half.ttl.pure_ack),
-            ttl_handshake: ttl(half.ttl.handshake),
+            ttl_data: ttl(half.ttl().data),
+            ttl_pure_ack: ttl(half.ttl().pure_ack),
+            ttl_handshake: ttl(half.ttl().handshake),
         }
     }
 

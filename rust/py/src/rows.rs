@@ -129,7 +129,7 @@ impl Session {
 impl Session {
     #[getter]
     fn id(&self, py: Python<'_>) -> Py<PyString> {
-        kept(py, &self.id, || reading::session_id(self.core.id))
+        kept(py, &self.id, || reading::session_id(self.core.id()))
     }
 
     #[getter]
@@ -178,7 +178,7 @@ impl Session {
 
     #[getter]
     fn roles_known(&self) -> bool {
-        self.core.roles_known
+        self.core.roles_known()
     }
 
     #[getter]
@@ -218,7 +218,7 @@ impl Session {
 
     #[getter]
     fn first_ns(&self) -> i64 {
-        self.core.first.0
+        self.core.first().0
     }
 
     #[getter]
@@ -238,12 +238,12 @@ impl Session {
 
     #[getter]
     fn is_midstream(&self) -> bool {
-        self.core.is_midstream
+        self.core.is_midstream()
     }
 
     #[getter]
     fn is_cut(&self) -> bool {
-        self.core.is_cut
+        self.core.is_cut()
     }
 
     #[getter]
@@ -268,7 +268,7 @@ impl Session {
 
     #[getter]
     fn ike_exchange(&self) -> Option<&'static str> {
-        exchange_name(self.core.ike().exchange)
+        exchange_name(self.core.ike().exchange())
     }
 
     #[getter]

@@ -387,7 +387,7 @@ fn listed(
 
 /// Live and ended sessions in one order; one that ended since the pass is there once.
 fn merge(ranking: &Ranking, ended: &[Ended<'_>]) -> Vec<Rank> {
-    let over: std::collections::HashSet<u64> = ended.iter().map(|(one, _)| one.id).collect();
+    let over: std::collections::HashSet<u64> = ended.iter().map(|(one, _)| one.id()).collect();
     let live = ranking.ranks.iter().filter(|rank| !over.contains(&rank.id));
     let mut ranks: Vec<Rank> = live.copied().collect();
     let now = ended.iter().map(|(one, _)| one.last).max();

@@ -152,7 +152,7 @@ impl Observers {
         if engine.has_events() {
             for event in engine.drain_events() {
                 if let Event::Ended(session, _) = &event {
-                    matcher.session_ended(side, session.id);
+                    matcher.session_ended(side, session.id());
                 }
                 self.news.push(News::Engine(event));
             }

@@ -28,7 +28,7 @@ pub struct HeldSession {
 
 fn held(engine: &Engine) -> impl Iterator<Item = HeldSession> {
     engine.held().map(|(session, held)| HeldSession {
-        id: (session.id, session.generation),
+        id: (session.id(), session.generation),
         ends: [session.client(), session.server()],
         held,
     })

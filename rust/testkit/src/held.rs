@@ -76,7 +76,7 @@ impl Watch {
         self.events.extend(self.engine.drain_events());
         let mut open = std::mem::take(&mut self.open);
         for (session, held) in self.engine.held() {
-            let id = (session.id, session.generation);
+            let id = (session.id(), session.generation);
             let at = open.iter().position(|one| one.session == id);
             let mut spell = at.map_or_else(
                 || begun(id, session.client().port, &held),
@@ -106,7 +106,7 @@ impl Watch {
             spell.is_called = self.events.iter().any(|event| match event {
                 Event::Finding(f) => {
                     f.judgement.verdict == Verdict::Stalled
-                        && (f.session.id, f.session.generation) == spell.session
+                        && (f.session.id(), f.session.generation) == spell.session
                         && f.at.since(spell.until).abs() <= 5 * LOOK_NS
                 }
                 Event::Ended(..) => false,

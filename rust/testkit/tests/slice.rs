@@ -63,7 +63,7 @@ fn members_are_the_frames_of_the_session_from_its_recognition_on() {
         let is_of_it = |frame: &Frame<'_>| {
             decode(frame).is_ok_and(|segment| FlowKey::of(&segment).0 == session.key())
         };
-        let mine = found.iter().filter(|member| member.session == session.id);
+        let mine = found.iter().filter(|member| member.session == session.id());
         let mine: Vec<usize> = mine.map(|member| member.frame).collect();
         let first = mine[0];
         let want: Vec<usize> = (first..frames.len())

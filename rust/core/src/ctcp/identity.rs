@@ -56,28 +56,28 @@ const VENDORS: [VendorId; 5] = [
     },
 ];
 
-/// What was said in clear: one word, as few sessions say anything.
+/// What was said in clear; few sessions say anything.
 #[derive(Clone, Debug, Default)]
-pub struct Identity(Option<Box<Said>>);
-
-#[derive(Clone, Debug, Default)]
-struct Said {
+pub struct Identity {
     group: Option<Box<[u8]>>,
     vendors: u8,
 }
 
 /// Nothing was said.
-pub static UNNAMED: Identity = Identity(None);
+pub static UNNAMED: Identity = Identity {
+    group: None,
+    vendors: 0,
+};
 
 impl Identity {
     /// The VPN group that the client named, as raw bytes from the wire: clean before use.
     pub fn group(&self) -> Option<&[u8]> {
-        self.0.as_ref()?.group.as_deref()
+        self.group.as_deref()
     }
 
     /// Names of the vendor IDs that either side sent.
     pub fn vendors(&self) -> impl Iterator<Item = &'static str> {
-        let said = self.0.as_ref().map_or(0, |said| said.vendors);
+        let said = self.vendors;
         VENDORS
             .iter()
             .enumerate()
@@ -85,9 +85,19 @@ impl Identity {
             .map(|(_, v)| v.name)
     }
 
+    /// True when either was named.
+    pub(super) fn is_something(&self) -> bool {
+        self.group.is_some() || self.vendors != 0
+    }
+
+    /// True when a message with this header may say something in clear.
+    pub(super) fn may_be_in(header: &IsakmpHeader) -> bool {
+        header.exchange == AGGRESSIVE && header.flags & ENCRYPTED == 0
+    }
+
     /// Takes one IKE message, ISAKMP header first; `is_client` when the client sent it.
     pub fn on_message(&mut self, header: &IsakmpHeader, message: &[u8], is_client: bool) {
-        if header.exchange != AGGRESSIVE || header.flags & ENCRYPTED != 0 {
+        if !Self::may_be_in(header) {
             return;
         }
         let end = message.len().min(header.length as usize);
@@ -121,7 +131,7 @@ impl Identity {
 
     fn on_vendor(&mut self, body: &[u8]) {
         if let Some(i) = VENDORS.iter().position(|v| body.starts_with(v.start)) {
-            self.0.get_or_insert_default().vendors |= 1 << i;
+            self.vendors |= 1 << i;
         }
     }
 
@@ -130,7 +140,7 @@ impl Identity {
             && NAMES.contains(kind)
             && (1..=MAX_NAME).contains(&name.len())
         {
-            self.0.get_or_insert_default().group = Some(name.into());
+            self.group = Some(name.into());
         }
     }
 }

@@ -459,7 +459,7 @@ const INITIAL_TTL: [u8; 3] = [64, 128, 255];
 /// Routers between a sender and the tap by the TTL of its segments; `None` when the
 /// TTL is not known.
 pub fn hops(half: &HalfStream) -> Option<u8> {
-    let ttl = [half.ttl.data, half.ttl.pure_ack]
+    let ttl = [half.ttl().data, half.ttl().pure_ack]
         .into_iter()
         .find(|t| *t != 0)?;
     INITIAL_TTL
@@ -479,9 +479,9 @@ pub fn tap_is_at_receiver(session: &Session, dir: usize) -> bool {
 /// True when a RST of this side has a TTL that none of its other packets has: a device
 /// on the way made it. Endpoints build RST and SYN alike (QuickSec: TTL 240 for both).
 pub fn reset_is_foreign(half: &HalfStream) -> bool {
-    let known = [half.ttl.data, half.ttl.pure_ack, half.ttl.handshake];
+    let known = [half.ttl().data, half.ttl().pure_ack, half.ttl().handshake];
     half.rst().is_some_and(|(_, ttl)| {
-        half.ttl.data != 0 && half.data_segments() >= 5 && !known.contains(&ttl)
+        half.ttl().data != 0 && half.data_segments() >= 5 && !known.contains(&ttl)
     })
 }
 

@@ -114,7 +114,7 @@ fn check(session: &Session, ctx: &Context) -> Option<Judgement> {
         }
     }
     for dir in 0..2 {
-        let (received, missing) = session.esp[dir].totals();
+        let (received, missing) = session.esp(dir).totals();
         let h = &session.half[dir];
         let is_alone = h.holes_total() == 0 && h.holes().is_empty() && gaps(session) == 0;
         if missing > 0 && received > 20 && is_alone && signals::esp_is_whole(session, dir) {
@@ -138,7 +138,7 @@ fn frozen_at_hole(h: &HalfStream) -> bool {
 
 fn describe(session: &Session, dir: usize, since: Timestamp, loss: Option<LossSide>) -> Judgement {
     let h = &session.half[dir];
-    let (received, missing) = session.esp[dir].totals();
+    let (received, missing) = session.esp(dir).totals();
     let mut j = Judgement::new(Verdict::AtRisk, 0.7, since)
         .lost(loss)
         .with(E::HolesTotal.is(h.holes_total() as f64))

@@ -47,9 +47,9 @@ impl Engine {
             let is_due = session.recheck.is_due(now);
             if is_due {
                 session.recheck = Recheck::NONE;
-                if !session.is_dirty {
-                    session.is_dirty = true;
-                    due_now.push(due(session.id, *index));
+                if !session.is_dirty() {
+                    session.set_dirty(true);
+                    due_now.push(due(session.id(), *index));
                 }
             }
             !is_due && session.recheck != Recheck::NONE
@@ -59,12 +59,12 @@ impl Engine {
         // One that ended meanwhile may have left its place to another, which is there itself.
         due_now.retain(|at| {
             let session = self.slots.get(place(*at));
-            session.is_some_and(|session| due(session.id, place(*at)) == *at)
+            session.is_some_and(|session| due(session.id(), place(*at)) == *at)
         });
         let slots = &self.slots;
         self.held.retain(|at| {
             let session = slots.get(*at);
-            session.is_some_and(|session| !session.is_dirty)
+            session.is_some_and(|session| !session.is_dirty())
         });
         for at in &due_now {
             self.settle(place(*at), now);
@@ -117,7 +117,7 @@ impl Engine {
         let Some(session) = self.slots.get_mut(index) else {
             return;
         };
-        session.is_dirty = false;
+        session.set_dirty(false);
         if session.taps & self.down != 0 {
             // Nobody knows what passes there: it waits as it is.
             if session.recheck == Recheck::NONE {
@@ -227,7 +227,7 @@ impl Engine {
         let mut open: Vec<u32> = self.slots.numbers().collect();
         open.sort_unstable_by_key(|i| {
             let session = self.slots.get(*i);
-            session.map(|s| (s.first, s.id))
+            session.map(|s| (s.first(), s.id()))
         });
         for index in open {
             self.end_session(index, EndReason::EndOfInput);

@@ -20,7 +20,7 @@ impl Engine {
                 for at in pass.next..until {
                     if let Some(session) = self.slots.get(at) {
                         let row = SessionSubject(session, None);
-                        pass.take(&row, at, || session.id, now);
+                        pass.take(&row, at, || session.id(), now);
                     }
                 }
             }
@@ -55,11 +55,11 @@ impl Engine {
     /// The session of a rank, if it still lives.
     pub fn ranked_session(&self, rank: &Rank) -> Option<&Session> {
         let session = self.slots.get(rank.at)?;
-        (session.id == rank.id).then_some(session)
+        (session.id() == rank.id).then_some(session)
     }
 
     /// One live session.
     pub fn session(&self, id: u64) -> Option<&Session> {
-        self.sessions().find(|s| s.id == id)
+        self.sessions().find(|s| s.id() == id)
     }
 }

@@ -35,7 +35,7 @@ use crate::session::{Effect, Session, TO_HEADEND};
 use crate::stats::Stats;
 use crate::tap::TapMeter;
 use crate::taps::{EspSighting, read_esp};
-use crate::tcp::half_stream::Offer;
+use crate::tcp::half_stream::{Offer, Recent};
 use crate::time::{NANOS_PER_MILLI, NANOS_PER_SECOND, Timestamp};
 
 /// Packet time between two rounds of judgement.
@@ -128,6 +128,8 @@ pub struct Engine {
     down: u16,
     table: FlowTable,
     slots: Slots,
+    /// What a mirror's copies are told by.
+    recent: Recent,
     /// Sessions to judge at the next tick, see [`judging::due`].
     dirty: Vec<u64>,
     rechecks: Vec<u32>,
@@ -160,6 +162,7 @@ impl Engine {
             next_tick: None,
             down: 0,
             slots: Slots::default(),
+            recent: Recent::default(),
             dirty: Vec::new(),
             rechecks: Vec::new(),
             held: Vec::new(),
@@ -243,7 +246,7 @@ impl Engine {
             {
                 self.table.guess(p);
                 if !prepares && p.head().flags.any(TcpFlags::SYN) {
-                    // Read on another processor; the options of a SYN are looked at.
+                    // Its options are looked at; it was read on another processor.
                     prefetch_headers(batch.frame(meta).bytes);
                 }
             }
@@ -259,8 +262,7 @@ impl Engine {
         }
     }
 
-    /// Asks for the session that a frame most likely belongs to, for the headers of the frame and
-    /// for its end, where the trailer stands.
+    /// Asks for the session that a frame most likely belongs to, its headers, and the trailer's end.
     #[inline]
     fn prefetch_session<'a>(&self, key: &Prepared, frame: impl FnOnce() -> Frame<'a>) {
         let session = self.table.session_of(key);
@@ -274,8 +276,7 @@ impl Engine {
         }
     }
 
-    /// Takes one frame. In line with all that every segment goes through: calls and what they
-    /// hand over by memory were a sixth of the instructions of a frame.
+    /// Takes one frame. In line with all that every segment goes through: calls were a sixth of it.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the body of one loop")]
     fn take<'a>(
@@ -304,8 +305,7 @@ impl Engine {
         self.take_segment(head, frame, prepared);
     }
 
-    /// Takes the segment in `frame`. Most are measured by their head alone; the rest of the
-    /// frame is read for flows that are not decided yet and for tunnel sessions.
+    /// Takes the segment in `frame`. Most are measured by their head alone, the others read on.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the body of one loop; see `take`")]
     fn take_segment<'a>(
@@ -382,7 +382,7 @@ impl Engine {
         match record.candidate.look(pattern, dir, head, &content()) {
             Look::Undecided => {}
             Look::Neighbour(n) => self.count_neighbour(n),
-            // Asked first: what floods a full engine is not decoded a second time.
+            // What floods a full engine is not decoded a second time.
             Look::Tunnel(..) if !self.has_room_for_session() => {
                 self.stats.counters.sessions_refused += 1;
             }
@@ -440,11 +440,11 @@ impl Engine {
         let Some(session) = self.slots.get_mut(index) else {
             return;
         };
-        if !session.is_dirty {
-            session.is_dirty = true;
-            self.dirty.push(judging::due(session.id, index));
+        if !session.is_dirty() {
+            session.set_dirty(true);
+            self.dirty.push(judging::due(session.id(), index));
         }
-        let effect = session.on_segment(dir, s, is_promotion);
+        let effect = session.on_segment(dir, s, is_promotion, &mut self.recent);
         if let Some(noted) = &mut self.sightings
             && !matches!(effect, Effect::SpanCopy | Effect::NewGeneration(_))
         {
@@ -453,7 +453,7 @@ impl Engine {
         if let Some(members) = &mut self.members
             && !matches!(effect, Effect::NewGeneration(_))
         {
-            members.note(self.stats.counters.frames, session.id);
+            members.note(self.stats.counters.frames, session.id());
         }
         match effect {
             Effect::Measured => {}
@@ -473,7 +473,7 @@ impl Engine {
     /// Notes that session `index` carries `identity`; links it to the session that
     /// carried it before.
     fn link(&mut self, index: u32, identity: Identity) {
-        let Some(id) = self.slots.get(index).map(|s| s.id) else {
+        let Some(id) = self.slots.get(index).map(Session::id) else {
             return;
         };
         let limit = self.config.max_sessions.saturating_mul(4);
@@ -503,7 +503,7 @@ impl Engine {
         let index = self.table.get_mut(flow).0.session;
         if let Some(session) = self.slots.get_mut(index) {
             session.half[TO_HEADEND].set_offer(&offer);
-            session.is_midstream = false;
+            session.has_start();
         }
     }
 
@@ -573,7 +573,7 @@ impl Engine {
             .filter(|s| state.is_none_or(|want| session_state(s) == want))
             .collect();
         rows.sort_unstable_by(|a, b| {
-            let by_id = a.id.cmp(&b.id);
+            let by_id = a.id().cmp(&b.id());
             match order {
                 Order::Worst => session_state(b)
                     .cmp(&session_state(a))

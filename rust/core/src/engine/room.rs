@@ -6,15 +6,17 @@ use super::judging::MAX_PLACES;
 
 /// Memory of a tunnel session with its places in the tables (`session_memory.rs` in the
 /// testkit holds it there).
-const SESSION_BYTES: usize = 800;
-/// Sessions that are tracked whatever the bound on memory is: three megabytes (guess).
+const SESSION_BYTES: usize = 600;
+/// Sessions that are tracked whatever the bound on memory is: two and a half megabytes (guess).
 const LEAST_SESSIONS: usize = 4_096;
 
 impl Engine {
-    /// Memory of the sessions that count against the bound, were there `more`.
+    /// Memory of the sessions that counts against the bound, were there `more`, with the notes that
+    /// they share.
     fn session_bytes(&self, more: usize) -> usize {
         let places = self.slots.places().max(self.slots.live() + more);
-        places.saturating_sub(LEAST_SESSIONS) * SESSION_BYTES
+        let bytes = places * SESSION_BYTES + self.recent.bytes();
+        bytes.saturating_sub(LEAST_SESSIONS * SESSION_BYTES)
     }
 
     /// True when one more session may be tracked.
@@ -25,10 +27,12 @@ impl Engine {
             && (live < LEAST_SESSIONS || bytes <= self.config.max_flow_bytes)
     }
 
-    /// Leaves the flow table what the sessions do not take.
+    /// Leaves the flow table what the sessions do not take, and three tenths at least: each session
+    /// has its record there, and those should not fill it.
     pub(super) fn divide_memory(&mut self) {
         let whole = self.config.max_flow_bytes;
         let left = whole.saturating_sub(self.session_bytes(0));
-        self.table.bound((whole / 4 * 3).min(left).max(whole / 4));
+        self.table
+            .bound((whole / 4 * 3).min(left).max(whole / 10 * 3));
     }
 }

@@ -24,14 +24,14 @@ impl Subject for SessionSubject<'_> {
         Some(match column {
             Column::Worst => worst(session),
             Column::Stalled => session.detectors().stall?.at.0,
-            Column::First => session.first.0,
+            Column::First => session.first().0,
             Column::Last => session.last.0,
             Column::Packets => both(|dir| half[dir].packets()),
             Column::Bytes => both(|dir| half[dir].payload_bytes()),
             Column::Retransmissions => both(|dir| half[dir].retransmissions()),
             Column::DupAcks => both(|dir| half[dir].dup_acks()),
             Column::ZeroWindows => both(|dir| half[dir].zero_windows()),
-            Column::Missing => both(|dir| session.esp[dir].totals().1),
+            Column::Missing => both(|dir| session.esp(dir).totals().1),
             Column::Holes => both(|dir| half[dir].holes_total()),
             Column::Client | Column::Server => return None,
         })
@@ -57,7 +57,7 @@ fn worst(session: &Session) -> i64 {
     let state = session_state(session);
     let worst = detectors.worst.max(state);
     let stall = detectors.stall.map(|stall| stall.at);
-    let since_ms = stall.unwrap_or(session.first).0.max(0) / NANOS_PER_MILLI;
+    let since_ms = stall.unwrap_or(session.first()).0.max(0) / NANOS_PER_MILLI;
     let newest = (1 << TIME_BITS) - 1;
     let badness = |verdict: Verdict| verdict as i64;
     (badness(state) << 3 | badness(worst)) << TIME_BITS | (newest - since_ms.min(newest))
@@ -77,6 +77,6 @@ pub fn rank_session(
         key: key(&row, spec),
         engine,
         at,
-        id: session.id,
+        id: session.id(),
     })
 }

@@ -47,7 +47,7 @@ pub fn read_esp(session: &Session, index: usize, s: &Segment<'_>, out: &mut Vec<
         else {
             return;
         };
-        if session.esp[dir].knows(spi) {
+        if session.esp(dir).knows(spi) {
             out.push(EspSighting {
                 // Which tap it is, the owner of the engine knows.
                 side: Side::ALL[TO_HEADEND],
@@ -56,7 +56,7 @@ pub fn read_esp(session: &Session, index: usize, s: &Segment<'_>, out: &mut Vec<
                 seq,
                 ts: s.ts,
                 segment_bytes: s.payload_len,
-                session: session.id,
+                session: session.id(),
                 is_late_recognised: certainty(session.kind) < Certainty::Exact,
                 ends: (session.client(), session.server()),
             });

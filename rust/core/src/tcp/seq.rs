@@ -11,14 +11,14 @@ const ORIGIN: u64 = 1 << 32;
 
 /// The 64-bit form of the first number of a stream, so that numbers somewhat below it
 /// stay positive.
-pub(super) fn first_number(seq: u32) -> u64 {
+pub(crate) fn first_number(seq: u32) -> u64 {
     ORIGIN + u64::from(seq)
 }
 
 /// The 64-bit form of `seq` nearest to `reference`, the highest number seen. The reference
 /// never moves back, so that one forged old segment cannot re-anchor the stream.
 #[inline]
-pub(super) fn near(reference: u64, seq: u32) -> u64 {
+pub(crate) fn near(reference: u64, seq: u32) -> u64 {
     let delta = i64::from(distance(seq, reference as u32));
     reference.saturating_add_signed(delta)
 }

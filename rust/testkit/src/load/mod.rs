@@ -238,7 +238,6 @@ impl Load {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ctcpmon_core::ctcp::esp::EspMeter;
     use ctcpmon_core::decode::decode;
     use ctcpmon_core::{Config, Engine};
 
@@ -290,7 +289,7 @@ mod tests {
         assert_eq!(engine.stats().counters.sessions, 50);
         let (received, missing) = engine
             .sessions()
-            .flat_map(|s| s.esp.each_ref().map(EspMeter::totals))
+            .flat_map(|s| [0, 1].map(|dir| s.esp(dir).totals()))
             .fold((0, 0), |sum, got| (sum.0 + got.0, sum.1 + got.1));
         let share = missing as f64 / (received + missing) as f64;
         assert!((0.005..0.015).contains(&share), "{share}");

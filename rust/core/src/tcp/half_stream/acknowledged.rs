@@ -16,7 +16,7 @@ impl HalfStream {
         if segment.payload_len > 0 {
             if self.opposite_run() == 0 {
                 self.numbers.set_time(Number::OppositeSince, ts);
-                self.numbers.opposite_usual = Gap::of(usual_ns);
+                self.numbers.few_mut().opposite_usual = Gap::of(usual_ns);
             }
             self.numbers.extend(Run::Opposite);
             self.numbers.extend(Run::OppositeSinceData);
@@ -29,7 +29,7 @@ impl HalfStream {
             answered = self.numbers.end(Run::SinceBare);
         }
         let last_window = self.peer_window();
-        self.last_window = segment.window;
+        self.numbers.last_window = segment.window;
         self.numbers.marks |= mark::HAS_WINDOW;
         if !segment.flags.any(TcpFlags::SYN) {
             let (low, high) = self.peer_window_range;
@@ -40,7 +40,7 @@ impl HalfStream {
         // Where nothing was sent yet at this tap, the ACK gives the reference.
         let (nxt, ack) = self.unwrap_from(segment.ack);
         let Some(una) = self.snd_una() else {
-            self.numbers.set(Number::SndUna, ack);
+            self.numbers.set_una(ack);
             self.acked_to(ack, nxt, ts);
             if self.timed(nxt).is_some_and(|(end, _)| end <= ack) {
                 self.numbers.clear(Number::TimedAt);
@@ -54,7 +54,7 @@ impl HalfStream {
             let repeats = self.bare_repeats();
             self.numbers.add(Tally::BareAcks, repeats);
             self.numbers.add(Tally::BareAcks, is_bare);
-            self.numbers.set(Number::SndUna, ack);
+            self.numbers.set_una(ack);
             self.acked_to(ack, nxt, ts);
         } else if ack == una && nxt > una {
             self.numbers.extend(Run::AckRepeats);
@@ -94,7 +94,7 @@ impl HalfStream {
             self.rare_mut().last_pause = ts.into();
         }
         if self.numbers.marks & mark::ACK_MATTERS != 0
-            && let Some(rare) = &mut self.numbers.rare
+            && let Some(rare) = self.numbers.rare_if_there()
         {
             let (proven, stepped_over) = rare.holes.acked(ack);
             rare.note_proven(proven);

@@ -2,10 +2,15 @@
 //! was sent again. Those of both sides share the places: what one side sends in a burst may
 //! have nearly all of them.
 //!
+//! A session keeps 24 bits of what its last packets were. What else a copy must agree in means
+//! something for a sixth of a second only, and is noted for all sessions together ([`Recent`]);
+//! the notes of one session are a chain from its newest on.
+//!
 //! Digests are cut to 40 bits. A segment with new bytes is no copy of anything, whatever
 //! its digest, so chance (2^-40 a packet remembered) can only touch a segment without new
 //! bytes; whether such a segment has the bytes of an older one is told by 24 of them.
 
+use super::recent::{Note, Recent};
 use crate::segment::{Segment, TcpFlags};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
@@ -20,10 +25,10 @@ const REMEMBERED: usize = 16;
 
 /// Unit of ages as a power of two in ns: a millisecond, fine enough for limits that are guesses.
 const AGE_SHIFT: u32 = 20;
-/// Age of a packet that no copy can follow any more: 160 ms.
-const OLD: u8 = u8::MAX;
-/// Age of the newest packet. Below it are packets that state a later time than that one.
-const NEW: u8 = 100;
+/// A packet has no copy any more once another was this much later, or that much earlier, in
+/// units of ages. Once old, always old: a clock that is set back brings no packet back.
+const LATER: i64 = 154;
+const EARLIER: i64 = 100;
 
 /// What makes two captures of one packet equal.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +37,7 @@ pub(super) struct Fingerprint {
     /// Never 0, which marks a free place.
     more: u8,
     ip_id: u16,
-    /// TTL of a segment with payload: of others nobody asks.
-    ttl: Option<u8>,
+    ttl: u8,
 }
 
 /// `ts` in units of ages, from any beginning: two are compared. Each is rounded by itself, so
@@ -100,14 +104,21 @@ impl Fingerprint {
             digest: (h ^ h >> 32) as u32,
             more: ((h >> 32) as u8).max(1),
             ip_id: segment.ip_id.unwrap_or(0),
-            ttl: (segment.payload_len > 0).then_some(segment.ttl),
+            ttl: segment.ttl,
         }
     }
 
-    /// Digest with the identification in its upper half: equal for both captures of one
-    /// packet, of no two others but by chance.
-    fn word(self) -> u32 {
-        self.digest ^ u32::from(self.ip_id) << 16
+    /// The part of the digest that a session keeps beside `more`.
+    #[inline]
+    fn low(self) -> u16 {
+        self.digest as u16
+    }
+
+    /// The rest of it with the identification: equal, with the other parts, for both captures
+    /// of one packet, of no two others but by chance.
+    #[inline]
+    fn upper(self) -> u16 {
+        (self.digest >> 16) as u16 ^ self.ip_id
     }
 }
 
@@ -118,158 +129,147 @@ pub(super) fn brings_new_bytes(segment: &Segment<'_>, is_ahead: bool) -> bool {
     is_ahead && segment.seg_len() > 0 && !segment.flags.any(TcpFlags::RST)
 }
 
-/// TTLs of the packets remembered that have another than the usual one.
-pub(super) type OddTtls = [u8; REMEMBERED];
-
 /// The last packets of both sides.
 #[derive(Clone, Debug)]
 pub(crate) struct Copies {
-    words: [u32; REMEMBERED],
-    /// Time of the newest packet, see [`units`].
-    newest: u32,
-    /// Whose TTL is not the usual one of their side, one bit each.
-    odd: u16,
+    /// Parts of the digests.
+    low: [u16; REMEMBERED],
+    more: [u8; REMEMBERED],
+    /// Number of the note on the newest packet, in two halves: 0, of none.
+    newest: [u16; 2],
     /// Place of the next packet.
     next: u8,
-    /// More of each digest.
-    more: [u8; REMEMBERED],
-    /// [`NEW`] and the time from each packet to the newest; [`OLD`] when that is past any copy.
-    /// Once old, always old: a clock that is set back brings no packet back.
-    ages: [u8; REMEMBERED],
-    /// TTL of the first packet with payload of either side, and of nearly all; 0 before it.
-    ttl: [u8; 2],
 }
+
+const _: () = assert!(size_of::<Copies>() == 54);
 
 impl Default for Copies {
     fn default() -> Self {
         Self {
-            words: [0; REMEMBERED],
-            newest: 0,
-            odd: 0,
-            next: 0,
+            low: [0; REMEMBERED],
             more: [0; REMEMBERED],
-            ages: [OLD; REMEMBERED],
-            ttl: [0; 2],
+            newest: [0; 2],
+            next: 0,
         }
     }
 }
 
 impl Copies {
-    /// Time of a packet at `ts` after the newest one remembered, in units of ages.
+    /// How many of the remembered packets have the bytes of `packet`.
     #[inline]
-    fn newer(&self, ts: Timestamp) -> i32 {
-        units(ts).wrapping_sub(self.newest) as i32
+    pub(super) fn same_bytes(&self, packet: Fingerprint) -> usize {
+        let all = self.low.iter().zip(&self.more);
+        all.filter(|(low, more)| **low == packet.low() && **more == packet.more)
+            .count()
     }
 
-    /// Which packet `packet`, seen at `ts`, is a copy of, if it is one.
-    pub(super) fn original_of(&self, packet: Fingerprint, ts: Timestamp) -> Option<usize> {
-        let word = packet.word();
+    /// The TTL of the packet that `packet`, seen at `ts`, is a copy of, if it is one.
+    #[inline]
+    pub(super) fn ttl_of_original(
+        &self,
+        packet: Fingerprint,
+        ts: Timestamp,
+        recent: &Recent,
+    ) -> Option<u8> {
         // Nearly always so, and tested for all at once.
-        if !self.words.contains(&word) {
+        if self.same_bytes(packet) == 0 {
             return None;
         }
+        self.ttl_in_notes(packet, ts, recent)
+    }
+
+    /// The same by the notes: of several originals the one in the first place.
+    #[inline(never)]
+    fn ttl_in_notes(&self, packet: Fingerprint, ts: Timestamp, recent: &Recent) -> Option<u8> {
         let within_ns = if packet.ip_id == 0 {
             SPAN_COPY_NO_ID_NS
         } else {
             SPAN_COPY_NS
         };
         let within = (within_ns >> AGE_SHIFT) as u32 + 1;
-        let newer = self.newer(ts);
-        (0..REMEMBERED).find(|i| {
-            self.words[*i] == word
-                && self.more[*i] == packet.more
-                && self.ages[*i] != OLD
-                && (i32::from(self.ages[*i]) - i32::from(NEW))
-                    .saturating_add(newer)
-                    .unsigned_abs()
-                    <= within
-        })
-    }
-
-    /// TTL of packet `i` of side `dir`, which had a payload.
-    pub(super) fn ttl(&self, i: usize, dir: usize, odd: &OddTtls) -> u8 {
-        if self.odd >> i & 1 == 1 {
-            odd[i]
-        } else {
-            self.ttl[dir]
-        }
-    }
-
-    /// Remembers `packet`, which side `dir` sent at `ts`. Where its TTL is not the usual one,
-    /// its place among the odd ones and the TTL are given back.
-    pub(super) fn remember(
-        &mut self,
-        packet: Fingerprint,
-        dir: usize,
-        ts: Timestamp,
-    ) -> Option<(usize, u8)> {
-        let newer = self.newer(ts);
-        let step = u8::try_from(newer.unsigned_abs()).unwrap_or(OLD);
-        if newer >= 0 {
-            for age in &mut self.ages {
-                *age = age.saturating_add(step);
+        let mut found: Option<(usize, u8)> = None;
+        // Times from the newest packet on, and their range among the packets behind `at`.
+        let (mut at, mut earliest, mut latest) = (0_i64, i64::MAX, i64::MIN);
+        let (mut number, mut behind) = (self.newest(), None::<u32>);
+        for back in 1..=REMEMBERED {
+            let place = (usize::from(self.next) + REMEMBERED - back) % REMEMBERED;
+            let note = recent.get(number).filter(|n| n.more == self.more[place]);
+            let Some(note) = note else { break };
+            let noted = note.units();
+            at -= i64::from(behind.map_or(0, |behind| behind.wrapping_sub(noted) as i32));
+            let is_old =
+                latest.saturating_sub(at) > LATER || earliest.saturating_sub(at) < -EARLIER;
+            let is_it = self.low[place] == packet.low()
+                && note.more == packet.more
+                && note.upper == packet.upper()
+                && (units(ts).wrapping_sub(noted) as i32).unsigned_abs() <= within;
+            if is_it && !is_old && found.is_none_or(|(first, _)| place < first) {
+                found = Some((place, note.ttl));
             }
-        } else {
-            self.set_back(step);
+            (earliest, latest) = (earliest.min(at), latest.max(at));
+            (number, behind) = (note.before(), Some(noted));
         }
-        self.newest = units(ts);
+        found.map(|(_, ttl)| ttl)
+    }
+
+    fn newest(&self) -> u32 {
+        u32::from(self.newest[0]) | u32::from(self.newest[1]) << 16
+    }
+
+    /// Remembers `packet`, seen at `ts`.
+    #[inline]
+    pub(super) fn remember(&mut self, packet: Fingerprint, ts: Timestamp, recent: &mut Recent) {
         let at = usize::from(self.next) % REMEMBERED;
-        self.words[at] = packet.word();
-        self.ages[at] = NEW;
+        self.low[at] = packet.low();
         self.more[at] = packet.more;
         self.next = ((at + 1) % REMEMBERED) as u8;
-        self.odd &= !(1 << at);
-        let ttl = packet.ttl?;
-        let usual = &mut self.ttl[dir];
-        if *usual == 0 {
-            *usual = ttl;
-        }
-        if ttl == *usual {
-            return None;
-        }
-        self.odd |= 1 << at;
-        Some((at, ttl))
-    }
-
-    #[cold]
-    fn set_back(&mut self, step: u8) {
-        for age in &mut self.ages {
-            *age = match age.checked_sub(step) {
-                Some(less) if *age != OLD => less,
-                _ => OLD,
-            };
-        }
+        let number = recent.push(Note::new(
+            self.newest(),
+            units(ts),
+            packet.upper(),
+            packet.more,
+            packet.ttl,
+        ));
+        self.newest = [number as u16, (number >> 16) as u16];
     }
 
     /// Nothing remembered has a copy any more; the bytes are still known.
     pub(crate) fn forget_ages(&mut self) {
-        self.ages = [OLD; REMEMBERED];
-    }
-
-    /// How many of the remembered packets have the bytes of `packet`.
-    pub(super) fn same_bytes(&self, packet: Fingerprint) -> usize {
-        let low = packet.digest as u16;
-        self.words
-            .iter()
-            .zip(&self.more)
-            .filter(|(word, more)| **word as u16 == low && **more == packet.more)
-            .count()
+        self.newest = [0; 2];
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// A unit of ages.
     const UNIT: i64 = 1 << AGE_SHIFT;
+
+    #[derive(Default)]
+    struct Session {
+        copies: Copies,
+        recent: Recent,
+    }
+
+    impl Session {
+        fn remember(&mut self, packet: Fingerprint, ts: Timestamp) {
+            self.copies.remember(packet, ts, &mut self.recent);
+        }
+
+        fn is_copy(&self, packet: Fingerprint, ts: Timestamp) -> bool {
+            let ttl = self.copies.ttl_of_original(packet, ts, &self.recent);
+            ttl.is_some()
+        }
+    }
 
     fn packet(digest: u32, ip_id: u16) -> Fingerprint {
         Fingerprint {
             digest,
             more: 1,
             ip_id,
-            ttl: Some(64),
+            ttl: 64,
         }
     }
 
@@ -279,81 +279,122 @@ mod tests {
 
     #[test]
     fn a_copy_comes_close_behind() {
-        let mut copies = Copies::default();
-        copies.remember(packet(1, 7), 0, at_ms(0));
-        copies.remember(packet(2, 8), 1, at_ms(100));
-        assert_eq!(copies.original_of(packet(1, 7), at_ms(148)), Some(0));
-        assert_eq!(copies.original_of(packet(1, 7), at_ms(153)), None);
-        assert_eq!(
-            copies.original_of(packet(1, 9), at_ms(100)),
-            None,
-            "sent again"
-        );
-        assert_eq!(copies.original_of(packet(2, 8), at_ms(-48)), Some(1));
-        assert_eq!(copies.original_of(packet(2, 8), at_ms(-53)), None);
-        assert_eq!(copies.same_bytes(packet(1, 9)), 1);
+        let mut s = Session::default();
+        s.remember(packet(1, 7), at_ms(0));
+        s.remember(packet(2, 8), at_ms(100));
+        assert!(s.is_copy(packet(1, 7), at_ms(148)));
+        assert!(!s.is_copy(packet(1, 7), at_ms(153)));
+        assert!(!s.is_copy(packet(1, 9), at_ms(100)), "sent again");
+        assert!(s.is_copy(packet(2, 8), at_ms(-48)));
+        assert!(!s.is_copy(packet(2, 8), at_ms(-53)));
+        assert_eq!(s.copies.same_bytes(packet(1, 9)), 1);
     }
 
     #[test]
     fn without_an_identification_it_comes_closer() {
-        let mut copies = Copies::default();
-        copies.remember(packet(1, 0), 0, at_ms(0));
-        assert_eq!(copies.original_of(packet(1, 0), at_ms(5)), Some(0));
-        assert_eq!(copies.original_of(packet(1, 0), at_ms(7)), None);
+        let mut s = Session::default();
+        s.remember(packet(1, 0), at_ms(0));
+        assert!(s.is_copy(packet(1, 0), at_ms(5)));
+        assert!(!s.is_copy(packet(1, 0), at_ms(7)));
     }
 
     #[test]
-    fn only_odd_ttls_are_given_back() {
-        let mut copies = Copies::default();
-        let mut odd = [OddTtls::default(); 2];
-        for (dir, ttl) in [(0, 64), (1, 250), (0, 63), (1, 250), (0, 64)] {
-            let packet = Fingerprint {
-                ttl: Some(ttl),
-                ..packet(u32::from(ttl), 1)
-            };
-            if let Some((at, ttl)) = copies.remember(packet, dir, at_ms(0)) {
-                odd[dir][at] = ttl;
-            }
+    fn the_ttl_is_that_of_the_original() {
+        let mut s = Session::default();
+        for (n, ttl) in [(1, 64), (2, 250), (3, 63)] {
+            s.remember(
+                Fingerprint {
+                    ttl,
+                    ..packet(n, 1)
+                },
+                at_ms(0),
+            );
         }
-        let ttls = [0, 1, 0, 1, 0].iter().enumerate();
-        let ttls: Vec<u8> = ttls.map(|(i, d)| copies.ttl(i, *d, &odd[*d])).collect();
-        assert_eq!(ttls, [64, 250, 63, 250, 64]);
-        assert_eq!(odd[0][..5], [0, 0, 63, 0, 0]);
-        assert_eq!(odd[1][..5], [0; 5]);
+        let ttls = [1, 2, 3, 4].map(|n| {
+            let copy = packet(n, 1);
+            s.copies.ttl_of_original(copy, at_ms(1), &s.recent)
+        });
+        assert_eq!(ttls, [Some(64), Some(250), Some(63), None]);
     }
 
     #[test]
     fn what_is_old_stays_old() {
-        let mut copies = Copies::default();
-        copies.remember(packet(1, 7), 0, at_ms(0));
-        copies.remember(packet(2, 8), 0, at_ms(200));
-        copies.remember(packet(3, 9), 0, at_ms(10));
-        assert_eq!(copies.original_of(packet(1, 7), at_ms(10)), None);
-        assert_eq!(copies.original_of(packet(3, 9), at_ms(10)), Some(2));
+        let mut s = Session::default();
+        s.remember(packet(1, 7), at_ms(0));
+        s.remember(packet(2, 8), at_ms(200));
+        s.remember(packet(3, 9), at_ms(10));
+        assert!(!s.is_copy(packet(1, 7), at_ms(10)));
+        assert!(s.is_copy(packet(3, 9), at_ms(10)));
         for far in [i64::MAX, i64::MIN, 1 << 51, -(1 << 51)] {
-            copies.remember(packet(4, 9), 0, Timestamp(far));
-            assert_eq!(copies.original_of(packet(3, 9), at_ms(10)), None);
+            s.remember(packet(4, 9), Timestamp(far));
+            assert!(!s.is_copy(packet(3, 9), at_ms(10)));
         }
-    }
-
-    #[test]
-    fn steps_add_up() {
-        let mut copies = Copies::default();
-        copies.remember(packet(1, 7), 0, Timestamp(0));
-        // Thirteen steps of a third of a unit.
-        for n in 1..14 {
-            copies.remember(packet(2, 8), 0, Timestamp(n * UNIT / 3));
-        }
-        assert_eq!(copies.ages[0], NEW + 4);
     }
 
     #[test]
     fn sixteen_are_remembered() {
-        let mut copies = Copies::default();
+        let mut s = Session::default();
         for n in 1..=17 {
-            copies.remember(packet(n, 1), 0, at_ms(n.into()));
+            s.remember(packet(n, 1), at_ms(n.into()));
         }
-        assert_eq!(copies.original_of(packet(1, 1), at_ms(17)), None);
-        assert_eq!(copies.original_of(packet(2, 1), at_ms(17)), Some(1));
+        assert!(!s.is_copy(packet(1, 1), at_ms(17)));
+        assert!(s.is_copy(packet(2, 1), at_ms(17)));
+        assert_eq!(s.copies.same_bytes(packet(2, 1)), 1);
+        s.copies.forget_ages();
+        assert!(!s.is_copy(packet(2, 1), at_ms(17)));
+        assert_eq!(s.copies.same_bytes(packet(2, 1)), 1);
+    }
+
+    /// Every packet with an age of its own, as the rule says it.
+    #[derive(Default)]
+    struct Plain {
+        /// Packet, time in units, and whether it is old.
+        all: Vec<(Fingerprint, i64, bool)>,
+    }
+
+    impl Plain {
+        fn remember(&mut self, packet: Fingerprint, now: i64) {
+            for (_, at, is_old) in &mut self.all {
+                *is_old |= now - *at > LATER || now - *at < -EARLIER;
+            }
+            self.all.push((packet, now, false));
+        }
+
+        fn is_copy(&self, packet: Fingerprint, now: i64) -> bool {
+            let within = if packet.ip_id == 0 { 5 } else { 144 };
+            self.all
+                .iter()
+                .rev()
+                .take(REMEMBERED)
+                .any(|(p, at, is_old)| {
+                    !is_old
+                        && (p.digest, p.ip_id) == (packet.digest, packet.ip_id)
+                        && (now - at).abs() <= within
+                })
+        }
+    }
+
+    proptest! {
+        /// Two sessions that share the notes know what each would with notes of its own.
+        #[test]
+        fn agrees_with_ages_of_every_packet(
+            steps in prop::collection::vec((0usize..2, 0u32..4, 0u16..3, -160i64..300, 0u8..4), 1..200),
+        ) {
+            let mut recent = Recent::default();
+            let mut copies = [Copies::default(), Copies::default()];
+            let mut plain = [Plain::default(), Plain::default()];
+            let mut now = 1_795_402_680_000;
+            for (which, digest, ip_id, step, scale) in steps {
+                now += step >> (2 * scale);
+                let ts = Timestamp(now * UNIT + 5);
+                let packet = packet(digest, ip_id);
+                let is_copy = copies[which].ttl_of_original(packet, ts, &recent).is_some();
+                prop_assert_eq!(is_copy, plain[which].is_copy(packet, now));
+                if !is_copy {
+                    copies[which].remember(packet, ts, &mut recent);
+                    plain[which].remember(packet, now);
+                }
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ mod copies;
 mod numbers;
 mod rare;
 mod readings;
+mod recent;
 mod small;
 mod spacing;
 
@@ -25,6 +26,7 @@ pub(crate) use self::copies::Copies;
 use self::copies::Fingerprint;
 use self::numbers::{Number, Numbers, Run, Tally};
 use self::rare::{NOTHING, Rare, one_more};
+pub(crate) use self::recent::Recent;
 use self::small::Gap;
 use self::spacing::{GapClasses, smoothed};
 use super::seq::{first_number, near};
@@ -46,6 +48,9 @@ pub const PAUSE_SEGMENTS: u32 = 3;
 /// and refuses that segment alone (domain guide 2.5, test II), while what follows passes.
 /// Origin: udp2raw's window without its scale (network.cpp).
 const NEAR_RESTART: u64 = 40_960;
+
+/// Stands for a number of packets before the session that is in the box of rare things.
+const MANY_BEFORE: u8 = u8::MAX;
 
 /// Latest data segments whose times are kept (guess: enough for a rate, few enough to
 /// follow a back-off).
@@ -108,6 +113,12 @@ mod mark {
     pub(super) const FORWARDED: u8 = 8;
     /// FIN or RST was seen.
     pub(super) const CLOSED: u8 = 16;
+    /// An ACK of the other side was seen, and it is too far from what it acknowledges to be told
+    /// by its lower half.
+    pub(super) const HAS_UNA: u8 = 32;
+    pub(super) const UNA_FAR: u8 = 64;
+    /// A bit of the first time.
+    pub(super) const FIRST_HIGH: u8 = 128;
 }
 
 /// One side's sending, and the other side's answer to it.
@@ -115,48 +126,33 @@ mod mark {
 pub struct HalfStream {
     /// Times, sequence numbers and sums, and what few streams have.
     numbers: Numbers,
-    /// First sequence number seen; before any that of the SYN.
-    first_seq: u32,
-    /// Lower half of the end of the segment whose ACK is timed, where one is.
-    timed_end: u32,
     /// Gaps about as long as the longest one.
     gaps: GapClasses,
-    /// Packets before there was a session.
-    before: u16,
-    /// Window the other side last offered, unscaled, where `has_window`.
-    last_window: u16,
     /// Smallest and largest window the other side offered on data or ACKs.
     pub peer_window_range: (u16, u16),
     /// First window the other side offered, SYN included, unscaled; 0 when not known.
     pub peer_window_first: u16,
-    /// TTLs by kind.
-    pub ttl: TtlByKind,
-    /// Times between the latest segments with payload.
-    data_gaps: [Gap; LATEST - 1],
 }
 
-const _: () = assert!(size_of::<HalfStream>() == 176);
+const _: () = assert!(size_of::<HalfStream>() == 152);
 
 impl HalfStream {
     /// A half-stream with nothing seen, of a flow that began at `first`.
     pub fn new(first: Timestamp) -> Self {
         Self {
             numbers: Numbers::new(first),
-            first_seq: 0,
-            timed_end: 0,
             gaps: GapClasses::default(),
-            before: 0,
-            last_window: 0,
             peer_window_range: (u16::MAX, 0),
             peer_window_first: 0,
-            ttl: TtlByKind::default(),
-            data_gaps: [Gap::default(); LATEST - 1],
         }
     }
 
     /// Takes over `packets` that were seen since `first`, before there was a session.
     pub fn seen_before(&mut self, packets: u16, first: Timestamp) {
-        self.before = packets;
+        self.numbers.before = u8::try_from(packets).unwrap_or(MANY_BEFORE);
+        if self.numbers.before == MANY_BEFORE {
+            self.rare_mut().before = packets;
+        }
         if packets > 0 {
             self.numbers.set_first(first);
         }
@@ -164,7 +160,10 @@ impl HalfStream {
 
     /// The last of the packets seen before is measured after all.
     pub fn is_measured_after_all(&mut self) {
-        self.before = self.before.saturating_sub(1);
+        match self.numbers.before {
+            MANY_BEFORE => self.rare_mut().before -= 1,
+            few => self.numbers.before = few.saturating_sub(1),
+        }
     }
 
     /// The tunnel is up: a pause in the handshake is forgotten. There somebody typed a
@@ -176,6 +175,11 @@ impl HalfStream {
         }
     }
 
+    /// Keeps the TTL of its SYN.
+    pub(crate) fn set_handshake_ttl(&mut self, ttl: u8) {
+        self.numbers.few_mut().ttl.handshake = ttl;
+    }
+
     /// Keeps what the SYN of this side offered.
     pub fn set_offer(&mut self, offer: &Offer) {
         self.numbers.marks |= mark::HAS_OFFER;
@@ -184,14 +188,14 @@ impl HalfStream {
             .map_or(small::NO_SCALE, |scale| scale.min(14));
         self.numbers.small.set(small::SCALE, scale);
         if self.snd_nxt() == 0 {
-            self.first_seq = offer.iss;
+            self.numbers.first_seq = offer.iss;
         }
         self.keep_iss(offer.iss);
     }
 
     /// Keeps the SYN's number by the first one.
     fn keep_iss(&mut self, iss: u32) {
-        let behind = self.first_seq.wrapping_sub(iss);
+        let behind = self.numbers.first_seq.wrapping_sub(iss);
         let behind = u8::try_from(behind).unwrap_or(u8::MAX);
         self.numbers.small.set(small::ISS_BEHIND, behind);
         if self.numbers.small.get(small::ISS_BEHIND) == small::ISS_IS_RARE {
@@ -203,12 +207,12 @@ impl HalfStream {
     /// lower half: between it and `nxt` lie less than 4 GB, or nobody acknowledges anything.
     fn timed(&self, nxt: u64) -> Option<(u64, Timestamp)> {
         let sent = self.numbers.time(Number::TimedAt)?;
-        let beyond = (nxt as u32).wrapping_sub(self.timed_end);
+        let beyond = (nxt as u32).wrapping_sub(self.numbers.timed_end);
         Some((nxt.saturating_sub(u64::from(beyond)), sent))
     }
 
     fn rare(&self) -> &Rare {
-        self.numbers.rare.as_deref().unwrap_or(&NOTHING)
+        self.numbers.rare().unwrap_or(&NOTHING)
     }
 
     fn rare_mut(&mut self) -> &mut Rare {
@@ -227,6 +231,7 @@ impl HalfStream {
         dir: usize,
         segment: &Segment<'_>,
         copies: &mut Copies,
+        recent: &mut Recent,
     ) -> bool {
         let ts = segment.ts;
         let packet = Fingerprint::of(segment, dir);
@@ -236,9 +241,8 @@ impl HalfStream {
         let ahead = nxt..nxt.saturating_add(1 << 30);
         let is_ahead = nxt != 0 && ahead.contains(&near(nxt, segment.seq));
         if !copies::brings_new_bytes(segment, is_ahead)
-            && let Some(original) = copies.original_of(packet, ts)
+            && let Some(ttl) = copies.ttl_of_original(packet, ts, recent)
         {
-            let ttl = copies.ttl(original, dir, &self.rare().odd_ttls);
             let rare = self.rare_mut();
             one_more(&mut rare.span_duplicates);
             if segment.payload_len > 0 && segment.ttl < ttl {
@@ -249,9 +253,7 @@ impl HalfStream {
             }
             return true;
         }
-        if let Some((at, ttl)) = copies.remember(packet, dir, ts) {
-            self.rare_mut().odd_ttls[at] = ttl;
-        }
+        copies.remember(packet, ts, recent);
         false
     }
 
@@ -275,7 +277,7 @@ impl HalfStream {
         ] {
             self.numbers.end(run);
         }
-        if let Some(rare) = &mut self.numbers.rare {
+        if let Some(rare) = self.numbers.rare_if_there() {
             rare.sack_run = 0;
         }
         if self.last_ts().is_some() {
@@ -340,9 +342,9 @@ impl HalfStream {
         match self.snd_nxt() {
             0 => {
                 let iss = self.iss();
-                self.first_seq = seq;
+                self.numbers.first_seq = seq;
                 let first = first_number(seq);
-                self.numbers.set(Number::SndNxt, first);
+                self.numbers.set_nxt(first);
                 if let Some(iss) = iss {
                     self.keep_iss(iss);
                 }
@@ -373,25 +375,24 @@ impl HalfStream {
         }
         let run = u8::try_from(numbers.end(Run::Opposite)).unwrap_or(u8::MAX);
         numbers.max_opposite_run = numbers.max_opposite_run.max(run);
-        if numbers.get(Number::FirstTs).is_none() {
+        if numbers.first().is_none() {
             numbers.set_first(ts);
         }
         if segment.flags.any(TcpFlags::RST | TcpFlags::SYN) {
             self.numbers.extend(Run::Others);
             if !segment.flags.any(TcpFlags::RST) {
-                self.ttl.handshake = segment.ttl;
+                self.numbers.few_mut().ttl.handshake = segment.ttl;
             }
         } else if segment.payload_len > 0 {
             self.count_data(ts);
-            self.ttl.data = segment.ttl;
+            self.numbers.few_mut().ttl.data = segment.ttl;
         } else {
             self.numbers.count(Tally::PureAcks);
             self.numbers.extend(Run::AcksSinceData);
-            self.ttl.pure_ack = segment.ttl;
+            self.numbers.few_mut().ttl.pure_ack = segment.ttl;
         }
         if segment.payload_len > 0 {
-            let bytes = self.payload_bytes() + u64::from(segment.payload_len);
-            self.numbers.set(Number::PayloadBytes, bytes);
+            self.numbers.add_payload_bytes(segment.payload_len);
         }
     }
 
@@ -407,9 +408,9 @@ impl HalfStream {
             if gap_ns > self.max_data_gap_ns() {
                 self.numbers.set(Number::MaxDataGap, gap_ns as u64);
             }
-            let at = usize::from(self.numbers.small.get(small::GAP_AT)) % self.data_gaps.len();
-            self.data_gaps[at] = Gap::of(gap_ns);
-            let next = (at + 1) % self.data_gaps.len();
+            let at = usize::from(self.numbers.small.get(small::GAP_AT)) % (LATEST - 1);
+            self.numbers.few_mut().data_gaps[at] = Gap::of(gap_ns);
+            let next = (at + 1) % (LATEST - 1);
             self.numbers.small.set(small::GAP_AT, next as u8);
         }
         self.numbers.set_time(Number::LastData, ts);
@@ -424,7 +425,7 @@ impl HalfStream {
         if start > nxt {
             self.open_hole(nxt, start, ts, una);
         }
-        self.numbers.set(Number::SndNxt, end);
+        self.numbers.set_nxt(end);
         if una.is_none_or(|una| una < end) {
             self.numbers.extend(Run::SinceUna);
             self.numbers.extend(Run::SinceBare);
@@ -433,7 +434,7 @@ impl HalfStream {
             }
         }
         if segment.payload_len > 0 && self.numbers.get(Number::TimedAt).is_none() {
-            self.timed_end = end as u32;
+            self.numbers.timed_end = end as u32;
             self.numbers.set_time(Number::TimedAt, ts);
         }
     }
@@ -450,7 +451,7 @@ impl HalfStream {
         let ts = segment.ts;
         let Range { start, end } = bytes;
         if end > nxt {
-            self.numbers.set(Number::SndNxt, end);
+            self.numbers.set_nxt(end);
         }
         // Karn: an ambiguous segment gives no RTT sample.
         if self.timed(nxt).is_some_and(|(at, _)| start < at) {
@@ -512,7 +513,7 @@ impl HalfStream {
     /// Counts the holes that outlived the reorder window by `now`. Returns their number, and
     /// that of the gaps proven since the last call.
     pub fn settle_holes(&mut self, now: Timestamp) -> (u64, u64) {
-        let Some(rare) = &mut self.numbers.rare else {
+        let Some(rare) = self.numbers.rare_if_there() else {
             return (0, 0);
         };
         let mut settled = 0;

@@ -1,16 +1,21 @@
 //! What few half-streams ever have: holes, repeated bytes, copies of a mirror, a close.
 //! Boxed, so that a stream to which nothing happens does not pay for it.
 
-use super::copies::OddTtls;
-use super::numbers::Far;
+use super::numbers::{Far, Few};
+use super::small::Gap;
+use super::{LATEST, TtlByKind};
 use crate::tcp::holes::HoleList;
 use crate::time::MaybeTime;
 
-/// The rare part of a half-stream: with the word that the heap takes before it 184 bytes.
+/// The rare part of a half-stream: with the word that the heap takes before it 192 bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Rare {
+    /// What lies here where there is no such box.
+    pub(super) few: Few,
     /// Numbers that outgrew their place.
     pub(super) far: Option<Box<Far>>,
+    /// Packets before there was a session, where those are many.
+    pub(super) before: u16,
     /// Bytes not seen.
     pub(super) holes: HoleList,
     /// Some of them may not be counted yet.
@@ -62,8 +67,6 @@ pub(super) struct Rare {
     /// RST seen at, and its TTL.
     pub(super) rst: MaybeTime,
     pub(super) rst_ttl: u8,
-    /// Of the packets kept for the copy test.
-    pub(super) odd_ttls: OddTtls,
 }
 
 const _: () = assert!(size_of::<Rare>() == 176);
@@ -83,7 +86,17 @@ pub(super) fn one_more(count: &mut u32) {
 
 /// Nothing happened.
 pub(super) static NOTHING: Rare = Rare {
+    few: Few {
+        data_gaps: [Gap::NONE; LATEST - 1],
+        opposite_usual: Gap::NONE,
+        ttl: TtlByKind {
+            data: 0,
+            pure_ack: 0,
+            handshake: 0,
+        },
+    },
     far: None,
+    before: 0,
     holes: HoleList::EMPTY,
     is_unsettled: false,
     holes_total: 0,
@@ -110,5 +123,4 @@ pub(super) static NOTHING: Rare = Rare {
     fin: MaybeTime::NONE,
     rst: MaybeTime::NONE,
     rst_ttl: 0,
-    odd_ttls: [0; size_of::<OddTtls>()],
 };

@@ -1,7 +1,7 @@
 //! What is read of a half-stream: by the detectors, for rows, and while measuring.
 
 use super::numbers::{Number, Run, Tally};
-use super::{HalfStream, LATEST, Spacing, mark, small};
+use super::{HalfStream, LATEST, MANY_BEFORE, Spacing, TtlByKind, mark, small};
 use crate::tcp::holes::HoleList;
 use crate::tcp::seq::first_number;
 use crate::time::Timestamp;
@@ -14,7 +14,7 @@ impl HalfStream {
         }
         Some(match self.numbers.small.get(small::ISS_BEHIND) {
             small::ISS_IS_RARE => self.rare().iss,
-            behind => self.first_seq.wrapping_sub(u32::from(behind)),
+            behind => self.numbers.first_seq.wrapping_sub(u32::from(behind)),
         })
     }
 
@@ -28,20 +28,20 @@ impl HalfStream {
     /// sequence numbers are unwrapped against it.
     #[inline]
     pub fn snd_nxt(&self) -> u64 {
-        self.numbers.sum(Number::SndNxt)
+        self.numbers.nxt()
     }
 
     /// First sequence number seen, unwrapped.
     pub fn snd_first(&self) -> u64 {
         match self.snd_nxt() {
             0 => 0,
-            _ => first_number(self.first_seq),
+            _ => first_number(self.numbers.first_seq),
         }
     }
 
     /// Highest ACK seen from the other side, unwrapped; `None` before the first.
     pub fn snd_una(&self) -> Option<u64> {
-        self.numbers.get(Number::SndUna)
+        self.numbers.una()
     }
 
     /// Since when unacknowledged data waits without `snd_una` moving.
@@ -152,7 +152,7 @@ impl HalfStream {
 
     /// Window the other side last offered, unscaled.
     pub fn peer_window(&self) -> Option<u16> {
-        (self.numbers.marks & mark::HAS_WINDOW != 0).then_some(self.last_window)
+        (self.numbers.marks & mark::HAS_WINDOW != 0).then_some(self.numbers.last_window)
     }
 
     /// Smoothed data-to-ACK time, ns; 0 before the first sample.
@@ -162,7 +162,11 @@ impl HalfStream {
 
     /// Packets in all.
     pub fn packets(&self) -> u64 {
-        u64::from(self.before) + self.measured_packets()
+        let before = match self.numbers.before {
+            MANY_BEFORE => self.rare().before,
+            few => few.into(),
+        };
+        u64::from(before) + self.measured_packets()
     }
 
     /// Those since there was a session.
@@ -172,7 +176,7 @@ impl HalfStream {
 
     /// Payload bytes in all.
     pub fn payload_bytes(&self) -> u64 {
-        self.numbers.sum(Number::PayloadBytes)
+        self.numbers.payload_bytes()
     }
 
     /// Segments with payload.
@@ -235,6 +239,11 @@ impl HalfStream {
         self.numbers.first()
     }
 
+    /// TTLs seen last.
+    pub fn ttl(&self) -> TtlByKind {
+        self.numbers.few().ttl
+    }
+
     /// Last packet.
     pub fn last_ts(&self) -> Option<Timestamp> {
         self.numbers.time(Number::LastTs)
@@ -286,7 +295,7 @@ impl HalfStream {
             max_opposite_run: u32::from(self.numbers.max_opposite_run),
             opposite_run: self.opposite_run(),
             opposite_since: self.numbers.time(Number::OppositeSince).unwrap_or_default(),
-            opposite_usual_ns: self.numbers.opposite_usual.ns(),
+            opposite_usual_ns: self.numbers.few().opposite_usual.ns(),
             classes: self.gaps,
         }
     }
@@ -325,7 +334,7 @@ impl HalfStream {
             return None;
         }
         let first = self.first_ts()?;
-        let gaps = self.data_gaps.iter().map(|gap| gap.ns());
+        let gaps = self.numbers.few().data_gaps.iter().map(|gap| gap.ns());
         let since_oldest = gaps.fold(0, i64::wrapping_add);
         let oldest = Timestamp(self.last_data_ts()?.0.wrapping_sub(since_oldest));
         let before = segments as i64 - LATEST as i64;

@@ -46,6 +46,8 @@ pub(super) struct Gap([u8; 3]);
 const LEFT_OUT: u32 = 8;
 
 impl Gap {
+    pub(super) const NONE: Self = Self([0; 3]);
+
     /// Of `ns`, below zero where times do not rise.
     #[inline]
     pub(super) fn of(ns: i64) -> Self {
