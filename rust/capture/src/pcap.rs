@@ -115,13 +115,29 @@ impl Pcap {
     fn walk<const BIG: bool>(&mut self, window: &Window<'_>, sink: &mut Sink<'_>) -> Parsed {
         let most = max_captured(self.link);
         let tap = self.label(sink);
+        // What stays is read once: the compiler cannot tell that noting a frame leaves it alone.
+        let Self {
+            nanos_per_tick,
+            record_header,
+            lengths,
+            snap,
+            link,
+            mut last,
+            ..
+        } = *self;
         let mut at = 0;
-        while sink.has_room() {
+        let parsed = loop {
+            if !sink.has_room() {
+                break Parsed {
+                    consumed: at,
+                    stop: Stop::Full,
+                };
+            }
             let rest = window.bytes.get(at..).unwrap_or_default();
             let Some(&head) = rest.first_chunk::<RECORD_HEADER>() else {
-                return Parsed {
+                break Parsed {
                     consumed: at,
-                    stop: Stop::NeedMore(self.record_header),
+                    stop: Stop::NeedMore(record_header),
                 };
             };
             let [
@@ -146,9 +162,7 @@ impl Pcap {
             let fraction = u32_of([f0, f1, f2, f3], BIG);
             let mut captured = u32_of([c0, c1, c2, c3], BIG);
             let mut original = u32_of([o0, o1, o2, o3], BIG);
-            if self.lengths == Lengths::Swapped
-                || (self.lengths == Lengths::Either && captured > original)
-            {
+            if lengths == Lengths::Swapped || (lengths == Lengths::Either && captured > original) {
                 std::mem::swap(&mut captured, &mut original);
             }
             if captured > most {
@@ -158,14 +172,14 @@ impl Pcap {
                          nothing behind it is used"
                     )
                 });
-                return Parsed {
+                break Parsed {
                     consumed: at,
                     stop: Stop::End,
                 };
             }
-            let length = self.record_header + captured as usize;
+            let length = record_header + captured as usize;
             if rest.len() < length {
-                return Parsed {
+                break Parsed {
                     consumed: at,
                     stop: Stop::NeedMore(length),
                 };
@@ -173,22 +187,19 @@ impl Pcap {
             let packet = Packet {
                 // Fits: 2^32 seconds are 136 years, and i64 holds 292.
                 ts: Timestamp(
-                    i64::from(seconds) * NANOS_PER_SECOND
-                        + i64::from(fraction) * self.nanos_per_tick,
+                    i64::from(seconds) * NANOS_PER_SECOND + i64::from(fraction) * nanos_per_tick,
                 ),
-                link: self.link,
-                data: at + self.record_header,
+                link,
+                data: at + record_header,
                 captured,
                 original,
-                snap: self.snap,
+                snap,
                 tap,
             };
-            sink.packet(window, at, &packet, &mut self.last);
+            sink.packet(window, at, &packet, &mut last);
             at += length;
-        }
-        Parsed {
-            consumed: at,
-            stop: Stop::Full,
-        }
+        };
+        self.last = last;
+        parsed
     }
 }

@@ -155,25 +155,22 @@ impl Prepared {
 #[cfg(feature = "panics-on-request")]
 pub const PANICS: &[u8] = b"a frame that makes the decoder panic, for tests";
 
-/// Does `each`, and where that panics does it again frame by frame, so that a bug costs the frames
+/// Does `all`, and where that panics does it again frame by frame, so that a bug costs the frames
 /// it is met with and no other: nothing is kept between frames, and what was half made is made
-/// anew. The ordinary way costs one guard for all frames.
-fn guarded<T>(frames: &[T], out: &mut [Prepared], each: impl Fn(&T, &mut Prepared)) {
-    let whole = AssertUnwindSafe(|| {
-        for (prepared, frame) in out.iter_mut().zip(frames) {
-            each(frame, prepared);
-        }
-    });
-    if catch_unwind(whole).is_err() {
-        one_by_one(frames, out, each);
+/// anew. The ordinary way costs one guard and one call for all frames.
+fn guarded<T>(frames: &[T], out: &mut [Prepared], all: impl Fn(&[T], &mut [Prepared])) {
+    let few = frames.len().min(out.len());
+    let (frames, out) = (&frames[..few], &mut out[..few]);
+    if catch_unwind(AssertUnwindSafe(|| all(frames, out))).is_err() {
+        one_by_one(frames, out, &all);
     }
 }
 
 #[cold]
-fn one_by_one<T>(frames: &[T], out: &mut [Prepared], each: impl Fn(&T, &mut Prepared)) {
-    for (prepared, frame) in out.iter_mut().zip(frames) {
-        if catch_unwind(AssertUnwindSafe(|| each(frame, prepared))).is_err() {
-            *prepared = Prepared::ended(Disposition::DecoderFailed);
+fn one_by_one<T>(frames: &[T], out: &mut [Prepared], all: &dyn Fn(&[T], &mut [Prepared])) {
+    for (frame, prepared) in frames.chunks(1).zip(out.chunks_mut(1)) {
+        if catch_unwind(AssertUnwindSafe(|| all(frame, prepared))).is_err() {
+            prepared.fill(Prepared::ended(Disposition::DecoderFailed));
         }
     }
 }
@@ -209,8 +206,10 @@ impl Preparer {
     #[inline]
     pub fn prepare(&self, frame: &Frame<'_>) -> Prepared {
         let mut prepared = [Prepared::NONE];
-        guarded(&[*frame], &mut prepared, |frame, out| {
-            self.prepare_into(frame, out);
+        guarded(&[*frame], &mut prepared, |frames, out| {
+            for (frame, out) in frames.iter().zip(out) {
+                self.prepare_into(frame, out);
+            }
         });
         let [prepared] = prepared;
         prepared
@@ -283,8 +282,10 @@ impl Preparer {
 
     /// What is known of each of `frames`, which lie in `batch`.
     pub fn prepare_all(&self, batch: &FrameBatch, frames: &[FrameMeta], out: &mut [Prepared]) {
-        guarded(frames, out, |meta, prepared| {
-            self.prepare_into(&batch.frame(meta), prepared);
+        guarded(frames, out, |frames, out| {
+            for (meta, prepared) in frames.iter().zip(out) {
+                self.prepare_into(&batch.frame(meta), prepared);
+            }
         });
     }
 
@@ -316,10 +317,12 @@ mod tests {
     /// Prepares `frames` and panics at those that are `bad`, half way through.
     fn ends(frames: &[u32], bad: impl Fn(u32) -> bool) -> Vec<(u32, Disposition)> {
         let mut out = vec![Prepared::NONE; frames.len()];
-        guarded(frames, &mut out, |frame, out| {
-            out.guess = *frame;
-            assert!(!bad(*frame), "asked for");
-            out.end = Disposition::Tcp;
+        guarded(frames, &mut out, |frames, out| {
+            for (frame, out) in frames.iter().zip(out) {
+                out.guess = *frame;
+                assert!(!bad(*frame), "asked for");
+                out.end = Disposition::Tcp;
+            }
         });
         out.iter().map(|p| (p.guess, p.end)).collect()
     }

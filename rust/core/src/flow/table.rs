@@ -252,16 +252,22 @@ impl FlowTable {
     }
 
     /// Finds or makes the record of `key`.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "every segment goes through it")]
     pub fn entry(&mut self, key: &Prepared, now: Timestamp) -> Entry {
-        let records = &self.records;
         if key.guess != NO_GUESS {
             // A record that was given up meanwhile is not in use, or has another key.
-            let record = records.get(key.guess);
+            let record = self.records.get(key.guess);
             if record.is_used() && record.key == key.key {
                 return Entry::Found(key.guess);
             }
         }
+        self.entry_unguessed(key, now)
+    }
+
+    #[inline(never)]
+    fn entry_unguessed(&mut self, key: &Prepared, now: Timestamp) -> Entry {
+        let records = &self.records;
         if let Some(at) = self
             .index
             .find(key.hash, |at| records.get(at).key == key.key)
