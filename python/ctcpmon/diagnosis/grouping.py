@@ -74,6 +74,7 @@ class IncidentBook:
         self._choose_fixes = choose_fixes
         self._update_ns = int(self._limits.incident_update_s * 1e9)
         self._open: dict[Key, OpenIncident] = {}
+        self._open_storms = 0
         self._homes: dict[SessionKey, Key] = {}
         self._pending: dict[Key, int] = {}
         self._waiting: dict[Key, int] = {}
@@ -202,6 +203,8 @@ class IncidentBook:
             client_net(session.client_ip),
             finding.loss_side or "",
         )
+        if not self._open_storms:
+            return key
         storm = key.of_storm(rank)
         return storm if storm in self._open else key
 
@@ -232,6 +235,7 @@ class IncidentBook:
             last_ns=finding.ts_ns,
         )
         self._open[key] = incident
+        self._open_storms += key.rank > 0
         return incident
 
     def _left(self, session_key: SessionKey, incident: OpenIncident, now_ns: int) -> list[Incident]:
@@ -416,6 +420,7 @@ class IncidentBook:
         if incident.key.family == OUTAGE:
             self._outages.over(incident.key.headend_ip, incident.key.headend_port)
         del self._open[incident.key]
+        self._open_storms -= incident.key.rank > 0
         self._closed.append(view)
         return view
 

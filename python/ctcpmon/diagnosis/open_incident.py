@@ -95,7 +95,7 @@ class Key(
 
     def of_storm(self, rank: int) -> Key:
         """The same cause over all client networks."""
-        return self._replace(client_net="", rank=rank)
+        return Key(self.headend_ip, self.headend_port, self.family, "", self.loss_side, rank)
 
 
 class Member(Record):
@@ -119,17 +119,19 @@ class Member(Record):
     @property
     def rank(self) -> int:
         """The same, but a session that had stalled and is only at risk moves again: 0."""
-        if self.was_stalled and set(self.verdicts.values()) <= {"at_risk"}:
+        worst = self.worst
+        if self.was_stalled and worst < STALLED and all(one == "at_risk" for one in self.verdicts.values()):
             return 0
-        return self.worst
+        return worst
 
     def take(self, finding: Finding) -> None:
         """The verdict of one detector."""
-        if rank_of(finding.verdict) == 0:
+        verdict = finding.verdict
+        if rank_of(verdict) == 0:
             self.verdicts.pop(finding.detector, None)
         else:
-            self.verdicts[finding.detector] = finding.verdict
-        self.was_stalled |= finding.verdict == "stalled"
+            self.verdicts[finding.detector] = verdict
+        self.was_stalled |= verdict == "stalled"
 
 
 class OpenIncident(Record):
