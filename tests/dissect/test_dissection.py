@@ -226,7 +226,9 @@ def test_a_worker_that_lies_is_survived(line: bytes) -> None:
 
 
 PARENT = """
-import sys
+import signal, sys
+# A suite that runs in the background of a script has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from ctcpmon.dissect.dissection import Limits, dissect
 from ctcpmon.dissect.slices import read_slice
 raw = open(sys.argv[1], "rb").read()
