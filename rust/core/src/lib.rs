@@ -14,6 +14,7 @@ pub mod decode;
 pub mod detect;
 pub mod engine;
 pub mod flow;
+mod fold;
 pub mod frame;
 pub mod listing;
 mod near;

@@ -28,7 +28,7 @@ impl Engine {
     }
 
     /// Leaves the flow table what the sessions do not take, and three tenths at least: each session
-    /// has its record there, and those should not fill it.
+    /// has its record there, and those should not fill it (guess).
     pub(super) fn divide_memory(&mut self) {
         let whole = self.config.max_flow_bytes;
         let left = whole.saturating_sub(self.session_bytes(0));

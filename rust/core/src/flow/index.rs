@@ -19,7 +19,8 @@ const MOVED_PER_SWEEP: usize = 1 << 14;
 const MAX_EIGHTHS: usize = 6;
 /// A table of this many slots is made before it is needed, when one part in so many is left of the one before:
 /// its pages are zeroed when they are first touched, and all are touched at once. So somebody else has the time
-/// to make them ready. Smaller tables have one huge page or none.
+/// to make them ready. Smaller tables have one huge page or none. A guess: four thousand
+/// flows before it is needed.
 const EARLY_SLOTS: usize = 1 << 18;
 const EARLY_PART: usize = 32;
 /// Slots of a new table.

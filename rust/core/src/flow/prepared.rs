@@ -9,6 +9,7 @@ use super::key::CompactKey;
 use crate::ctcp::glance::{Glance, glance};
 use crate::decode::plain;
 use crate::decode::{Disposition, walk_frame};
+use crate::fold::fold;
 use crate::frame::{Frame, FrameBatch, FrameMeta};
 use crate::segment::{Addr, Content, Endpoint, Head, Offer, Segment, TcpFlags};
 use crate::time::Timestamp;
@@ -184,12 +185,6 @@ fn one_by_one<T>(frames: &[T], out: &mut [Prepared], all: &dyn Fn(&[T], &mut [Pr
 #[derive(Clone, Debug)]
 pub struct Preparer {
     secrets: [u64; 3],
-}
-
-#[inline]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
 }
 
 impl Default for Preparer {

@@ -8,7 +8,7 @@ use crate::detect::{ALL_HEALTHY, DetectorStates};
 use crate::flow::FlowKey;
 
 /// Boxes, each made when it is first needed: with the word that the heap takes before it 64
-/// bytes, for a rekey 96, for what is rare 160 and for verdicts 176 beside that.
+/// bytes, for a rekey 96, for what is rare 160 and for verdicts 160 beside that.
 #[derive(Clone, Debug, Default)]
 pub(super) struct More {
     /// SAs before the current one, by direction; made at the first rekey.

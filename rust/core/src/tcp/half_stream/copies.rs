@@ -11,6 +11,7 @@
 //! bytes; whether such a segment has the bytes of an older one is told by 24 of them.
 
 use super::recent::{Note, Recent};
+use crate::fold::fold;
 use crate::segment::{Segment, TcpFlags};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
@@ -58,13 +59,6 @@ const SPREAD: [u64; 8] = [
     0x1f83_d9ab_fb41_bd6b,
     0x5be0_cd19_137e_2179,
 ];
-
-/// The 128-bit product, upper half on lower.
-#[inline]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
-}
 
 /// Digest of the fields that make two captures of one packet equal, and of 48 bytes of payload: folded
 /// multiplications that do not wait for each other. Not keyed: it decides about one packet of one
