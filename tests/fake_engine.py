@@ -13,10 +13,11 @@ from types import ModuleType
 from typing import Any
 
 from ctcpmon.community import community_id
+from ctcpmon.stamps import rfc3339
 
 from tests.event_lines import EventLines, encode
 
-__all__ = ["EventLines", "encode"]
+__all__ = ["EventLines", "encode", "rfc3339"]
 
 T0 = 1_795_465_741_285_056_000
 SECOND = 1_000_000_000
@@ -571,6 +572,7 @@ def install() -> None:
         "ThresholdInfo",
         "encode",
         "interfaces",
+        "rfc3339",
         "slice_bytes",
         "slice_captures",
         "try_confine",

@@ -21,6 +21,9 @@ COUNTERS: tuple[CounterInfo, ...]
 LINK_TYPES: tuple[tuple[int, str], ...]
 """Number (of capture files) and name of every link type that can be decoded, the usual ones first."""
 
+def rfc3339(time_ns: int) -> str:
+    """A packet time as events write it; beyond 64 bits the nearest that is not."""
+
 def encode(event: dict[str, object]) -> bytes:
     """JSON of an event that Python made; a field that is None is left out. Numbers must be finite."""
 

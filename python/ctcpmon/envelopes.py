@@ -16,7 +16,6 @@ from ctcpmon.addresses import ip_version
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.wording import PHRASES
 from ctcpmon.figures import count, maybe_count, port, ratio
-from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
 
 TYPE_CHECKING = False
@@ -67,6 +66,7 @@ class EventFactory:
             tap: {**self._observer, "ingress": {"zone": side}} for tap, side in (taps or {}).items()
         }
         self._encode = engine.encode
+        self._time = engine.rfc3339
         self._said: dict[str, tuple[str, str, bytes]] = {}
         """By detector: the reason, the reason when it cleared, the rule as JSON."""
         self._lines = engine.EventLines(
@@ -119,13 +119,13 @@ class EventFactory:
 
     def incident(self, incident: Incident, tap: int | None = None) -> bytes:
         """``ctcpmon.incident.v1`` of what ``tap`` saw."""
-        closed_at = _maybe_time(incident.closed_ns)
+        closed_at = self._maybe_time(incident.closed_ns)
         data: Fields = {
             "event": {
                 "kind": "alert" if incident.is_open else "event",
                 "category": ("network",),
                 "severity": _SEVERITY_NUMBERS[incident.severity],
-                "start": rfc3339(incident.since_ns),
+                "start": self._time(incident.since_ns),
                 "end": closed_at,
                 "reason": incident.what,
             },
@@ -160,7 +160,7 @@ class EventFactory:
                 "loss_side": _known(incident.loss_side, LOSS_SIDES),
                 "first_fix": incident.fixes[0] if incident.fixes else None,
                 "close_reason": incident.close_reason,
-                "moving_since": _maybe_time(incident.moving_since_ns),
+                "moving_since": self._maybe_time(incident.moving_since_ns),
                 "remarks": [remark.text for remark in incident.remarks] or None,
                 "timer": _timer(incident.timer),
                 "cycle": _cycle(incident.cycle),
@@ -169,7 +169,7 @@ class EventFactory:
             },
         }
         return self._line(
-            "incident", time=closed_at or rfc3339(incident.last_ns), subject=incident.id, data=data
+            "incident", time=closed_at or self._time(incident.last_ns), subject=incident.id, data=data
         )
 
     def sessions(self, sessions: tuple[Session, ...]) -> list[bytes]:
@@ -197,7 +197,7 @@ class EventFactory:
         self, stats: Stats, diagnosis: Mapping[str, int], outputs: Mapping[str, int] | None = None
     ) -> bytes:
         """``ctcpmon.stats.v1``; counts the events numbered before it."""
-        first, last = _maybe_time(stats.first_ns), _maybe_time(stats.last_ns)
+        first, last = self._maybe_time(stats.first_ns), self._maybe_time(stats.last_ns)
         written = dict(self._written)
         if self._sessions:
             written["ctcpmon.session.v1"] = self._sessions.total()
@@ -222,6 +222,9 @@ class EventFactory:
             "tap_gap_ratio": ratio(stats.tap_gap_ratio),
         }
         return self._line("stats", time=last, subject=None, data=data)
+
+    def _maybe_time(self, time_ns: int | None) -> str | None:
+        return None if time_ns is None else self._time(time_ns)
 
     def _seen_by(self, tap: int | None) -> Fields:
         return self._observer if tap is None else self._observers.get(tap, self._observer)
@@ -268,10 +271,6 @@ def _cycle(cycle: Cycle | None) -> Fields | None:
 
 def _counts(counts: Mapping[str, int]) -> Fields:
     return {clean(name, 64): count(value) for name, value in counts.items()}
-
-
-def _maybe_time(time_ns: int | None) -> str | None:
-    return None if time_ns is None else rfc3339(time_ns)
 
 
 def _known(value: str | None, words: frozenset[str]) -> str | None:

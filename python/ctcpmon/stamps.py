@@ -1,18 +1,22 @@
-"""Packet times as text. No clock is read here or anywhere in the event path."""
+"""Packet times as text. No clock is read here or anywhere in the event path.
+
+For what people read; in the lines of events the engine writes them, in the same form. A plain run imports
+this module and asks nothing of it, so ``datetime`` is loaded when somebody does.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["clock", "day", "is_old", "rfc3339", "stamp"]
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _OLD_NS = 20 * 3_600 * 10**9
 """A time of day comes again after 24 hours; four less, so that nobody reads one of yesterday as of today."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST = datetime(1, 1, 1, tzinfo=UTC)
-_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
 @lru_cache(maxsize=1_024)
@@ -31,8 +35,7 @@ def rfc3339(time_ns: int) -> str:
 
 @lru_cache(maxsize=1_024)
 def _second(seconds: int) -> str:
-    moment = _EPOCH + timedelta(seconds=seconds)
-    return moment.isoformat(timespec="seconds").removesuffix("+00:00")
+    return _after_epoch(seconds=seconds).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def clock(time_ns: int) -> str:
@@ -58,7 +61,16 @@ def is_old(time_ns: int, now_ns: int | None) -> bool:
 
 
 def _moment(time_ns: int) -> datetime:
+    from datetime import UTC, datetime
+
     try:
-        return _EPOCH + timedelta(microseconds=time_ns // 1000)
+        return _after_epoch(microseconds=time_ns // 1000)
     except OverflowError:
-        return _LAST if time_ns > 0 else _FIRST
+        return datetime.max.replace(tzinfo=UTC) if time_ns > 0 else datetime.min.replace(tzinfo=UTC)
+
+
+def _after_epoch(*, seconds: int = 0, microseconds: int = 0) -> datetime:
+    """Raises ``OverflowError`` outside of the years 1 to 9999."""
+    from datetime import UTC, datetime, timedelta
+
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds, microseconds=microseconds)

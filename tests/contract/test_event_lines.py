@@ -16,7 +16,7 @@ from ctcpmon.diagnosis.wording import PHRASES, TEMPLATES, quantity
 from ctcpmon.pipeline import TAP_SIDES, Pipeline
 from ctcpmon.stamps import rfc3339
 from ctcpmon.text import clean
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests import event_lines
@@ -230,3 +230,22 @@ def test_the_spellings_that_rust_is_tested_by_are_those_of_python() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         SPELLINGS.write_text(text, "utf-8")
     assert SPELLINGS.read_text("utf-8") == text
+
+
+@needs_engine
+@given(st.integers(-(2**63), 2**63 - 1))
+@example(0)
+@example(-1)
+@example(951_782_399_999_999_999)
+def test_times_are_those_that_people_read(time_ns: int) -> None:
+    from ctcpmon import engine
+
+    assert engine.rfc3339(time_ns) == rfc3339(time_ns)
+
+
+@needs_engine
+def test_a_time_that_no_packet_can_have_is_the_nearest_that_one_can() -> None:
+    from ctcpmon import engine
+
+    assert engine.rfc3339(2**63) == engine.rfc3339(2**63 - 1)
+    assert engine.rfc3339(-(2**70)) == engine.rfc3339(-(2**63))

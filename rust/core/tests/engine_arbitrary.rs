@@ -263,7 +263,11 @@ fn run(batch: &FrameBatch, size: usize, config: Config) -> Result<Vec<Event>, Te
             prop_assert!(half.holes().len() <= MAX_HOLES);
         }
     }
-    engine.finish();
+    // In parts, as a run does it; the size of the parts must change nothing either.
+    let mut ending = engine.begin_end();
+    while engine.end_some(&mut ending, size) {
+        events.append(&mut engine.drain_events());
+    }
     events.append(&mut engine.drain_events());
     prop_assert_eq!(
         engine.sessions().count(),

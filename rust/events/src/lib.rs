@@ -16,7 +16,7 @@ mod phrases;
 pub mod reading;
 #[cfg(test)]
 mod spellings;
-mod stamp;
+pub mod stamp;
 
 pub use community::community_id;
 pub use findings::{Found, Said};

@@ -8,12 +8,12 @@ const DAYS_TO_1970: i64 = 719_468;
 const DAYS_PER_ERA: i64 = 146_097;
 const DAYS_PER_YEAR: i64 = 365;
 
-/// Length of every stamp.
-pub(crate) const LENGTH: usize = 27;
+/// Bytes of every stamp.
+pub const LENGTH: usize = 27;
 
 /// The text of a time. An `i64` of nanoseconds spans the years 1677 to 2262, so all have four
 /// digits.
-pub(crate) fn rfc3339(at: Timestamp) -> [u8; LENGTH] {
+pub fn rfc3339(at: Timestamp) -> [u8; LENGTH] {
     let seconds = at.0.div_euclid(NANOS_PER_SECOND);
     let micros = at.0.rem_euclid(NANOS_PER_SECOND) / 1_000;
     let (year, month, day) = date(seconds.div_euclid(SECONDS_PER_DAY));

@@ -1,7 +1,8 @@
 //! JSON of plain Python objects: for the events whose words Python makes. One spelling of numbers and
 //! strings for all lines.
 
-use ctcpmon_events::json;
+use ctcpmon_core::time::Timestamp;
+use ctcpmon_events::{json, stamp};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -10,6 +11,18 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyT
 const MAX_DEPTH: usize = 16;
 /// Room for an event; a longer one grows.
 const USUAL_BYTES: usize = 2_560;
+
+/// A packet time in an event, nanoseconds since 1970; what no packet can have is set to the nearest that one can.
+#[pyfunction]
+pub(crate) fn rfc3339<'py>(time_ns: &Bound<'py, PyInt>) -> PyResult<Bound<'py, PyString>> {
+    let at = match time_ns.extract() {
+        Ok(at) => at,
+        Err(_) if time_ns.lt(0)? => i64::MIN,
+        Err(_) => i64::MAX,
+    };
+    let text = stamp::rfc3339(Timestamp(at));
+    Ok(PyString::new(time_ns.py(), &String::from_utf8_lossy(&text)))
+}
 
 /// One line, without the newline. A field of a dictionary that is `None` is not known and left out.
 #[pyfunction]

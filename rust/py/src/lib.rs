@@ -48,6 +48,7 @@ fn _ctcpmon(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("EVIDENCE", PyTuple::new(py, catalogue::evidence())?)?;
     m.add("COUNTERS", PyTuple::new(py, catalogue::counters())?)?;
     m.add_function(wrap_pyfunction!(encode::encode, m)?)?;
+    m.add_function(wrap_pyfunction!(encode::rfc3339, m)?)?;
     m.add("LINK_TYPES", PyTuple::new(py, catalogue::link_types())?)?;
     m.add_class::<catalogue::DetectorInfo>()?;
     m.add_class::<catalogue::ThresholdInfo>()?;

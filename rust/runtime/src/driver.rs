@@ -405,7 +405,11 @@ impl Driver<'_> {
     fn finish(&mut self, last: Option<&LastWords>) {
         // The report of an ended run tells what was there at the end.
         let before = self.report(last);
-        self.observers.finish();
+        let mut ending = self.observers.begin_end();
+        self.hand_over();
+        while self.observers.end_some(&mut ending) {
+            self.hand_over();
+        }
         self.hand_over();
         let mut report = self.report(last);
         report.sessions = before.sessions;

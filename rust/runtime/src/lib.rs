@@ -22,6 +22,8 @@ mod live;
 mod observers;
 mod pace;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod page_pool;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod pages;
 mod panics;
 mod passes;

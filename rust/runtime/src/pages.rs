@@ -3,19 +3,20 @@
 //! The flow table is read at random: with pages of 4 KiB nearly every packet misses the
 //! translation buffer as well (measured in the performance guide: 1.6 times the time with
 //! four million flows). Systems set to `madvise` give huge pages to those that ask, so
-//! allocations from one huge page on are mapped apart, aligned, and asked for. Smaller
-//! ones go to the system's allocator unchanged.
+//! allocations of more than one huge page are mapped apart, aligned, and asked for. Those of one,
+//! the chunks of the table, come from the [page pool](crate::page_pool). Smaller ones go to the system's
+//! allocator unchanged.
 //!
 //! The first touch of a page costs a fault, and zeroing it: 0.2 ms for a huge page, ten times
 //! that where a virtual machine has to ask its host first. A thread with time to spare takes
-//! that over ([`make_ready`]) for pages that nobody has touched yet.
+//! that over ([`make_ready`]): for a page of the pool, and for pages of larger allocations that nobody
+//! has touched yet.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 
-/// Huge page of x86-64 and of arm64 with 4 KiB pages.
-const HUGE: usize = 2 << 20;
+use crate::page_pool::{self, HUGE};
 
 /// Mappings that are remembered to be made ready (guess: a table has two or three at a time).
 const MOST_FRESH: usize = 8;
@@ -56,6 +57,9 @@ impl Fresh {
 /// Makes at most one huge page ready that was mapped lately; false when there is none, or
 /// somebody else looks. Pages that have been touched stay as they are.
 pub(crate) fn make_ready() -> bool {
+    if page_pool::make_ready() {
+        return true;
+    }
     let part = FRESH.try_lock().ok().and_then(|mut fresh| fresh.take());
     let Some((at, bytes)) = part else {
         return false;
@@ -71,47 +75,23 @@ pub(crate) fn make_ready() -> bool {
 pub struct HugePages;
 
 fn is_large(layout: &Layout) -> bool {
-    layout.size() >= HUGE && layout.align() <= HUGE
+    layout.size() > HUGE && layout.align() <= HUGE
+}
+
+/// What the chunks of the flow table take: a huge page but for less than a record.
+fn is_page(layout: &Layout) -> bool {
+    layout.size() <= HUGE && layout.size() > HUGE - 4096 && layout.align() <= HUGE
 }
 
 /// Maps `size` bytes, zeroed, aligned to a huge page; null when the system has none left.
 fn map(size: usize) -> *mut u8 {
-    let Some(whole) = size.checked_add(HUGE) else {
+    let Some(kept) = page_pool::map_aligned(size) else {
         return std::ptr::null_mut();
     };
-    // SAFETY: a new private anonymous mapping touches no memory in use.
-    let start = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            whole,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if start == libc::MAP_FAILED {
-        return std::ptr::null_mut();
+    if let Ok(mut fresh) = FRESH.try_lock() {
+        fresh.put((kept as usize, size));
     }
-    let before = (start as usize).wrapping_neg() % HUGE;
-    let behind = mapped(size).map_or(0, |size| whole - before - size);
-    // SAFETY: both ends lie inside the mapping just made and nobody knows them yet; what
-    // is kept starts at the aligned address and is `size` bytes rounded up to a page.
-    unsafe {
-        let kept = start.cast::<u8>().add(before);
-        if before > 0 {
-            libc::munmap(start, before);
-        }
-        if behind > 0 {
-            libc::munmap(kept.add(whole - before - behind).cast(), behind);
-        }
-        // Advice only: where it is refused the memory works all the same.
-        libc::madvise(kept.cast(), size, libc::MADV_HUGEPAGE);
-        if let Ok(mut fresh) = FRESH.try_lock() {
-            fresh.put((kept as usize, size));
-        }
-        kept
-    }
+    kept
 }
 
 /// Bytes that stay mapped for an allocation of `size`.
@@ -123,6 +103,9 @@ fn mapped(size: usize) -> Option<usize> {
 // go to `System` with the layout they came with.
 unsafe impl GlobalAlloc for HugePages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if is_page(&layout) {
+            return page_pool::take();
+        }
         if is_large(&layout) {
             return map(layout.size());
         }
@@ -131,6 +114,9 @@ unsafe impl GlobalAlloc for HugePages {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if is_page(&layout) {
+            return page_pool::take();
+        }
         if is_large(&layout) {
             // Fresh pages are zero, and are only made when they are touched.
             return map(layout.size());
@@ -140,6 +126,11 @@ unsafe impl GlobalAlloc for HugePages {
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        if is_page(&layout) {
+            // SAFETY: `at` was a whole page of the pool.
+            unsafe { libc::munmap(at.cast(), HUGE) };
+            return;
+        }
         if is_large(&layout) {
             let size = mapped(layout.size()).unwrap_or(layout.size());
             // SAFETY: `at` was mapped by `map` with this size.
@@ -148,6 +139,24 @@ unsafe impl GlobalAlloc for HugePages {
         }
         // SAFETY: as above.
         unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if layout.size().max(size) <= HUGE - 4096 {
+            // SAFETY: the caller's contract is System's, which it came from and stays with.
+            return unsafe { System.realloc(at, layout, size) };
+        }
+        // SAFETY: the caller promises that `size` is one that a layout may have.
+        let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        // SAFETY: the size is not zero; both are valid for the smaller of the sizes and do not overlap.
+        unsafe {
+            let to = self.alloc(new);
+            if !to.is_null() {
+                std::ptr::copy_nonoverlapping(at, to, layout.size().min(size));
+                self.dealloc(at, layout);
+            }
+            to
+        }
     }
 }
 

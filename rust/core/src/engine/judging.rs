@@ -1,6 +1,8 @@
 //! Rounds of judgement: which sessions are looked at when, how verdicts change, and
 //! how sessions end. The detectors themselves live in `detect`.
 
+use std::cmp::Reverse;
+
 use super::{
     ABANDONED_NS, EndReason, Engine, Event, Finding, IDLE_NS, LINGER_NS, MAX_FINDINGS_PER_TICK,
     RECHECK_NS,
@@ -218,7 +220,16 @@ impl Engine {
 
     /// Ends the input: judges everything once more and ends every session.
     pub fn finish(&mut self) {
-        let Some(now) = self.clock.now() else { return };
+        let mut ending = self.begin_end();
+        while self.end_some(&mut ending, usize::MAX) {}
+    }
+
+    /// The same in parts, for who hands on what is said meanwhile: judges everything once more. What it
+    /// gives is for [`Engine::end_some`]; nothing else comes in between.
+    pub fn begin_end(&mut self) -> Ending {
+        let Some(now) = self.clock.now() else {
+            return Ending(Vec::new());
+        };
         for session in self.slots.iter_mut() {
             session.recheck = Recheck::by(now);
         }
@@ -227,13 +238,25 @@ impl Engine {
         let mut open: Vec<u32> = self.slots.numbers().collect();
         open.sort_unstable_by_key(|i| {
             let session = self.slots.get(*i);
-            session.map(|s| (s.first(), s.id()))
+            session.map(|s| Reverse((s.first(), s.id())))
         });
-        for index in open {
+        Ending(open)
+    }
+
+    /// Ends the next sessions, at most `most`; false when there was none.
+    pub fn end_some(&mut self, ending: &mut Ending, most: usize) -> bool {
+        let from = ending.0.len().saturating_sub(most);
+        let is_any = from < ending.0.len();
+        for index in ending.0.drain(from..).rev() {
             self.end_session(index, EndReason::EndOfInput);
         }
+        is_any
     }
 }
+
+/// Sessions that end with the input, the first one last.
+#[derive(Debug)]
+pub struct Ending(Vec<u32>);
 
 /// A tap that loses packets makes every verdict less certain.
 fn soften(judgement: &mut Judgement, tap_gap_ratio: Option<f64>) {

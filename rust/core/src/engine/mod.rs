@@ -15,7 +15,7 @@ mod timing;
 
 pub use self::end_reason::EndReason;
 use self::identities::{Identities, Identity};
-pub use self::judging::MOST_HELD;
+pub use self::judging::{Ending, MOST_HELD};
 pub use self::members::Member;
 use self::members::Members;
 use self::slots::Slots;

@@ -1,12 +1,12 @@
 //! Records in chunks that never move: growing copies nothing, and a chunk is one large
 //! allocation that the system may back with huge pages.
 
-/// Least bytes of a chunk: a huge page of x86-64 and arm64.
+/// Most bytes of a chunk: a huge page of x86-64 and arm64.
 const HUGE: usize = 2 << 20;
 
 /// Records of `bytes` each in a chunk.
 pub(super) const fn per_chunk(bytes: usize) -> usize {
-    HUGE.div_ceil(bytes)
+    HUGE / bytes
 }
 
 /// The records of a table, by number, `CHUNK` in a chunk.
@@ -53,9 +53,7 @@ impl<T, const CHUNK: usize> Slab<T, CHUNK> {
     /// Adds a record; its number.
     pub(super) fn push(&mut self, record: T) -> u32 {
         let at = self.len;
-        // The first chunk when it is needed; each other one while the one before is half full, so
-        // that somebody else has the time to make its memory ready.
-        if self.chunks.len() <= (at + CHUNK / 2) / CHUNK {
+        if self.chunks.len() <= at / CHUNK {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
         self.chunks[at / CHUNK].push(record);
@@ -69,12 +67,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_stay_where_they_were_put_and_the_next_chunk_is_there_early() {
+    fn records_stay_where_they_were_put() {
         let mut slab: Slab<u32, 4> = Slab::default();
         for n in 0..23 {
             assert_eq!(slab.push(n * n), n);
-            // Room for half a chunk more than there is.
-            assert_eq!(slab.chunks.len(), (slab.len - 1 + 2) / 4 + 1);
         }
         assert!((0..23).all(|n| *slab.get(n) == n * n));
         let runs = [
