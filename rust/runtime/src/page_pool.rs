@@ -47,8 +47,11 @@ impl Pool {
     /// A page that nobody has touched; None when the system has no more.
     fn cut(&mut self) -> Option<usize> {
         if self.left == 0 {
-            self.next = map_aligned(MAPPED * HUGE)? as usize;
-            self.left = MAPPED;
+            let Some(many) = map_aligned(MAPPED * HUGE) else {
+                // Where address space is short, one may still be had.
+                return map_aligned(HUGE).map(|one| one as usize);
+            };
+            (self.next, self.left) = (many as usize, MAPPED);
         }
         let at = self.next;
         self.next += HUGE;
