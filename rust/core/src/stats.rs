@@ -2,6 +2,7 @@
 //! refused, dropped or forgotten has a counter of its own.
 
 use crate::decode::Disposition;
+use crate::flow::Delta;
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
@@ -55,6 +56,8 @@ counters! {
     dup_acks,
     /// Segments that offer a zero window.
     zero_windows,
+    /// Times that a side's window went from open to zero.
+    windows_closed,
     /// Segments of ordinary conversations that the tap itself missed.
     tap_missed_segments,
     /// Second copies from the mirror, dropped before analysis.
@@ -73,6 +76,18 @@ counters! {
     findings,
     /// Findings not handed out because one tick made too many.
     findings_suppressed,
+}
+
+impl Counters {
+    /// Counts what one segment added to the totals of ordinary TCP, but for the tap's own loss.
+    #[inline]
+    pub(crate) fn add(&mut self, delta: Delta) {
+        self.conversations += u64::from(delta.is_reuse());
+        self.retransmissions += u64::from(delta.is_retransmission());
+        self.dup_acks += u64::from(delta.is_dup_ack());
+        self.zero_windows += u64::from(delta.is_zero_window());
+        self.windows_closed += u64::from(delta.is_window_closed());
+    }
 }
 
 /// All counters of one engine.

@@ -353,10 +353,7 @@ impl Engine {
         };
         let (delta, record) = self.table.measure(at, dir, head);
         if !delta.is_nothing() {
-            c.conversations += u64::from(delta.is_reuse());
-            c.retransmissions += u64::from(delta.is_retransmission());
-            c.dup_acks += u64::from(delta.is_dup_ack());
-            c.zero_windows += u64::from(delta.is_zero_window());
+            c.add(delta);
             if record.session == NO_SESSION {
                 c.tap_missed_segments += u64::from(delta.tap_missed);
                 self.tap.missed += u64::from(delta.tap_missed);

@@ -16,5 +16,5 @@ pub use key::FlowKey;
 #[cfg(feature = "panics-on-request")]
 pub use prepared::PANICS;
 pub use prepared::{Prepared, Preparer};
-pub use record::{Flow, FlowRecord};
+pub use record::{Delta, Flow, FlowRecord};
 pub use table::FlowTable;

@@ -62,6 +62,7 @@ impl Delta {
     const DUP_ACK: u8 = 2;
     const ZERO_WINDOW: u8 = 4;
     const REUSE: u8 = 8;
+    const WINDOW_CLOSED: u8 = 16;
 
     /// True for most segments: they add nothing.
     #[inline]
@@ -91,6 +92,11 @@ impl Delta {
     /// Window 0 outside RST.
     pub fn is_zero_window(self) -> bool {
         self.has(Self::ZERO_WINDOW)
+    }
+
+    /// The same, of a side whose window was open before.
+    pub fn is_window_closed(self) -> bool {
+        self.has(Self::WINDOW_CLOSED)
     }
 
     /// A SYN opened a new conversation on this 4-tuple.
@@ -447,8 +453,10 @@ impl FlowRecord {
             self.last_ack[dir] = s.ack;
             self.bits[dir] |= bit::HAS_ACK;
         }
-        let is_zero = s.window == 0 && !flags.any(TcpFlags::RST);
-        delta.set(Delta::ZERO_WINDOW, is_zero);
+        if s.window == 0 && !flags.any(TcpFlags::RST) {
+            delta.set(Delta::ZERO_WINDOW, true);
+            delta.set(Delta::WINDOW_CLOSED, self.window[dir] != 0);
+        }
         self.window[dir] = s.window;
         if flags.any(TcpFlags::FIN | TcpFlags::RST) {
             self.on_end(dir, flags);
