@@ -168,10 +168,7 @@ mod tests {
         assert_eq!(pool.begin(), None, "enough are ready");
         let mut all = vec![first, second];
         all.extend((0..MOST_READY).map(|_| pool.take().expect("memory")));
-        assert_eq!(
-            all[2..],
-            ready.map(|at| at).into_iter().rev().collect::<Vec<_>>()
-        );
+        assert!(all[2..].iter().eq(ready.iter().rev()));
         // Beyond what is mapped at once.
         all.extend((0..MAPPED).map(|_| pool.take().expect("memory")));
         let count = all.len();
