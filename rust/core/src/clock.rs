@@ -47,6 +47,26 @@ impl PacketClock {
         self.mark
     }
 
+    /// A frame before this and not before the mark does no more than move it, as long as no other frame
+    /// has come between; see [`PacketClock::goes_on`].
+    pub fn calm_until(&self) -> Timestamp {
+        match (self.mark, self.pending, self.back) {
+            (Some(mark), None, None) => mark.plus(FORWARD_STEP_NS),
+            _ => Timestamp(i64::MIN),
+        }
+    }
+
+    /// Takes the time of the next frame where that moves the mark and nothing else; false where it does not, and
+    /// nothing is taken then. `until` is what [`PacketClock::calm_until`] said, or less.
+    #[inline]
+    pub fn goes_on(&mut self, ts: Timestamp, until: Timestamp) -> bool {
+        let goes_on = ts < until && self.mark.is_some_and(|mark| mark <= ts);
+        if goes_on {
+            self.mark = Some(ts);
+        }
+        goes_on
+    }
+
     /// Moves the mark to `ts`, where the source says that time has passed.
     pub fn step_to(&mut self, ts: Timestamp) {
         *self = Self {
@@ -110,6 +130,7 @@ impl PacketClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn at(s: i64) -> Timestamp {
         Timestamp::from_parts(s, 0)
@@ -168,5 +189,35 @@ mod tests {
         clock.observe(at(100));
         assert_eq!(clock.observe(at(0)), Tick::SteppedBack);
         assert_eq!(clock.now(), Some(at(100)));
+    }
+
+    proptest! {
+        /// The short way is the long way.
+        #[test]
+        fn going_on_is_observing(
+            steps in prop::collection::vec((0usize..6, 0i64..3_000_000_000), 1..200),
+            limit in 1i64..100,
+        ) {
+            let (mut long, mut short) = (PacketClock::default(), PacketClock::default());
+            let mut until = Timestamp(i64::MIN);
+            let mut ts = at(1_000);
+            for (kind, by) in steps {
+                ts = match kind {
+                    0 => Timestamp(ts.0 - by),
+                    1 => Timestamp(ts.0 + by * 40),
+                    2 => at(1_000),
+                    _ => Timestamp(ts.0 + by / 100),
+                };
+                let tick = long.observe(ts);
+                if short.goes_on(ts, until) {
+                    prop_assert_eq!(tick, Tick::Ordinary);
+                } else {
+                    prop_assert_eq!(short.observe(ts), tick);
+                    // Somebody may want to be asked sooner.
+                    until = short.calm_until().min(ts.plus(limit * NANOS_PER_SECOND));
+                }
+                prop_assert_eq!(format!("{long:?}"), format!("{short:?}"));
+            }
+        }
     }
 }

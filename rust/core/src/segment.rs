@@ -47,6 +47,15 @@ impl TcpFlags {
     /// The urgent field is significant.
     pub const URG: u8 = 0x20;
 
+    /// An ACK and nothing else that moves the state of a connection.
+    pub const PLAIN_ACK: Self = Self(Self::ACK);
+
+    /// An ACK without SYN, FIN or RST, as most segments are.
+    #[inline]
+    pub const fn is_plain_ack(self) -> bool {
+        self.0 & (Self::ACK | Self::SYN | Self::FIN | Self::RST) == Self::ACK
+    }
+
     /// True when any of `bits` is set.
     pub const fn any(self, bits: u8) -> bool {
         self.0 & bits != 0

@@ -19,6 +19,18 @@ impl Engine {
     /// or the clock's when its own is not credible.
     #[inline]
     pub(super) fn take_time(&mut self, ts: Timestamp) -> Timestamp {
+        if self.clock.goes_on(ts, self.calm_until) {
+            return ts;
+        }
+        let credible = self.take_any_time(ts);
+        let tick = self.next_tick.unwrap_or(Timestamp(i64::MIN));
+        self.calm_until = self.clock.calm_until().min(tick);
+        credible
+    }
+
+    #[inline(never)]
+    fn take_any_time(&mut self, ts: Timestamp) -> Timestamp {
+        self.first_seen.get_or_insert(ts);
         let tick = self.clock.observe(ts);
         let now = self.clock.now().unwrap_or(ts);
         match tick {
@@ -44,6 +56,7 @@ impl Engine {
     /// interface was down): silence before it says nothing about anybody who was seen there.
     pub fn capture_gap(&mut self, taps: u16, resumed: Timestamp) {
         self.down &= !taps;
+        self.calm_until = Timestamp(i64::MIN);
         let Some(mark) = self.clock.now() else { return };
         if mark < resumed {
             self.clock.step_to(resumed);
@@ -54,6 +67,7 @@ impl Engine {
     /// The capture goes on and nothing was on the wire until `now`. Only a live source knows
     /// that; it tells capture time, not its own.
     pub fn pass_time(&mut self, now: Timestamp) {
+        self.calm_until = Timestamp(i64::MIN);
         if self.clock.now().is_some_and(|mark| mark < now)
             && self.clock.observe(now) == Tick::Ordinary
         {

@@ -3,6 +3,7 @@
 
 mod addresses;
 pub mod candidate;
+mod delta;
 mod index;
 pub mod key;
 pub mod prepared;
@@ -12,9 +13,10 @@ pub mod table;
 mod tally;
 
 pub use candidate::Candidate;
+pub use delta::Delta;
 pub use key::FlowKey;
 #[cfg(feature = "panics-on-request")]
 pub use prepared::PANICS;
 pub use prepared::{Prepared, Preparer};
-pub use record::{Delta, Flow, FlowRecord};
+pub use record::{Flow, FlowRecord};
 pub use table::FlowTable;

@@ -28,6 +28,8 @@ const V6: u8 = 2;
 const NOTHING: u8 = 4;
 const FOREIGN: u8 = 8;
 const HEAD: u8 = NOTHING | FOREIGN;
+/// What is counted and rare: [`Head::is_odd`].
+const ODD: u8 = 16;
 
 /// What is known of a frame ahead of its measurement; one cache line.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +84,18 @@ impl Prepared {
     #[inline]
     pub fn is_v6(&self) -> bool {
         self.sender & V6 != 0
+    }
+
+    /// [`Head::is_odd`].
+    #[inline]
+    pub fn is_odd(&self) -> bool {
+        self.sender & ODD != 0
+    }
+
+    /// Record that it most likely has.
+    #[inline]
+    pub fn guess(&self) -> u32 {
+        self.guess
     }
 
     /// What a glance at its payload told.
@@ -264,11 +278,12 @@ impl Preparer {
         payload_at: u16,
         head: Head,
     ) -> Prepared {
+        let odd = if head.is_odd() { ODD } else { 0 };
         Prepared {
             key,
             hash: self.hash(&key),
             guess: NO_GUESS,
-            sender: sender as u8,
+            sender: sender as u8 | odd,
             end: Disposition::Tcp,
             payload_at,
             head,

@@ -4,6 +4,7 @@
 //! another place, what few do.
 
 use super::candidate::{Candidate, Pattern};
+use super::delta::Delta;
 use super::key::CompactKey;
 use super::slab::{Slab, per_chunk};
 use super::tally::Tally;
@@ -47,62 +48,8 @@ mod mark {
     pub(super) const OPENER_HIGH: u8 = 4;
     /// The addresses are of IPv6: the key has a digest of them.
     pub(super) const V6: u8 = 8;
-}
-
-/// What one segment added to the totals of ordinary TCP.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Delta {
-    /// Segments that an ACK proved to have passed unseen: the tap's own loss.
-    pub tap_missed: u32,
-    bits: u8,
-}
-
-impl Delta {
-    const RETRANSMISSION: u8 = 1;
-    const DUP_ACK: u8 = 2;
-    const ZERO_WINDOW: u8 = 4;
-    const REUSE: u8 = 8;
-    const WINDOW_CLOSED: u8 = 16;
-
-    /// True for most segments: they add nothing.
-    #[inline]
-    pub fn is_nothing(self) -> bool {
-        u32::from(self.bits) | self.tap_missed == 0
-    }
-
-    fn has(self, bit: u8) -> bool {
-        self.bits & bit != 0
-    }
-
-    #[inline]
-    fn set(&mut self, bit: u8, is_so: bool) {
-        self.bits |= if is_so { bit } else { 0 };
-    }
-
-    /// Starts below the highest byte seen (tshark: retransmission or out of order).
-    pub fn is_retransmission(self) -> bool {
-        self.has(Self::RETRANSMISSION)
-    }
-
-    /// Five conditions of RFC 5681 section 2.
-    pub fn is_dup_ack(self) -> bool {
-        self.has(Self::DUP_ACK)
-    }
-
-    /// Window 0 outside RST.
-    pub fn is_zero_window(self) -> bool {
-        self.has(Self::ZERO_WINDOW)
-    }
-
-    /// The same, of a side whose window was open before.
-    pub fn is_window_closed(self) -> bool {
-        self.has(Self::WINDOW_CLOSED)
-    }
-
-    /// A SYN opened a new conversation on this 4-tuple.
-    pub fn is_reuse(self) -> bool {
-        self.has(Self::REUSE)
-    }
+    /// More than an attempt to connect, see [`super::FlowRecord::is_half_open`].
+    pub(super) const SETTLED: u8 = 16;
 }
 
 /// What most segments of a conversation need, in one cache line; arrays are by index in
@@ -403,14 +350,34 @@ impl FlowRecord {
         one.min(other) == 0 && one.max(other) < ATTEMPT_SEGMENTS
     }
 
-    /// Takes one segment sent by side `dir`.
+    /// True once it is noted that this is more than an attempt: so it stays, unless a SYN begins anew.
+    #[inline]
+    pub(super) fn is_settled(&self) -> bool {
+        self.marks & mark::SETTLED != 0
+    }
+
+    /// Notes that, if it is so.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if !self.is_half_open() {
+            self.marks |= mark::SETTLED;
+        }
+    }
+
+    /// Takes one segment sent by side `dir`; `PLAIN` for an ACK without SYN, FIN or RST, as most are.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "every segment goes through it")]
-    pub(super) fn on_segment(&mut self, details: &mut Aside<'_>, dir: usize, s: &Head) -> Delta {
+    pub(super) fn on_segment<const PLAIN: bool>(
+        &mut self,
+        details: &mut Aside<'_>,
+        dir: usize,
+        s: &Head,
+    ) -> Delta {
         let mut delta = Delta::default();
         // One of two, in a way that the compiler sees.
         let dir = dir & 1;
-        let (flags, len) = (s.flags, s.seg_len());
+        let flags = if PLAIN { TcpFlags::PLAIN_ACK } else { s.flags };
+        let len = if PLAIN { s.payload_len } else { s.seg_len() };
         if flags.any(TcpFlags::SYN) {
             let is_reuse = self.on_syn(details.get(), dir, s);
             delta.set(Delta::REUSE, is_reuse);

@@ -5,10 +5,11 @@
 //! slab order, which depends on the input alone.
 
 use super::addresses::Addresses;
+use super::delta::Delta;
 use super::index::Index;
 use super::key::FlowKey;
 use super::prepared::{NO_GUESS, Prepared, Preparer};
-use super::record::{Aside, Delta, DetailSlab, Details, Flow, FlowRecord, NO_SESSION, TallySlab};
+use super::record::{Aside, DetailSlab, Details, Flow, FlowRecord, NO_SESSION, TallySlab};
 use super::slab::{Slab, per_chunk};
 use super::tally::{NOTHING, Tally};
 use crate::decode::decode;
@@ -251,9 +252,38 @@ impl FlowTable {
         self.records.get(key.guess).session
     }
 
-    /// Finds or makes the record of `key`.
+    /// Measures a segment in the record that was guessed for it, where that is the right one and nothing out
+    /// of the ordinary is to do: as [`FlowTable::entry`] and [`FlowTable::measure`] would.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "every segment goes through it")]
+    pub fn measure_guessed(
+        &mut self,
+        key: &Prepared,
+        head: &Head,
+    ) -> Option<(Delta, &mut FlowRecord)> {
+        if key.guess == NO_GUESS || !head.flags.is_plain_ack() {
+            return None;
+        }
+        let record = self.records.get_mut(key.guess);
+        if !record.is_used() || record.key != key.key || !record.is_settled() {
+            return None;
+        }
+        let mut details = Aside {
+            slab: &mut self.details,
+            tallies: self.tallies.as_mut(),
+            at: key.guess,
+        };
+        let delta = record.on_segment::<true>(&mut details, key.sender(), head);
+        if !delta.is_nothing()
+            && let Some(tallies) = &mut self.tallies
+        {
+            let is_tunnel = record.session != NO_SESSION;
+            tallies.get_mut(key.guess).add(delta, is_tunnel);
+        }
+        Some((delta, record))
+    }
+
+    /// Finds or makes the record of `key`.
     pub fn entry(&mut self, key: &Prepared, now: Timestamp) -> Entry {
         if key.guess != NO_GUESS {
             // A record that was given up meanwhile is not in use, or has another key.
@@ -262,11 +292,6 @@ impl FlowTable {
                 return Entry::Found(key.guess);
             }
         }
-        self.entry_unguessed(key, now)
-    }
-
-    #[inline(never)]
-    fn entry_unguessed(&mut self, key: &Prepared, now: Timestamp) -> Entry {
         let records = &self.records;
         if let Some(at) = self
             .index
@@ -287,8 +312,7 @@ impl FlowTable {
 
     /// Measures one segment sent by side `dir` in the record at `at`, which is handed back;
     /// see [`FlowRecord::on_segment`].
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "every segment goes through it")]
+    #[inline(never)]
     pub fn measure(&mut self, at: u32, dir: usize, head: &Head) -> (Delta, &mut FlowRecord) {
         let record = self.records.get_mut(at);
         let was_half_open = record.is_half_open();
@@ -297,15 +321,14 @@ impl FlowTable {
             tallies: self.tallies.as_mut(),
             at,
         };
-        let delta = record.on_segment(&mut details, dir, head);
+        let delta = record.on_segment::<false>(&mut details, dir, head);
         if !delta.is_nothing()
             && let Some(tallies) = &mut self.tallies
         {
             tallies.get_mut(at).add(delta, record.session != NO_SESSION);
         }
-        // One that is not stays so, unless a SYN begins anew.
-        let may_change = was_half_open || head.flags.any(TcpFlags::SYN);
-        if may_change && was_half_open != record.is_half_open() {
+        record.settle();
+        if was_half_open != record.is_half_open() {
             // Only a new conversation on the same ends makes one half open again.
             self.half_open = if was_half_open {
                 self.half_open.saturating_sub(1)
@@ -455,3 +478,6 @@ impl FlowTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What a conversation is listed by: totals that few of its segments add to, kept away from
 //! what every segment needs. For screens; no verdict reads them.
 
-use super::record::Delta;
+use super::delta::Delta;
 
 /// Packets that one step of `Tally::carried` stands for.
 const CARRY: u16 = 1 << 15;
