@@ -137,18 +137,28 @@ impl Offer {
         reason = "one branch where two would be guessed wrongly half of the time"
     )]
     pub fn read(list: &[u8], len: usize) -> Self {
-        // The usual list of an established connection (RFC 7323 appendix A), or none: told
-        // without a walk, and where its end is cut off too. One question for both, so that
-        // the processor need not guess which of them it is.
-        let word = list.first_chunk().map_or(0, |w| u32::from_be_bytes(*w));
-        let is_usual = (len == 12) & (word == Self::USUAL);
-        if (len == 0) | is_usual {
-            return Self {
-                scale: 0,
-                bits: if is_usual { Self::TIMESTAMPS } else { 0 },
-            };
+        let usual = Self::of_usual(list, len);
+        // One question for both, so that the processor need not guess which of them it is.
+        if (len == 0) | usual.has_timestamps() {
+            return usual;
         }
         crate::decode::offer(list, len)
+    }
+
+    /// The same where the list is the usual one of an established connection (RFC 7323 appendix A): told without
+    /// a walk, and where its end is cut off too. Of any other list it is as if there was none.
+    #[inline]
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "no branch where one would be guessed wrongly half of the time"
+    )]
+    pub(crate) fn of_usual(list: &[u8], len: usize) -> Self {
+        let word = list.first_chunk().map_or(0, |w| u32::from_be_bytes(*w));
+        let is_usual = (len == 12) & (word == Self::USUAL);
+        Self {
+            scale: 0,
+            bits: if is_usual { Self::TIMESTAMPS } else { 0 },
+        }
     }
 
     pub(crate) fn set_window_scale(&mut self, shift: u8) {

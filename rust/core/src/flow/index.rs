@@ -73,7 +73,14 @@ impl Slots {
         (mixed >> 32) as usize & self.mask()
     }
 
+    /// The first slot from home on, where most are found.
     #[inline]
+    fn at_home(&self, hash: u64) -> Option<u32> {
+        let slot = self.slots[self.home(hash)];
+        (is_tag(slot, hash) && slot != EMPTY && slot != GONE).then(|| number_of(slot))
+    }
+
+    #[inline(never)]
     fn peek(&self, hash: u64) -> Option<u32> {
         let mask = self.mask();
         let home = self.home(hash);
@@ -206,6 +213,10 @@ impl Index {
     /// for touching memory ahead of [`Index::find`].
     #[inline]
     pub(super) fn peek(&self, hash: u64) -> Option<u32> {
+        let found = self.new.at_home(hash);
+        if found.is_some() {
+            return found;
+        }
         match self.new.peek(hash) {
             // While a move is under way most entries are still there.
             None if !self.old.slots.is_empty() => self.old.peek(hash),

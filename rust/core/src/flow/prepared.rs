@@ -235,6 +235,8 @@ impl Preparer {
         match plain::read_v4(frame) {
             Some(v4) => {
                 *out = self.with_key(CompactKey::of_v4(v4.src, v4.dst), v4.payload_at, v4.head);
+                plain::read_options(frame, &mut out.head, v4.payload_at);
+                out.sender |= if out.head.is_odd() { ODD } else { 0 };
                 out.glance_at(frame, [v4.src as u16, v4.dst as u16]);
             }
             None => *out = self.prepare_other(frame),
@@ -254,6 +256,7 @@ impl Preparer {
             });
             let mut prepared = self.with_key(key, payload_at, head);
             prepared.sender |= if is_v6 { V6 } else { 0 };
+            prepared.sender |= if head.is_odd() { ODD } else { 0 };
             prepared
         };
         if let Some(v6) = plain::read_v6(frame) {
@@ -278,12 +281,11 @@ impl Preparer {
         payload_at: u16,
         head: Head,
     ) -> Prepared {
-        let odd = if head.is_odd() { ODD } else { 0 };
         Prepared {
             key,
             hash: self.hash(&key),
             guess: NO_GUESS,
-            sender: sender as u8 | odd,
+            sender: sender as u8,
             end: Disposition::Tcp,
             payload_at,
             head,

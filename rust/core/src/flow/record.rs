@@ -403,7 +403,7 @@ impl FlowRecord {
                 s.seq.wrapping_sub(1)
             };
         }
-        if len > 0 {
+        if len > 0 && !self.goes_on(dir, s.seq, len, s.payload_len) {
             let repeats = self.advance(details, dir, s.seq, len, s.payload_len);
             delta.set(Delta::RETRANSMISSION, repeats);
         }
@@ -470,8 +470,27 @@ impl FlowRecord {
         }
     }
 
-    /// Moves the highest byte seen of side `dir`; true when the segment repeats or fills.
+    /// Moves the highest byte seen of side `dir` where the segment begins right behind it, as most do; false
+    /// where there is more to it, and nothing is moved then.
     #[inline]
+    fn goes_on(&mut self, dir: usize, seq: u32, len: u32, payload_len: u32) -> bool {
+        let (next, end) = (self.next[dir], seq.wrapping_add(len));
+        if seq != next || end < next || self.bits[dir] & bit::HAS_SEQ == 0 {
+            return false;
+        }
+        self.note_length(dir, payload_len);
+        self.next[dir] = end;
+        true
+    }
+
+    #[inline]
+    fn note_length(&mut self, dir: usize, payload_len: u32) {
+        let length = u16::try_from(payload_len).unwrap_or(u16::MAX);
+        self.largest[dir] = self.largest[dir].max(length);
+    }
+
+    /// Moves the highest byte seen of side `dir`; true when the segment repeats or fills.
+    #[inline(never)]
     fn advance(
         &mut self,
         details: &mut Aside<'_>,
@@ -481,7 +500,7 @@ impl FlowRecord {
         payload_len: u32,
     ) -> bool {
         let end = seq.wrapping_add(len);
-        self.largest[dir] = self.largest[dir].max(u16::try_from(payload_len).unwrap_or(u16::MAX));
+        self.note_length(dir, payload_len);
         if self.bits[dir] & bit::HAS_SEQ == 0 {
             self.bits[dir] |= bit::HAS_SEQ;
             self.next[dir] = end;
