@@ -132,10 +132,6 @@ impl Offer {
 
     /// What the captured part `list` of an option list of `len` bytes says.
     #[inline]
-    #[expect(
-        clippy::needless_bitwise_bool,
-        reason = "one branch where two would be guessed wrongly half of the time"
-    )]
     pub fn read(list: &[u8], len: usize) -> Self {
         let usual = Self::of_usual(list, len);
         // One question for both, so that the processor need not guess which of them it is.

@@ -116,7 +116,15 @@ pub(crate) fn read_v4(frame: &Frame<'_>) -> Option<PlainV4> {
     let tcp: &[u8; 20] = h.last_chunk()?;
     let src = u32::from_be_bytes([h[12], h[13], h[14], h[15]]);
     let dst = u32::from_be_bytes([h[16], h[17], h[18], h[19]]);
-    let (head, payload_at) = finish(frame, packet, tcp, ip, 20, total_len, h[8], Offer::of_usual)?;
+    let (head, payload_at) = finish(
+        frame,
+        packet,
+        tcp,
+        [ip, 20],
+        total_len,
+        h[8],
+        Offer::of_usual,
+    )?;
     Some(PlainV4 {
         head,
         src: u64::from(src) << 16 | u64::from(u16::from_be_bytes([tcp[0], tcp[1]])),
@@ -137,7 +145,7 @@ pub(crate) fn read_v6(frame: &Frame<'_>) -> Option<PlainV6> {
     let (src, dst) = ends_v6(h)?;
     let tcp: &[u8; 20] = h.last_chunk()?;
     let total_len = 40 + payload_len;
-    let (head, payload_at) = finish(frame, packet, tcp, ip, 40, total_len, h[7], Offer::read)?;
+    let (head, payload_at) = finish(frame, packet, tcp, [ip, 40], total_len, h[7], Offer::read)?;
     Some(PlainV6 {
         head,
         src,
@@ -161,14 +169,14 @@ fn ends_v6(h: &[u8; V6]) -> Option<(Endpoint, Endpoint)> {
     ))
 }
 
-/// What both versions share: the head, and where the payload begins in the frame.
+/// What both versions share: the head, and where the payload begins in the frame. The packet begins at `ip` in
+/// the frame, its TCP header at `tcp_at` in the packet.
 #[inline(always)]
 fn finish(
     frame: &Frame<'_>,
     packet: &[u8],
     tcp: &[u8; 20],
-    ip: usize,
-    tcp_at: usize,
+    [ip, tcp_at]: [usize; 2],
     total_len: usize,
     ttl: u8,
     offer: impl FnOnce(&[u8], usize) -> Offer,
