@@ -10,7 +10,6 @@ under ``TYPE_CHECKING``.
 from __future__ import annotations
 
 from ctcpmon.errors import CaptureRefusedError, EngineMissingError, InputError
-from ctcpmon.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ try:
         try_confine,
     )
 except ImportError as error:
+    from ctcpmon.text import clean
+
     _MESSAGE = (
         "the ctcpmon engine is not built for this Python "
         f"({clean(str(error))}); in a source tree type: ./x build"
@@ -134,8 +135,15 @@ class _Opening:
             raise _input_error(error) from error
 
 
+def _clean(error: BaseException, cells: int) -> str:
+    # What it needs to know of characters takes time to load, and a run that succeeds has no use for it here.
+    from ctcpmon.text import clean
+
+    return clean(str(error), cells)
+
+
 def _input_error(error: BaseException) -> InputError:
-    return InputError(clean(str(error), 400))
+    return InputError(_clean(error, 400))
 
 
 def open_replay(
@@ -232,9 +240,9 @@ def open_live(
             from ctcpmon.rights import lines_to_type
 
             lines = "; or: ".join(lines_to_type(names))
-            message = f"{clean(str(error), 200)}; type: {lines}"
+            message = f"{_clean(error, 200)}; type: {lines}"
             raise CaptureRefusedError(message) from error
         except CaptureError as error:
-            raise CaptureRefusedError(clean(str(error), 400)) from error
+            raise CaptureRefusedError(_clean(error, 400)) from error
 
     return _Opening(start)

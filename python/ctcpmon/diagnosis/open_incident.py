@@ -111,10 +111,7 @@ class Member(Record):
     @property
     def worst(self) -> int:
         """Rank of the worst verdict in force."""
-        worst = 0
-        for verdict in self.verdicts.values():
-            worst = max(worst, rank_of(verdict))
-        return worst
+        return max([_RANKS.get(verdict, 1) for verdict in self.verdicts.values()], default=0)
 
     @property
     def rank(self) -> int:
@@ -325,6 +322,7 @@ class OpenIncident(Record):
 
 def incident_id(key: Key, finding: Finding) -> str:
     """Depends on the path, the cause and the moment only, so it is the same on every machine."""
-    parts = (*map(str, key[:5]), *((str(key.rank),) if key.rank else ()))
-    text = "|".join((*parts, str(finding.since_ns), finding.session.id))
+    storm = f"|{key.rank}" if key.rank else ""
+    place = f"{key.headend_ip}|{key.headend_port}|{key.family}|{key.client_net}|{key.loss_side}{storm}"
+    text = f"{place}|{finding.since_ns}|{finding.session.id}"
     return "i-" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Sign = Literal["any", "data", "beyond", "again", "repeat", "close", "zero_window"]
 
-__all__ = ["VERDICT_WORDS", "Remark", "proof_of", "verdict_words"]
+__all__ = ["VERDICT_WORDS", "PacketRemark", "proof_of", "verdict_words"]
 
 _CELLS = 300
 """Longest remark; a detector's words and numbers take less than half (guess)."""
@@ -41,7 +41,7 @@ VERDICT_WORDS = {"at_risk": "at risk", "healthy": "cleared"}
 """Verdicts whose name is not the word for it."""
 
 
-class Remark(Record, frozen=True):
+class PacketRemark(Record, frozen=True):
     """Words for one packet."""
 
     ts_ns: int
@@ -60,13 +60,13 @@ def verdict_words(finding: Finding, event_id: str) -> str:
     )
 
 
-def proof_of(finding: Finding, event_id: str) -> tuple[Remark, ...]:
+def proof_of(finding: Finding, event_id: str) -> tuple[PacketRemark, ...]:
     """The remarks of a finding in order of time, the verdict itself among them."""
     remarks = [
         *_of_evidence(finding),
         *_of_the_ack(finding),
         *_of_the_session(finding),
-        Remark(
+        PacketRemark(
             ts_ns=finding.ts_ns,
             side=None,
             sign="any",
@@ -75,11 +75,12 @@ def proof_of(finding: Finding, event_id: str) -> tuple[Remark, ...]:
     ]
     remarks.sort(key=lambda remark: remark.ts_ns)
     return tuple(
-        Remark(ts_ns=one.ts_ns, side=one.side, sign=one.sign, text=clean(one.text, _CELLS)) for one in remarks
+        PacketRemark(ts_ns=one.ts_ns, side=one.side, sign=one.sign, text=clean(one.text, _CELLS))
+        for one in remarks
     )
 
 
-def _of_evidence(finding: Finding) -> Iterator[Remark]:
+def _of_evidence(finding: Finding) -> Iterator[PacketRemark]:
     named = {one.name: one for one in finding.evidence}
     for one in finding.evidence:
         place = _MADE_PLACES.get(one.name)
@@ -88,12 +89,12 @@ def _of_evidence(finding: Finding) -> Iterator[Remark]:
         lead, sign = place
         # Words that name packets of one side belong on its packets; the others have a time that is exact.
         side = _sender(finding) if one.name == "hole_bytes" else None
-        yield Remark(ts_ns=one.ts_ns, side=side, sign=sign, text=lead + evidence_words(one))
+        yield PacketRemark(ts_ns=one.ts_ns, side=side, sign=sign, text=lead + evidence_words(one))
     closed = named.get("rst_after_ms")
     after = named.get("data_after_reset")
     if closed is not None and closed.ts_ns is not None and after is not None:
         # One nanosecond on: a FIN may carry data itself.
-        yield Remark(
+        yield PacketRemark(
             ts_ns=closed.ts_ns + 1,
             side=_sender(finding),
             sign="data",
@@ -101,7 +102,7 @@ def _of_evidence(finding: Finding) -> Iterator[Remark]:
         )
 
 
-def _of_the_ack(finding: Finding) -> Iterator[Remark]:
+def _of_the_ack(finding: Finding) -> Iterator[PacketRemark]:
     """Where the ACK stood still, was repeated, and where too much lay beyond it."""
     frozen = next((one for one in finding.evidence if one.name == "ack_frozen_ms"), None)
     if frozen is None:
@@ -113,30 +114,40 @@ def _of_the_ack(finding: Finding) -> Iterator[Remark]:
     if since is not None:
         words = evidence_words(frozen)
         receiver = _OTHER.get(_sender(finding) or "")
-        yield Remark(ts_ns=since, side=None, sign="any", text=f"from here on, as of the finding: {words}")
-        yield Remark(ts_ns=since + 1, side=receiver, sign="repeat", text=f"first repeat of that ACK: {words}")
+        yield PacketRemark(
+            ts_ns=since, side=None, sign="any", text=f"from here on, as of the finding: {words}"
+        )
+        yield PacketRemark(
+            ts_ns=since + 1, side=receiver, sign="repeat", text=f"first repeat of that ACK: {words}"
+        )
     if limit := [evidence_words(one) for one in finding.evidence if one.name in _LIMIT]:
         is_crossing = any(one.name == "allowance_bytes" for one in finding.evidence)
         at = finding.since_ns if frozen.ts_ns is None else frozen.ts_ns
         if is_crossing:
-            yield Remark(
+            yield PacketRemark(
                 ts_ns=at, side=_sender(finding), sign="any", text=f"beyond the ACK by now: {'; '.join(limit)}"
             )
 
 
-def _of_the_session(finding: Finding) -> Iterator[Remark]:
+def _of_the_session(finding: Finding) -> Iterator[PacketRemark]:
     """What has no time of its own: the first packet of its kind."""
     named = {one.name: one for one in finding.evidence}
     start = finding.session.first_ns
     if resent := named.get("retransmissions_by_device"):
-        yield Remark(ts_ns=start, side=None, sign="again", text=f"first of them: {evidence_words(resent)}")
+        yield PacketRemark(
+            ts_ns=start, side=None, sign="again", text=f"first of them: {evidence_words(resent)}"
+        )
     if _is_hole_without_place(named):
         words = "; ".join(evidence_words(one) for one in finding.evidence if one.name in _HOLES)
-        yield Remark(ts_ns=finding.since_ns, side=None, sign="beyond", text=f"segment behind a hole: {words}")
+        yield PacketRemark(
+            ts_ns=finding.since_ns, side=None, sign="beyond", text=f"segment behind a hole: {words}"
+        )
     receiver = _OTHER.get(_sender(finding) or "")
     sides = {"client": finding.session.to_headend, "headend": finding.session.to_client}
     if receiver is not None and sides[receiver].zero_windows:
-        yield Remark(ts_ns=start, side=receiver, sign="zero_window", text="first offer of no window at all")
+        yield PacketRemark(
+            ts_ns=start, side=receiver, sign="zero_window", text="first offer of no window at all"
+        )
 
 
 _HOLES = ("open_holes", "hole_bytes", "esp_missing_pkts")
