@@ -111,7 +111,7 @@ class Member(Record):
     @property
     def worst(self) -> int:
         """Rank of the worst verdict in force."""
-        return max([_RANKS.get(verdict, 1) for verdict in self.verdicts.values()], default=0)
+        return max(map(rank_of, self.verdicts.values()), default=0)
 
     @property
     def rank(self) -> int:

@@ -274,12 +274,7 @@ impl FlowTable {
             at: key.guess,
         };
         let delta = record.on_segment::<true>(&mut details, key.sender(), head);
-        if !delta.is_nothing()
-            && let Some(tallies) = &mut self.tallies
-        {
-            let is_tunnel = record.session != NO_SESSION;
-            tallies.get_mut(key.guess).add(delta, is_tunnel);
-        }
+        add_up(self.tallies.as_mut(), key.guess, record, delta);
         Some((delta, record))
     }
 
@@ -322,11 +317,7 @@ impl FlowTable {
             at,
         };
         let delta = record.on_segment::<false>(&mut details, dir, head);
-        if !delta.is_nothing()
-            && let Some(tallies) = &mut self.tallies
-        {
-            tallies.get_mut(at).add(delta, record.session != NO_SESSION);
-        }
+        add_up(self.tallies.as_mut(), at, record, delta);
         record.settle();
         if was_half_open != record.is_half_open() {
             // Only a new conversation on the same ends makes one half open again.
@@ -476,6 +467,16 @@ impl FlowTable {
         if (at as usize) < self.records.len() {
             self.records.get_mut(at).session = NO_SESSION;
         }
+    }
+}
+
+/// Adds what a segment of the flow at `at` added to its totals, where they are kept.
+#[inline]
+fn add_up(tallies: Option<&mut TallySlab>, at: u32, record: &FlowRecord, delta: Delta) {
+    if !delta.is_nothing()
+        && let Some(tallies) = tallies
+    {
+        tallies.get_mut(at).add(delta, record.session != NO_SESSION);
     }
 }
 
