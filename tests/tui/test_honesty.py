@@ -21,6 +21,7 @@ from ctcpmon.tui.painting.wall import wall
 from ctcpmon.tui.replay_app import ReplayApp
 from ctcpmon.tui.runlog import RunLog
 from ctcpmon.tui.screens import history as history_module
+from ctcpmon.tui.screens.main import MainScreen
 from ctcpmon.tui.view import Port
 from textual import events
 
@@ -494,3 +495,39 @@ def test_a_filter_that_is_typed_goes_on_after_the_terminal_was_too_small() -> No
         assert "/state=stalled" in one.text()
 
     use(work)
+
+
+class LeftScreen(MainScreen):
+    """A screen that lets the clock strike when its parts are gone: the app closes them before the screen."""
+
+    parts_left = -1
+
+    def on_unmount(self) -> None:
+        assert isinstance(self.app, ReplayApp)
+        LeftScreen.parts_left = len(self.query("#header"))
+        self.app.tick()
+        self.show(self.desk.view)
+
+
+class LeftApp(ReplayApp):
+    """An app whose first screen is the one above, on a source that always has news."""
+
+    def get_default_screen(self) -> LeftScreen:
+        return LeftScreen(self.desk)
+
+
+class NewsSource(FakeSource):
+    """A source with a new view at each look."""
+
+    def view(self) -> View:
+        return replace(super().view())
+
+
+def test_the_clock_may_strike_while_the_app_takes_its_screens_apart() -> None:
+    async def run() -> None:
+        LeftScreen.parts_left = -1
+        async with LeftApp(NewsSource(busy()), period_s=60.0).run_test() as pilot:
+            await pilot.pause()
+        assert LeftScreen.parts_left == 0
+
+    asyncio.run(run())

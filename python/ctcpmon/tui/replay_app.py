@@ -182,7 +182,7 @@ class ReplayApp(App[str]):
 
     def tick(self) -> None:
         """Shows the newest view, if there is a new one."""
-        if not self.screen_stack:
+        if not (self.is_running and self.screen_stack):
             # The app is on its way out; its clock may strike once more.
             return
         if self._news:

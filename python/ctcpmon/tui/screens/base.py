@@ -149,9 +149,12 @@ class ViewScreen(Screen[None]):
 
     @property
     def is_there(self) -> bool:
-        """False once it was left: what it had in hand still comes, and its parts may be gone by then."""
+        """False once it was left: what it had in hand still comes, and its parts may be gone by then.
+
+        An app on its way out takes the parts away first; the screen stays on the stack for a while.
+        """
         try:
-            return self._is_composed and self in self.app.screen_stack
+            return self._is_composed and self.app.is_running and self in self.app.screen_stack
         except ScreenStackError:
             return False
 
