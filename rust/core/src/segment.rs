@@ -9,9 +9,9 @@ pub struct Addr(pub [u8; 16]);
 impl Addr {
     /// An IPv4 address from its four bytes.
     pub const fn v4(b: [u8; 4]) -> Self {
-        Self([
-            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, b[0], b[1], b[2], b[3],
-        ])
+        let mut mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0];
+        mapped.split_at_mut(12).1.copy_from_slice(&b);
+        Self(mapped)
     }
 
     /// The standard library's form, for printing.

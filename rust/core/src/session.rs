@@ -19,7 +19,7 @@ pub(crate) use self::recheck::Recheck;
 use crate::ctcp::esp::{EspArrival, Sa};
 use crate::ctcp::identity::Identity;
 use crate::ctcp::ike::{IkeMeter, IsakmpHeader};
-use crate::ctcp::recognise::{CTCP_PORT, Payload, TunnelPacket, classify, packets_in};
+use crate::ctcp::recognise::{CTCP_PORT, Payload, TunnelPacket, classify, exact_esp, packets_in};
 use crate::ctcp::wireguard::handshake;
 use crate::flow::FlowKey;
 use crate::flow::candidate::Recognised;
@@ -415,41 +415,25 @@ impl Session {
             let is_repeating = handshakes.is_repeating();
             self.mark(mark::IKE_WAITS, is_repeating);
         }
-        let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
-        let (spi, seq) = match classify(s.payload, s.payload_len, on_port) {
-            Payload::Ctcp(packet, _) => {
-                self.half[dir].count_trailer();
-                match packet {
-                    TunnelPacket::Ike(header) => {
-                        if !repeated {
-                            self.on_ike(dir, header.as_ref(), s);
-                        }
-                        return header.map_or(Effect::Measured, |h| Effect::Cookies(h.initiator));
-                    }
-                    TunnelPacket::Esp { spi, seq } => (spi, seq),
-                    TunnelPacket::Ah => return Effect::Measured,
-                }
-            }
-            Payload::LooseEsp { spi, seq, .. } => {
-                self.half[dir].count_trailer();
-                (spi, seq)
-            }
-            Payload::EspHead { spi, seq } => (spi, seq),
-            _ if s.is_cut() => return Effect::Measured,
-            _ => {
-                self.rare_mut().without_trailer[dir] += 1;
-                self.mark(mark::MAY_BE_RECUT, true);
-                return Effect::Measured;
+        let (spi, seq) = if let Some(packet) = exact_esp(s.payload, s.payload_len) {
+            self.half[dir].count_trailer();
+            packet
+        } else {
+            match self.on_other_payload(dir, s, repeated) {
+                Ok(packet) => packet,
+                Err(effect) => return effect,
             }
         };
-        // A stream that a proxy re-cut starts segments anywhere: believe an unknown
-        // SPI only when the segment is whole.
-        let known = self.esp(dir).knows(spi);
-        if !known && self.framing(dir).without_trailer > 0 && self.sas[dir].is_seen() {
-            return Effect::Measured;
-        }
-        if !self.sas[dir].is_seen() {
-            self.half[dir].forget_handshake();
+        if !self.sas[dir].is(spi) {
+            // A stream that a proxy re-cut starts segments anywhere: believe an unknown
+            // SPI only when the segment is whole.
+            let known = self.esp(dir).knows(spi);
+            if !known && self.framing(dir).without_trailer > 0 && self.sas[dir].is_seen() {
+                return Effect::Measured;
+            }
+            if !self.sas[dir].is_seen() {
+                self.half[dir].forget_handshake();
+            }
         }
         let esp = self.on_esp(dir, spi, seq);
         if let EspArrival::Forward { skipped } = esp
@@ -465,6 +449,44 @@ impl Session {
             Effect::NewSpi(dir, spi)
         } else {
             Effect::Measured
+        }
+    }
+
+    /// Takes a payload that is not simply an ESP packet with its trailer: SPI and sequence number if it has
+    /// them, and otherwise what it meant.
+    #[inline(never)]
+    fn on_other_payload(
+        &mut self,
+        dir: usize,
+        s: &Segment<'_>,
+        repeated: bool,
+    ) -> Result<(u32, u32), Effect> {
+        let on_port = s.src.port == CTCP_PORT || s.dst.port == CTCP_PORT;
+        match classify(s.payload, s.payload_len, on_port) {
+            Payload::Ctcp(packet, _) => {
+                self.half[dir].count_trailer();
+                match packet {
+                    TunnelPacket::Ike(header) => {
+                        if !repeated {
+                            self.on_ike(dir, header.as_ref(), s);
+                        }
+                        Err(header.map_or(Effect::Measured, |h| Effect::Cookies(h.initiator)))
+                    }
+                    TunnelPacket::Esp { spi, seq } => Ok((spi, seq)),
+                    TunnelPacket::Ah => Err(Effect::Measured),
+                }
+            }
+            Payload::LooseEsp { spi, seq, .. } => {
+                self.half[dir].count_trailer();
+                Ok((spi, seq))
+            }
+            Payload::EspHead { spi, seq } => Ok((spi, seq)),
+            _ if s.is_cut() => Err(Effect::Measured),
+            _ => {
+                self.rare_mut().without_trailer[dir] += 1;
+                self.mark(mark::MAY_BE_RECUT, true);
+                Err(Effect::Measured)
+            }
         }
     }
 

@@ -232,15 +232,15 @@ pub(crate) fn content<'a>(bytes: &'a [u8], head: &Head, payload_at: u16) -> Cont
 #[inline]
 pub(super) fn segment<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
     let plain = read(frame)?;
-    segment_at(frame, plain.head, plain.payload_at)
+    segment_at(frame, &plain.head, plain.payload_at)
 }
 
 /// The segment of a plain frame whose head and start of the payload were read before.
-/// `None` only for a frame that they were not read from.
+/// `None` only for a frame that they were not read from. Its time is that of `frame`.
 #[inline]
 pub(crate) fn segment_at<'a>(
     frame: &Frame<'a>,
-    head: Head,
+    head: &Head,
     payload_at: u16,
 ) -> Option<Segment<'a>> {
     let bytes = frame.bytes;
@@ -248,29 +248,17 @@ pub(crate) fn segment_at<'a>(
         payload,
         option_bytes,
         ..
-    } = content(bytes, &head, payload_at);
+    } = content(bytes, head, payload_at);
     let tcp_at = usize::from(payload_at).checked_sub(usize::from(head.options_len) + 20)?;
     let is_tagged = bytes.get(12..14) == Some(&[0x81, 0]);
     let ip = if is_tagged { IP + TAG } else { IP };
     let headers = bytes.get(ip..)?;
-    let (src, dst, ip_id, fragment) = if tcp_at == ip + 20 {
-        let h: &[u8; V4] = headers.first_chunk()?;
-        let end = |addr: [u8; 4], port: [u8; 2]| Endpoint {
-            addr: Addr::v4(addr),
-            port: u16::from_be_bytes(port),
-        };
-        (
-            end([h[12], h[13], h[14], h[15]], [h[20], h[21]]),
-            end([h[16], h[17], h[18], h[19]], [h[22], h[23]]),
-            Some(u16::from_be_bytes([h[4], h[5]])),
-            u16::from_be_bytes([h[6], h[7]]),
-        )
-    } else {
-        let (src, dst) = ends_v6(headers.first_chunk()?)?;
-        (src, dst, None, 0)
-    };
-    Some(Segment {
-        head,
+    // Each way makes its own: where they met, addresses were carried byte by byte (60 instructions).
+    let made = |src, dst, ip_id, fragment: u16| Segment {
+        head: Head {
+            ts: frame.ts,
+            ..*head
+        },
         tap: frame.tap,
         src,
         dst,
@@ -288,7 +276,22 @@ pub(crate) fn segment_at<'a>(
             0,
         ],
         tunnel: 0,
-    })
+    };
+    if tcp_at == ip + 20 {
+        let h: &[u8; V4] = headers.first_chunk()?;
+        let end = |addr: [u8; 4], port: [u8; 2]| Endpoint {
+            addr: Addr::v4(addr),
+            port: u16::from_be_bytes(port),
+        };
+        return Some(made(
+            end([h[12], h[13], h[14], h[15]], [h[20], h[21]]),
+            end([h[16], h[17], h[18], h[19]], [h[22], h[23]]),
+            Some(u16::from_be_bytes([h[4], h[5]])),
+            u16::from_be_bytes([h[6], h[7]]),
+        ));
+    }
+    let (src, dst) = ends_v6(headers.first_chunk()?)?;
+    Some(made(src, dst, None, 0))
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::detect::signals::{self, TAP_GAP_LIMIT};
 use crate::detect::{
-    CLEAR_AFTER_NS, Context, DETECTORS, DetectorState, FirstStall, Held, Judgement, Verdict, held,
+    CLEAR_AFTER_NS, Context, DETECTORS, Detector, DetectorState, FirstStall, Held, Judgement,
+    Verdict, held,
 };
 use crate::flow::Candidate;
 use crate::session::{Recheck, Session};
@@ -23,6 +24,29 @@ pub const MOST_HELD: usize = 1_024;
 const PLACE_BITS: u32 = 24;
 /// Places that have a number there: 16 GB of sessions.
 pub(super) const MAX_PLACES: usize = 1 << PLACE_BITS;
+
+/// Detectors that are asked of a session that is calm and healthy too: a bit for each.
+const ASKED_ALWAYS: u32 = {
+    let (mut bits, mut i) = (0, 0);
+    while i < DETECTORS.len() {
+        bits |= (!DETECTORS[i].needs_unrest as u32) << i;
+        i += 1;
+    }
+    bits
+};
+
+/// The first of the detectors with a bit in `asked`.
+fn first_of(asked: u32) -> Option<(usize, &'static Detector)> {
+    let i = asked.trailing_zeros() as usize;
+    DETECTORS.get(i).map(|detector| (i, detector))
+}
+
+/// True where those that are not asked would have said nothing.
+fn has_nothing_else(session: &Session, ctx: &Context, asked: u32) -> bool {
+    let others = DETECTORS.iter().enumerate();
+    let mut others = others.filter(|(i, _)| asked >> i & 1 == 0);
+    others.all(|(_, detector)| (detector.check)(session, ctx).is_none())
+}
 
 /// A session to judge in one word that sorts by its id: the upper 40 bits of that (ids have
 /// 48), then its place. Two sessions with the same 40 bits are judged in order of place.
@@ -71,8 +95,9 @@ impl Engine {
         for at in &due_now {
             self.settle(place(*at), now);
         }
+        let ctx = self.context(now);
         for at in &due_now {
-            self.judge(place(*at), now);
+            self.judge(place(*at), &ctx);
         }
         due_now.clear();
         self.dirty = due_now;
@@ -114,8 +139,8 @@ impl Engine {
         })
     }
 
-    fn judge(&mut self, index: u32, now: Timestamp) {
-        let ctx = self.context(now);
+    fn judge(&mut self, index: u32, ctx: &Context) {
+        let now = ctx.now;
         let Some(session) = self.slots.get_mut(index) else {
             return;
         };
@@ -130,33 +155,37 @@ impl Engine {
         }
         if session.never_retransmits() {
             // Of several that explain one stall the first names it, and goes on to while it lasts.
-            let mut is_named = session
-                .detectors()
-                .states
-                .iter()
-                .any(|state| state.verdict == Verdict::Stalled);
+            let verdicts = session.detectors().states.map(|state| state.verdict);
+            let mut is_named = verdicts.contains(&Verdict::Stalled);
             let is_calm = signals::is_calm(session, now);
-            for (i, detector) in DETECTORS.iter().enumerate() {
-                // No detector reads what another has said, so they need not be asked before
-                // all of it is applied.
-                let in_force = session.detectors().states[i].verdict;
+            let mut asked = ASKED_ALWAYS;
+            for (i, in_force) in verdicts.iter().enumerate() {
+                let is_asked = !is_calm || *in_force != Verdict::Healthy;
+                asked |= u32::from(is_asked) << i;
+            }
+            debug_assert!(has_nothing_else(session, ctx, asked));
+            // No detector reads what another has said, so they need not be asked before all of
+            // it is applied.
+            while let Some((i, detector)) = first_of(asked) {
+                asked &= asked - 1;
+                let in_force = verdicts[i];
                 if in_force == Verdict::AtRisk
                     && detector
                         .is_at_risk_still
-                        .is_some_and(|is_so| is_so(session, &ctx))
+                        .is_some_and(|is_so| is_so(session, ctx))
                 {
                     debug_assert!(
-                        (detector.check)(session, &ctx)
+                        (detector.check)(session, ctx)
                             .is_some_and(|found| found.verdict == Verdict::AtRisk)
                     );
                     session.detectors_mut().states[i].quiet_since = MaybeTime::NONE;
                     continue;
                 }
                 let found = if is_calm && detector.needs_unrest {
-                    debug_assert!((detector.check)(session, &ctx).is_none());
+                    debug_assert!((detector.check)(session, ctx).is_none());
                     None
                 } else {
-                    (detector.check)(session, &ctx)
+                    (detector.check)(session, ctx)
                 };
                 let mut judgement = match found {
                     Some(judgement) => judgement,
@@ -189,15 +218,15 @@ impl Engine {
                     tap_gap_ratio: ctx.tap_gap_ratio,
                 })));
             }
-            debug_assert!(!is_calm || held(session, &ctx).is_none());
-            if !is_calm && self.held.len() < MOST_HELD && held(session, &ctx).is_some() {
+            debug_assert!(!is_calm || held(session, ctx).is_none());
+            if !is_calm && self.held.len() < MOST_HELD && held(session, ctx).is_some() {
                 self.held.push(index);
             }
         }
         let is_closed = session.is_closed();
         let quiet = now.since(session.last);
-        let is_abandoned =
-            session.detectors().current() == Verdict::Stalled && quiet > ABANDONED_NS;
+        let current = session.detectors().current();
+        let is_abandoned = current == Verdict::Stalled && quiet > ABANDONED_NS;
         if (is_closed && quiet > LINGER_NS) || is_abandoned || quiet > IDLE_NS {
             let by_rst = session.half.iter().any(|h| h.rst().is_some());
             let reason = match (is_closed, by_rst) {
@@ -210,7 +239,7 @@ impl Engine {
             self.table.get_mut(flow).0.candidate = Candidate::default();
             return;
         }
-        let waits = is_closed || session.detectors().current() > Verdict::Healthy;
+        let waits = is_closed || current > Verdict::Healthy;
         let in_us = if waits { RECHECK_NS } else { IDLE_NS };
         if session.recheck == Recheck::NONE {
             self.rechecks.push(index);

@@ -158,11 +158,7 @@ impl Prepared {
         if self.payload_at == WALKED {
             return None;
         }
-        let head = Head {
-            ts: frame.ts,
-            ..self.head
-        };
-        plain::segment_at(frame, head, self.payload_at)
+        plain::segment_at(frame, &self.head, self.payload_at)
     }
 }
 

@@ -39,8 +39,8 @@ impl HalfStream {
         }
         // Where nothing was sent yet at this tap, the ACK gives the reference.
         let (nxt, ack) = self.unwrap_from(segment.ack);
-        let Some(una) = self.snd_una() else {
-            self.numbers.set_una(ack);
+        let Some(una) = self.numbers.una_below(nxt) else {
+            self.numbers.set_una_below(nxt, ack);
             self.acked_to(ack, nxt, ts);
             if self.timed(nxt).is_some_and(|(end, _)| end <= ack) {
                 self.numbers.clear(Number::TimedAt);
@@ -54,7 +54,7 @@ impl HalfStream {
             let repeats = self.bare_repeats();
             self.numbers.add(Tally::BareAcks, repeats);
             self.numbers.add(Tally::BareAcks, is_bare);
-            self.numbers.set_una(ack);
+            self.numbers.set_una_below(nxt, ack);
             self.acked_to(ack, nxt, ts);
         } else if ack == una && nxt > una {
             self.numbers.extend(Run::AckRepeats);

@@ -60,6 +60,17 @@ const SPREAD: [u64; 8] = [
     0x5be0_cd19_137e_2179,
 ];
 
+/// Bytes of the payload that a digest takes in.
+const DIGESTED: usize = 48;
+
+fn words(bytes: &[u8; DIGESTED]) -> [u64; DIGESTED / 8] {
+    let mut words = [0; DIGESTED / 8];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
 /// Digest of the fields that make two captures of one packet equal, and of 48 bytes of payload: folded
 /// multiplications that do not wait for each other. Not keyed: it decides about one packet of one
 /// flow, it places nothing in a table.
@@ -73,17 +84,15 @@ fn digest(segment: &Segment<'_>, dir: usize) -> u64 {
         head ^ SPREAD[1].wrapping_add(dir as u64),
     );
     if !segment.payload.is_empty() {
-        let mut words = [0_u64; 6];
-        let (whole, tail) = segment.payload.as_chunks();
-        for (word, bytes) in words.iter_mut().zip(whole) {
-            *word = u64::from_le_bytes(*bytes);
-        }
-        if let Some(last) = words.get_mut(whole.len()) {
-            let mut bytes = [0; 8];
-            bytes[..tail.len()].copy_from_slice(tail);
-            *last = u64::from_le_bytes(bytes);
-        }
-        for (pair, spread) in words.chunks_exact(2).zip(SPREAD[2..].chunks_exact(2)) {
+        let mut padded = [0; DIGESTED];
+        let bytes = segment.payload.first_chunk().unwrap_or_else(|| {
+            padded[..segment.payload.len()].copy_from_slice(segment.payload);
+            &padded
+        });
+        for (pair, spread) in words(bytes)
+            .chunks_exact(2)
+            .zip(SPREAD[2..].chunks_exact(2))
+        {
             sum ^= fold(pair[0] ^ spread[0], pair[1] ^ spread[1]);
         }
     }

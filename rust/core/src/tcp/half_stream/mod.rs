@@ -238,8 +238,7 @@ impl HalfStream {
         let nxt = self.snd_nxt();
         // A quarter of the sequence space: what lies half of it away may have been placed
         // behind when it was first seen.
-        let ahead = nxt..nxt.saturating_add(1 << 30);
-        let is_ahead = nxt != 0 && ahead.contains(&near(nxt, segment.seq));
+        let is_ahead = nxt != 0 && segment.seq.wrapping_sub(nxt as u32) < 1 << 30;
         if !copies::brings_new_bytes(segment, is_ahead)
             && let Some(ttl) = copies.ttl_of_original(packet, ts, recent)
         {
@@ -296,6 +295,7 @@ impl HalfStream {
         self.count_packet(segment);
         let flags = segment.flags;
         if flags.any(TcpFlags::RST) {
+            self.numbers.add_payload_bytes(segment.payload_len);
             let rare = self.rare_mut();
             rare.rst = ts.into();
             rare.rst_ttl = segment.ttl;
@@ -319,6 +319,13 @@ impl HalfStream {
         let (nxt, start) = self.unwrap_from(segment.seq);
         let len = u64::from(segment.seg_len());
         let end = start + len;
+        if start == nxt && len > 0 && segment.seg_len() == segment.payload_len {
+            let una = self.numbers.una_below(nxt);
+            self.numbers.go_on(nxt, segment.payload_len);
+            self.note_new(segment, end, una);
+            return Arrival::New;
+        }
+        self.numbers.add_payload_bytes(segment.payload_len);
         if segment.payload_len <= 1
             && len <= 1
             && start + 1 == nxt
@@ -338,20 +345,24 @@ impl HalfStream {
 
     /// The highest byte seen plus one, and `seq` unwrapped against it. The first number of
     /// all becomes both.
+    #[inline]
     fn unwrap_from(&mut self, seq: u32) -> (u64, u64) {
         match self.snd_nxt() {
-            0 => {
-                let iss = self.iss();
-                self.numbers.first_seq = seq;
-                let first = first_number(seq);
-                self.numbers.set_nxt(first);
-                if let Some(iss) = iss {
-                    self.keep_iss(iss);
-                }
-                (first, first)
-            }
+            0 => self.begin_at(seq),
             nxt => (nxt, near(nxt, seq)),
         }
+    }
+
+    #[cold]
+    fn begin_at(&mut self, seq: u32) -> (u64, u64) {
+        let iss = self.iss();
+        self.numbers.first_seq = seq;
+        let first = first_number(seq);
+        self.numbers.set_nxt(first);
+        if let Some(iss) = iss {
+            self.keep_iss(iss);
+        }
+        (first, first)
     }
 
     fn count_packet(&mut self, segment: &Segment<'_>) {
@@ -375,7 +386,7 @@ impl HalfStream {
         }
         let run = u8::try_from(numbers.end(Run::Opposite)).unwrap_or(u8::MAX);
         numbers.max_opposite_run = numbers.max_opposite_run.max(run);
-        if numbers.first().is_none() {
+        if !numbers.has_first() {
             numbers.set_first(ts);
         }
         if segment.flags.any(TcpFlags::RST | TcpFlags::SYN) {
@@ -390,9 +401,6 @@ impl HalfStream {
             self.numbers.count(Tally::PureAcks);
             self.numbers.extend(Run::AcksSinceData);
             self.numbers.few_mut().ttl.pure_ack = segment.ttl;
-        }
-        if segment.payload_len > 0 {
-            self.numbers.add_payload_bytes(segment.payload_len);
         }
     }
 
@@ -420,12 +428,17 @@ impl HalfStream {
 
     /// Bytes at or beyond the highest one seen.
     fn advance(&mut self, segment: &Segment<'_>, start: u64, end: u64, nxt: u64) {
-        let ts = segment.ts;
-        let una = self.snd_una();
+        let una = self.numbers.una_below(nxt);
         if start > nxt {
-            self.open_hole(nxt, start, ts, una);
+            self.open_hole(nxt, start, segment.ts, una);
         }
         self.numbers.set_nxt(end);
+        self.note_new(segment, end, una);
+    }
+
+    /// Notes that new bytes up to `end` wait for their ACK; `una` is the highest one seen.
+    fn note_new(&mut self, segment: &Segment<'_>, end: u64, una: Option<u64>) {
+        let ts = segment.ts;
         if una.is_none_or(|una| una < end) {
             self.numbers.extend(Run::SinceUna);
             self.numbers.extend(Run::SinceBare);

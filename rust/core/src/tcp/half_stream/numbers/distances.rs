@@ -36,6 +36,10 @@ impl Numbers {
         }
     }
 
+    pub(in super::super) fn has_first(&self) -> bool {
+        self.first != FIRST_NONE as u32 || self.marks & mark::FIRST_HIGH == 0
+    }
+
     pub(in super::super) fn first(&self) -> Option<Timestamp> {
         let high = u64::from(self.marks & mark::FIRST_HIGH != 0);
         let offset = match u64::from(self.first) | high << 32 {
@@ -75,6 +79,23 @@ impl Numbers {
         }
     }
 
+    /// Adds the payload of a segment that begins at the highest byte, `from`, and moves that behind it.
+    #[inline]
+    pub(in super::super) fn go_on(&mut self, from: u64, payload: u32) {
+        debug_assert_eq!(from, self.nxt());
+        let to = from + u64::from(payload);
+        // As much more is covered as is payload: what lies between the sums stays.
+        if payload < SHORT_STEP as u32
+            && self.payload_near().is_some()
+            && self.una_stays_near(from, payload as i32)
+        {
+            self.set(Number::SndNxt, to);
+        } else {
+            self.add_payload_bytes(payload);
+            self.set_far_nxt(to);
+        }
+    }
+
     #[inline(never)]
     fn set_far_nxt(&mut self, to: u64) {
         let (una, payload) = (self.una(), self.payload_bytes());
@@ -98,18 +119,32 @@ impl Numbers {
     /// Highest ACK seen.
     #[inline]
     pub(in super::super) fn una(&self) -> Option<u64> {
+        self.una_below(self.nxt())
+    }
+
+    /// The same for who has read the highest byte, `nxt`.
+    #[inline]
+    pub(in super::super) fn una_below(&self, nxt: u64) -> Option<u64> {
+        debug_assert_eq!(nxt, self.nxt());
         match self.marks & (mark::HAS_UNA | mark::UNA_FAR) {
             0 => None,
-            mark::HAS_UNA => Some(near(self.nxt(), self.una)),
+            mark::HAS_UNA => Some(near(nxt, self.una)),
             _ => Some(self.far_number(Number::SndUna)),
         }
     }
 
     #[inline]
     pub(in super::super) fn set_una(&mut self, to: u64) {
+        self.set_una_below(self.nxt(), to);
+    }
+
+    /// The same for who has read the highest byte, `nxt`.
+    #[inline]
+    pub(in super::super) fn set_una_below(&mut self, nxt: u64, to: u64) {
+        debug_assert_eq!(nxt, self.nxt());
         self.una = to as u32;
         self.marks = self.marks & !mark::UNA_FAR | mark::HAS_UNA;
-        if near(self.nxt(), self.una) != to {
+        if near(nxt, self.una) != to {
             self.marks |= mark::UNA_FAR;
             self.set_far(Number::SndUna, to);
         }

@@ -159,7 +159,7 @@ proptest! {
     #[test]
     fn distances_give_back_what_was_set(
         first_seq in any::<u32>(),
-        steps in prop::collection::vec((0u8..3, any::<u64>(), 16u32..64), 1..60),
+        steps in prop::collection::vec((0u8..4, any::<u64>(), 16u32..64), 1..60),
     ) {
         let mut n = Numbers::new(Timestamp(0));
         n.first_seq = first_seq;
@@ -176,6 +176,12 @@ proptest! {
                     let to = (nxt + step / 2).saturating_sub(step);
                     una = Some(to);
                     n.set_una(to);
+                }
+                2 => {
+                    let bytes = u32::try_from(step).unwrap_or(u32::MAX);
+                    n.go_on(nxt, bytes);
+                    payload += u64::from(bytes);
+                    nxt += u64::from(bytes);
                 }
                 _ => {
                     let bytes = u32::try_from(step).unwrap_or(u32::MAX);
