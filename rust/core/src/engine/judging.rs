@@ -20,6 +20,10 @@ use crate::time::{MaybeTime, Timestamp};
 /// lasts; a screen is told when there is no room for more).
 pub const MOST_HELD: usize = 1_024;
 
+/// Sessions between asking for one, for its boxes, and judging it (guess: some 300 ns each).
+const SESSION_AHEAD: usize = 6;
+const BOXES_AHEAD: usize = 3;
+
 /// Bits of a place in [`due`].
 const PLACE_BITS: u32 = 24;
 /// Places that have a number there: 16 GB of sessions.
@@ -92,15 +96,27 @@ impl Engine {
             let session = slots.get(*at);
             session.is_some_and(|session| !session.is_dirty())
         });
-        for at in &due_now {
+        for (n, at) in due_now.iter().enumerate() {
+            self.prefetch_due(&due_now[n..]);
             self.settle(place(*at), now);
         }
         let ctx = self.context(now);
-        for at in &due_now {
+        for (n, at) in due_now.iter().enumerate() {
+            self.prefetch_due(&due_now[n..]);
             self.judge(place(*at), &ctx);
         }
         due_now.clear();
         self.dirty = due_now;
+    }
+
+    /// Asks for sessions that come soon, and for the boxes of one that comes sooner.
+    fn prefetch_due(&self, due: &[u64]) {
+        if let Some(at) = due.get(SESSION_AHEAD) {
+            self.slots.prefetch(place(*at));
+        }
+        if let Some(session) = due.get(BOXES_AHEAD).and_then(|at| self.slots.get(place(*at))) {
+            session.prefetch_boxes();
+        }
     }
 
     /// Settles the holes of a session and adds them to the totals of the tap.

@@ -6,6 +6,7 @@ use crate::ctcp::esp::{self, EspArrival, EspMeter, Older, Sa};
 use crate::ctcp::wireguard::Handshakes;
 use crate::detect::{ALL_HEALTHY, DetectorStates};
 use crate::flow::FlowKey;
+use crate::prefetch::prefetch_whole;
 
 /// Boxes, each made when it is first needed: with the word that the heap takes before it 64
 /// bytes, for a rekey 96, for what is rare 160 and for verdicts 160 beside that.
@@ -121,6 +122,17 @@ pub(super) struct Skip {
 }
 
 impl Session {
+    /// Asks for the cache lines of what is boxed.
+    #[inline]
+    pub(crate) fn prefetch_boxes(&self) {
+        if let Some(more) = self.place.more() {
+            prefetch_whole(more);
+        }
+        for half in &self.half {
+            half.prefetch_rare();
+        }
+    }
+
     /// Handshakes of `WireGuard` inside.
     pub fn handshakes(&self) -> Handshakes {
         let rare = self.rare();

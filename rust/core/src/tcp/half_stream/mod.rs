@@ -30,6 +30,7 @@ pub(crate) use self::recent::Recent;
 use self::small::Gap;
 use self::spacing::{GapClasses, smoothed};
 use super::seq::{first_number, near};
+use crate::prefetch::prefetch_whole;
 use crate::segment::{Segment, TcpFlags};
 use crate::time::{MaybeTime, NANOS_PER_MILLI, Timestamp};
 
@@ -217,6 +218,14 @@ impl HalfStream {
 
     fn rare_mut(&mut self) -> &mut Rare {
         self.numbers.rare_mut()
+    }
+
+    /// Asks for the cache lines of what few streams have.
+    #[inline]
+    pub(crate) fn prefetch_rare(&self) {
+        if let Some(rare) = self.numbers.rare() {
+            prefetch_whole(rare);
+        }
     }
 
     /// Counts a tunnel packet that ends in a trailer.
