@@ -321,7 +321,9 @@ impl Session {
             self.last = self.last.max(s.ts);
             return Effect::SpanCopy;
         }
-        if let Some(offer) = self.generation_change(dir, s) {
+        if (s.flags.any(TcpFlags::SYN) || self.is(mark::HAS_PENDING_SYN))
+            && let Some(offer) = self.generation_change(dir, s)
+        {
             return Effect::NewGeneration(offer);
         }
         self.last = self.last.max(s.ts);
@@ -356,6 +358,12 @@ impl Session {
         if !may_be_merged || s.is_cut() {
             return self.on_tunnel_packet(dir, s, arrival);
         }
+        self.on_merged(dir, s, arrival)
+    }
+
+    /// Takes a payload that may be of several tunnel packets.
+    #[cold]
+    fn on_merged(&mut self, dir: usize, s: &Segment<'_>, arrival: Arrival) -> Effect {
         let mut effect = Effect::Measured;
         let mut packets = 0;
         for packet in packets_in(s.payload) {
@@ -502,7 +510,9 @@ impl Session {
         self.mark(mark::IKE_WAITS, waits);
     }
 
-    /// Decides whether a segment belongs to a new connection on the same ends.
+    /// Decides whether a segment belongs to a new connection on the same ends. None does that has no
+    /// SYN and meets none that waits.
+    #[cold]
     fn generation_change(&mut self, dir: usize, s: &Segment<'_>) -> Option<Offer> {
         let flags = s.flags;
         if flags.any(TcpFlags::SYN) && !flags.any(TcpFlags::ACK) {

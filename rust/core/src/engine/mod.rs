@@ -248,6 +248,7 @@ impl Engine {
 
     /// Notes that session `index` carries `identity`; links it to the session that
     /// carried it before.
+    #[inline(never)]
     fn link(&mut self, index: u32, identity: Identity) {
         let Some(id) = self.slots.get(index).map(Session::id) else {
             return;
@@ -261,6 +262,7 @@ impl Engine {
     }
 
     /// Ends session `index` and starts the next generation on the same ends.
+    #[cold]
     fn renew(&mut self, index: u32, dir: usize, s: &Segment<'_>, offer: Offer) {
         let Some(old) = self.slots.get(index) else {
             return;

@@ -51,9 +51,8 @@ impl HalfStream {
             self.take_rtt(ack, nxt, ts);
             // Those that repeated the last number answered segments too.
             let is_bare = u32::from(segment.payload_len == 0);
-            let repeats = self.bare_repeats();
-            self.numbers.add(Tally::BareAcks, repeats);
-            self.numbers.add(Tally::BareAcks, is_bare);
+            let bare = self.bare_repeats().saturating_add(is_bare);
+            self.numbers.add(Tally::BareAcks, bare);
             self.numbers.set_una_below(nxt, ack);
             self.acked_to(ack, nxt, ts);
         } else if ack == una && nxt > una {

@@ -300,27 +300,14 @@ impl HalfStream {
         segment: &Segment<'_>,
         copies: &Copies,
     ) -> Arrival {
-        let ts = segment.ts;
         self.count_packet(segment);
         let flags = segment.flags;
-        if flags.any(TcpFlags::RST) {
-            self.numbers.add_payload_bytes(segment.payload_len);
-            let rare = self.rare_mut();
-            rare.rst = ts.into();
-            rare.rst_ttl = segment.ttl;
-            self.numbers.marks |= mark::CLOSED;
-            return Arrival::NoData;
-        }
-        if flags.any(TcpFlags::SYN) && self.iss().is_none() {
-            self.set_offer(&Offer {
-                iss: segment.seq,
-                window_scale: segment.options().window_scale,
-                at: ts,
-            });
-        }
-        if flags.any(TcpFlags::FIN) {
-            self.rare_mut().fin = ts.into();
-            self.numbers.marks |= mark::CLOSED;
+        if flags.any(TcpFlags::RST | TcpFlags::SYN | TcpFlags::FIN) {
+            self.note_control(segment);
+            if flags.any(TcpFlags::RST) {
+                self.numbers.add_payload_bytes(segment.payload_len);
+                return Arrival::NoData;
+            }
         }
         if segment.window == 0 && !flags.any(TcpFlags::SYN) {
             one_more(&mut self.rare_mut().zero_windows);
@@ -350,6 +337,30 @@ impl HalfStream {
             return Arrival::New;
         }
         self.place(dir, segment, start..end, nxt, copies)
+    }
+
+    /// Notes what a RST, a SYN or a FIN says; beside a RST nothing else counts.
+    #[cold]
+    fn note_control(&mut self, segment: &Segment<'_>) {
+        let (ts, flags) = (segment.ts, segment.flags);
+        if flags.any(TcpFlags::RST) {
+            let rare = self.rare_mut();
+            rare.rst = ts.into();
+            rare.rst_ttl = segment.ttl;
+            self.numbers.marks |= mark::CLOSED;
+            return;
+        }
+        if flags.any(TcpFlags::SYN) && self.iss().is_none() {
+            self.set_offer(&Offer {
+                iss: segment.seq,
+                window_scale: segment.options().window_scale,
+                at: ts,
+            });
+        }
+        if flags.any(TcpFlags::FIN) {
+            self.rare_mut().fin = ts.into();
+            self.numbers.marks |= mark::CLOSED;
+        }
     }
 
     /// The highest byte seen plus one, and `seq` unwrapped against it. The first number of
@@ -462,6 +473,7 @@ impl HalfStream {
     }
 
     /// Places bytes in sequence space that begin below `nxt`, the highest one seen plus one.
+    #[inline(never)]
     fn place(
         &mut self,
         dir: usize,
