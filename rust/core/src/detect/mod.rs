@@ -98,15 +98,6 @@ pub const DETECTORS: [Detector; 8] = [
 /// that drips does not flap.
 pub const CLEAR_AFTER_NS: i64 = 6 * NANOS_PER_SECOND;
 
-/// What one detector holds about one session between two checks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DetectorState {
-    /// Verdict in force.
-    pub verdict: Verdict,
-    /// Since when the verdict's condition is not met any more.
-    pub quiet_since: MaybeTime,
-}
-
 /// The first stall of a session, kept for its record.
 #[derive(Clone, Copy, Debug)]
 pub struct FirstStall {
@@ -122,11 +113,13 @@ pub struct FirstStall {
     pub confidence: f32,
 }
 
-/// Verdicts of all detectors on one session.
+/// What all detectors hold about one session between two checks, by index in [`DETECTORS`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DetectorStates {
-    /// By index in [`DETECTORS`].
-    pub states: [DetectorState; DETECTORS.len()],
+    /// Verdicts in force; side by side, because every round looks at all of them.
+    pub verdicts: [Verdict; DETECTORS.len()],
+    /// Since when the condition of a verdict is not met any more.
+    pub quiet_since: [MaybeTime; DETECTORS.len()],
     /// Worst verdict ever in force.
     pub worst: Verdict,
     /// First stall.
@@ -135,10 +128,8 @@ pub struct DetectorStates {
 
 /// Nothing found, ever.
 pub static ALL_HEALTHY: DetectorStates = DetectorStates {
-    states: [DetectorState {
-        verdict: Verdict::Healthy,
-        quiet_since: MaybeTime::NONE,
-    }; DETECTORS.len()],
+    verdicts: [Verdict::Healthy; DETECTORS.len()],
+    quiet_since: [MaybeTime::NONE; DETECTORS.len()],
     worst: Verdict::Healthy,
     stall: None,
 };
@@ -146,11 +137,7 @@ pub static ALL_HEALTHY: DetectorStates = DetectorStates {
 impl DetectorStates {
     /// Worst verdict in force.
     pub fn current(&self) -> Verdict {
-        self.states
-            .iter()
-            .map(|s| s.verdict)
-            .max()
-            .unwrap_or_default()
+        self.verdicts.iter().copied().max().unwrap_or_default()
     }
 }
 

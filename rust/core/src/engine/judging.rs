@@ -9,7 +9,7 @@ use super::{
 };
 use crate::detect::signals::{self, TAP_GAP_LIMIT};
 use crate::detect::{
-    CLEAR_AFTER_NS, Context, DETECTORS, Detector, DetectorState, FirstStall, Held, Judgement,
+    CLEAR_AFTER_NS, Context, DETECTORS, Detector, FirstStall, Held, Judgement,
     Verdict, held,
 };
 use crate::flow::Candidate;
@@ -38,6 +38,9 @@ const ASKED_ALWAYS: u32 = {
     }
     bits
 };
+
+/// All of them.
+const ALL: u32 = (1 << DETECTORS.len()) - 1;
 
 /// The first of the detectors with a bit in `asked`.
 fn first_of(asked: u32) -> Option<(usize, &'static Detector)> {
@@ -171,13 +174,12 @@ impl Engine {
         }
         if session.never_retransmits() {
             // Of several that explain one stall the first names it, and goes on to while it lasts.
-            let verdicts = session.detectors().states.map(|state| state.verdict);
+            let verdicts = session.detectors().verdicts;
             let mut is_named = verdicts.contains(&Verdict::Stalled);
             let is_calm = signals::is_calm(session, now);
-            let mut asked = ASKED_ALWAYS;
+            let mut asked = if is_calm { ASKED_ALWAYS } else { ALL };
             for (i, in_force) in verdicts.iter().enumerate() {
-                let is_asked = !is_calm || *in_force != Verdict::Healthy;
-                asked |= u32::from(is_asked) << i;
+                asked |= u32::from(*in_force != Verdict::Healthy) << i;
             }
             debug_assert!(has_nothing_else(session, ctx, asked));
             // No detector reads what another has said, so they need not be asked before all of
@@ -194,7 +196,7 @@ impl Engine {
                         (detector.check)(session, ctx)
                             .is_some_and(|found| found.verdict == Verdict::AtRisk)
                     );
-                    session.detectors_mut().states[i].quiet_since = MaybeTime::NONE;
+                    session.detectors_mut().quiet_since[i] = MaybeTime::NONE;
                     continue;
                 }
                 let found = if is_calm && detector.needs_unrest {
@@ -317,26 +319,25 @@ fn apply(session: &mut Session, i: usize, j: &Judgement, now: Timestamp) -> bool
     }
     let last = session.last;
     let states = session.detectors_mut();
-    let state = states.states[i];
-    if j.verdict == state.verdict {
-        states.states[i].quiet_since = MaybeTime::NONE;
+    let in_force = states.verdicts[i];
+    let quiet_since = &mut states.quiet_since[i];
+    if j.verdict == in_force {
+        *quiet_since = MaybeTime::NONE;
         return false;
     }
-    if j.verdict < state.verdict {
-        let mut since = state.quiet_since.get().unwrap_or(now);
-        if state.verdict == Verdict::Stalled && last <= since {
+    if j.verdict < in_force {
+        let mut since = quiet_since.get().unwrap_or(now);
+        if in_force == Verdict::Stalled && last <= since {
             // Nobody has sent anything since: both ends gave up, which cures nothing.
             since = now;
         }
         if now.since(since) < CLEAR_AFTER_NS {
-            states.states[i].quiet_since = since.into();
+            *quiet_since = since.into();
             return false;
         }
     }
-    states.states[i] = DetectorState {
-        verdict: j.verdict,
-        quiet_since: MaybeTime::NONE,
-    };
+    *quiet_since = MaybeTime::NONE;
+    states.verdicts[i] = j.verdict;
     states.worst = states.worst.max(j.verdict);
     if j.verdict == Verdict::Stalled && states.stall.is_none() {
         states.stall = Some(FirstStall {
