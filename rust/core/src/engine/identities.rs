@@ -58,13 +58,16 @@ fn joined(parts: [u16; 3]) -> u64 {
 
 /// Digests and the sessions that carried them last: open addressing, so that an entry costs 12
 /// bytes and a fifteenth to an eighth of slack. A sixteenth is added at a time, where doubling
-/// would leave more than half of the places free. A new identity passes a hundred places or so
-/// that are taken, one that is known eight; a session has three in its life, and asks again with
-/// each of its IKE messages.
+/// would leave more than half of the places free. They lie in the order of their digests, each at
+/// its home or as soon behind it as there is room (ordered linear probing, Knuth 6.4): growing is one
+/// walk through both, and a search ends at the first that is larger. A new identity moves a hundred
+/// places or so by one; a session has three in its life, and asks again with each of its IKE messages.
 #[derive(Debug, Default)]
 pub(super) struct Identities {
     key: RandomState,
     places: Vec<Carried>,
+    /// Places that are the home of some digest; behind them lies what was pushed out of the last ones.
+    homes: usize,
     len: usize,
 }
 
@@ -79,44 +82,72 @@ impl Identities {
             self.places.fill(Carried::FREE);
             self.len = 0;
         }
-        // At most fifteen places in sixteen are taken.
-        if (self.len + 1) * 16 > self.places.len() * 15 {
+        // At most fifteen homes in sixteen are taken.
+        if (self.len + 1) * 16 > self.homes * 15 {
             self.grow();
         }
         let digest = (self.key.hash_one(identity) >> (u64::BITS - BITS)).max(1);
-        let at = place_of(&self.places, digest);
-        let before = std::mem::replace(&mut self.places[at], Carried::new(digest, id));
-        if before.digest() == 0 {
-            self.len += 1;
-            return None;
+        let new = Carried::new(digest, id);
+        let at = self.place_of(digest);
+        if let Some(place) = self.places.get_mut(at)
+            && place.digest() == digest
+        {
+            let before = std::mem::replace(place, new);
+            return (before.by() != id).then_some(before.by());
         }
-        (before.by() != id).then_some(before.by())
+        self.put(at, new);
+        self.len += 1;
+        None
+    }
+
+    /// Where `digest` is, or would be.
+    fn place_of(&self, digest: u64) -> usize {
+        let home = home(digest, self.homes);
+        let behind = self.places.get(home..).unwrap_or_default();
+        let is_past = |place: &Carried| !(1..digest).contains(&place.digest());
+        home + behind.iter().position(is_past).unwrap_or(behind.len())
+    }
+
+    /// Puts `new` at `at`; what lies there moves on up to the next free place.
+    fn put(&mut self, at: usize, new: Carried) {
+        let behind = self.places.get(at..).unwrap_or_default();
+        let free = behind.iter().position(|place| place.digest() == 0);
+        let free = at + free.unwrap_or(behind.len());
+        if free == self.places.len() {
+            self.add_behind(1);
+        }
+        self.places.copy_within(at..free, at + 1);
+        self.places[at] = new;
+    }
+
+    /// Adds free places behind the last one.
+    fn add_behind(&mut self, places: usize) {
+        if self.places.capacity() - self.places.len() < places {
+            self.places.reserve_exact(places.max(LEAST));
+        }
+        self.places
+            .resize(self.places.len() + places, Carried::FREE);
     }
 
     #[cold]
     fn grow(&mut self) {
-        let more = (self.places.len() / 16).max(LEAST);
-        let grown = vec![Carried::FREE; self.places.len() + more];
-        // In order of their digests, so this walks through both once.
-        for old in std::mem::replace(&mut self.places, grown) {
-            if old.digest() != 0 {
-                let at = place_of(&self.places, old.digest());
-                self.places[at] = old;
-            }
+        self.homes += (self.homes / 16).max(LEAST);
+        // The last ones may be pushed out behind the last home.
+        let more = Vec::with_capacity(self.homes + LEAST);
+        let before = std::mem::replace(&mut self.places, more);
+        for old in before.iter().filter(|old| old.digest() != 0) {
+            let home = home(old.digest(), self.homes);
+            self.add_behind(home.saturating_sub(self.places.len()) + 1);
+            let last = self.places.len() - 1;
+            self.places[last] = *old;
         }
+        self.add_behind(self.homes.saturating_sub(self.places.len()));
     }
 }
 
-/// Where `digest` is, or would be.
-fn place_of(places: &[Carried], digest: u64) -> usize {
-    let first = ((u128::from(digest) * places.len() as u128) >> BITS) as usize;
-    let (before, behind) = places.split_at(first);
-    let is_it = |place: &Carried| [0, digest].contains(&place.digest());
-    match behind.iter().position(is_it) {
-        Some(at) => first + at,
-        // Never all are taken.
-        None => before.iter().position(is_it).unwrap_or(0),
-    }
+/// The first of `homes` places where `digest` may be.
+fn home(digest: u64, homes: usize) -> usize {
+    ((u128::from(digest) * homes as u128) >> BITS) as usize
 }
 
 #[cfg(test)]
@@ -150,11 +181,38 @@ mod tests {
         for n in 0..50_000 {
             assert_eq!(carried(&mut all, n, 1), None);
             let most = all.places.len();
-            assert!(n < 1_000 || all.len * 8 > most * 7 && all.len * 16 <= most * 15);
+            assert!(n < 10_000 || all.len * 7 > most * 6 && all.len * 16 <= most * 15);
         }
         for n in 0..50_000 {
             assert_eq!(carried(&mut all, n, 2), Some(1));
         }
         assert_eq!(all.len, 50_000);
+        let taken: Vec<_> = (0..)
+            .zip(all.places.iter().map(Carried::digest))
+            .filter(|(_, digest)| *digest != 0)
+            .collect();
+        assert_eq!(taken.len(), 50_000);
+        assert!(taken.is_sorted_by_key(|(_, digest)| *digest));
+        assert!(
+            taken
+                .iter()
+                .all(|(at, digest)| home(*digest, all.homes) <= *at)
+        );
+    }
+
+    /// All at one home, at the very end: there is always room.
+    #[test]
+    fn the_last_home_may_be_crowded() {
+        let mut all = Identities::default();
+        all.grow();
+        for n in 0..2_000 {
+            let digest = (1 << BITS) - 1 - n;
+            let new = Carried::new(digest, n);
+            all.put(all.place_of(digest), new);
+        }
+        for n in 0..2_000 {
+            let digest = (1 << BITS) - 1 - n;
+            assert_eq!(all.places[all.place_of(digest)].by(), n);
+        }
     }
 }

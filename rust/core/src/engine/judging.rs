@@ -9,8 +9,7 @@ use super::{
 };
 use crate::detect::signals::{self, TAP_GAP_LIMIT};
 use crate::detect::{
-    CLEAR_AFTER_NS, Context, DETECTORS, Detector, FirstStall, Held, Judgement,
-    Verdict, held,
+    CLEAR_AFTER_NS, Context, DETECTORS, Detector, FirstStall, Held, Judgement, Verdict, held,
 };
 use crate::flow::Candidate;
 use crate::session::{Recheck, Session};
@@ -117,7 +116,10 @@ impl Engine {
         if let Some(at) = due.get(SESSION_AHEAD) {
             self.slots.prefetch(place(*at));
         }
-        if let Some(session) = due.get(BOXES_AHEAD).and_then(|at| self.slots.get(place(*at))) {
+        if let Some(session) = due
+            .get(BOXES_AHEAD)
+            .and_then(|at| self.slots.get(place(*at)))
+        {
             session.prefetch_boxes();
         }
     }
