@@ -102,16 +102,14 @@ class Member(Record):
     """One session in one incident: the detectors that hold a verdict on it."""
 
     verdicts: dict[str, str] = field(default_factory=dict)
+    """Those in force, by detector; ``take`` changes them."""
     was_stalled: bool = False
     row: Row | None = None
     """Stalled connections of the same client, once this one stalled."""
     is_rebound: bool = False
     """It is an older connection on a new port."""
-
-    @property
-    def worst(self) -> int:
-        """Rank of the worst verdict in force."""
-        return max(map(rank_of, self.verdicts.values()), default=0)
+    worst: int = 0
+    """Rank of the worst verdict in force."""
 
     @property
     def rank(self) -> int:
@@ -128,6 +126,7 @@ class Member(Record):
             self.verdicts.pop(finding.detector, None)
         else:
             self.verdicts[finding.detector] = verdict
+        self.worst = max(map(rank_of, self.verdicts.values()), default=0)
         self.was_stalled |= verdict == "stalled"
 
 
