@@ -88,20 +88,21 @@ impl Engine {
         });
         // The order of judgement is part of the output: by session, not by arrival.
         due_now.sort_unstable();
-        // One that ended meanwhile may have left its place to another, which is there itself.
-        due_now.retain(|at| {
-            let session = self.slots.get(place(*at));
-            session.is_some_and(|session| due(session.id(), place(*at)) == *at)
-        });
         let slots = &self.slots;
         self.held.retain(|at| {
             let session = slots.get(*at);
             session.is_some_and(|session| !session.is_dirty())
         });
-        for (n, at) in due_now.iter().enumerate() {
+        let mut there = 0;
+        for n in 0..due_now.len() {
             self.prefetch_due(&due_now[n..]);
-            self.settle(place(*at), now);
+            let at = due_now[n];
+            if self.settle(at, now) {
+                due_now[there] = at;
+                there += 1;
+            }
         }
+        due_now.truncate(there);
         let ctx = self.context(now);
         for (n, at) in due_now.iter().enumerate() {
             self.prefetch_due(&due_now[n..]);
@@ -124,19 +125,21 @@ impl Engine {
         }
     }
 
-    /// Settles the holes of a session and adds them to the totals of the tap.
-    fn settle(&mut self, index: u32, now: Timestamp) {
-        let Some(session) = self.slots.get_mut(index) else {
-            return;
+    /// Settles the holes of a session and adds them to the totals of the tap. False when it is not there: it
+    /// ended meanwhile, and may have left its place to another, which is due itself.
+    fn settle(&mut self, at: u64, now: Timestamp) -> bool {
+        let session = self.slots.get_mut(place(at));
+        let Some(session) = session.filter(|s| due(s.id(), place(at)) == at) else {
+            return false;
         };
-        if !session.never_retransmits() || session.taps & self.down != 0 {
-            return;
+        if session.never_retransmits() && session.taps & self.down == 0 {
+            for half in &mut session.half {
+                let (holes, gaps) = half.settle_holes(now);
+                self.tunnel_holes += holes;
+                self.tunnel_gaps += gaps;
+            }
         }
-        for half in &mut session.half {
-            let (holes, gaps) = half.settle_holes(now);
-            self.tunnel_holes += holes;
-            self.tunnel_gaps += gaps;
-        }
+        true
     }
 
     fn context(&self, now: Timestamp) -> Context {
