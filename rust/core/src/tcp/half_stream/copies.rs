@@ -63,12 +63,24 @@ const SPREAD: [u64; 8] = [
 /// Bytes of the payload that a digest takes in.
 const DIGESTED: usize = 48;
 
-fn words(bytes: &[u8; DIGESTED]) -> [u64; DIGESTED / 8] {
-    let mut words = [0; DIGESTED / 8];
-    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-        *word = u64::from_le_bytes(*bytes);
+/// Of the beginning of a payload.
+#[inline]
+fn sum_of(bytes: &[u8; DIGESTED]) -> u64 {
+    let mut sum = 0;
+    let words = bytes.as_chunks().0.chunks_exact(2);
+    for (pair, spread) in words.zip(SPREAD[2..].chunks_exact(2)) {
+        let [one, two] = [pair[0], pair[1]].map(u64::from_le_bytes);
+        sum ^= fold(one ^ spread[0], two ^ spread[1]);
     }
-    words
+    sum
+}
+
+/// Of a shorter one, as if zeros followed.
+#[cold]
+fn sum_of_few(payload: &[u8]) -> u64 {
+    let mut padded = [0; DIGESTED];
+    padded[..payload.len()].copy_from_slice(payload);
+    sum_of(&padded)
 }
 
 /// Digest of the fields that make two captures of one packet equal, and of 48 bytes of payload: folded
@@ -83,19 +95,11 @@ fn digest(segment: &Segment<'_>, dir: usize) -> u64 {
         numbers ^ SPREAD[0],
         head ^ SPREAD[1].wrapping_add(dir as u64),
     );
-    if !segment.payload.is_empty() {
-        let mut padded = [0; DIGESTED];
-        let bytes = segment.payload.first_chunk().unwrap_or_else(|| {
-            padded[..segment.payload.len()].copy_from_slice(segment.payload);
-            &padded
-        });
-        for (pair, spread) in words(bytes)
-            .chunks_exact(2)
-            .zip(SPREAD[2..].chunks_exact(2))
-        {
-            sum ^= fold(pair[0] ^ spread[0], pair[1] ^ spread[1]);
-        }
-    }
+    sum ^= match segment.payload.first_chunk() {
+        Some(bytes) => sum_of(bytes),
+        None if segment.payload.is_empty() => 0,
+        None => sum_of_few(segment.payload),
+    };
     fold(sum ^ SPREAD[2], SPREAD[1])
 }
 
