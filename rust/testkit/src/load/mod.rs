@@ -93,7 +93,8 @@ pub struct Plan {
     /// cTCP sessions, at most 1 M.
     pub sessions: u32,
     /// Packets over which the flows are opened, evenly: the rate of arrival is that of a
-    /// capture with this many packets. 0: all are opened before anything else is sent.
+    /// capture with this many packets. 0: all are opened before anything else is sent, each with
+    /// its handshake: a conversation of which there is only a SYN is not open.
     pub arrival_packets: u64,
     /// Packet time between two packets, ns.
     pub spacing_ns: i64,
@@ -221,14 +222,17 @@ impl Load {
     }
 
     fn ordinary(&mut self, batch: &mut FrameBatch) {
-        let every = match self.plan.arrival_packets {
-            0 => 1,
-            packets => (packets / u64::from(self.plan.flows.max(1))).max(1),
+        let by_popularity = self.plan.mix != Mix::Uniform;
+        let opening = match self.plan.arrival_packets {
+            0 => self.conversations.next_to_open(),
+            _ => None,
         };
-        let opens = self.sent.is_multiple_of(every);
-        let flow = self
-            .conversations
-            .choose(&mut self.dice, opens, self.plan.mix != Mix::Uniform);
+        let flow = opening.unwrap_or_else(|| {
+            let every = self.plan.arrival_packets / u64::from(self.plan.flows.max(1));
+            let opens = self.sent.is_multiple_of(every.max(1));
+            let dice = &mut self.dice;
+            self.conversations.choose(dice, opens, by_popularity)
+        });
         let has_holes = self.plan.mix == Mix::HolesInOrdinary;
         self.conversations
             .send(flow, &mut self.dice, &mut self.wire, batch, has_holes);
@@ -239,7 +243,9 @@ impl Load {
 mod tests {
     use super::*;
     use ctcpmon_core::decode::decode;
+    use ctcpmon_core::flow::FlowKey;
     use ctcpmon_core::{Config, Engine};
+    use std::collections::BTreeSet;
 
     const PACKETS: usize = 20_000;
 
@@ -265,6 +271,18 @@ mod tests {
             let share = counters.retransmissions as f64 / PACKETS as f64;
             assert!((0.001..0.01).contains(&share), "{share}");
         }
+    }
+
+    #[test]
+    fn an_open_conversation_has_shaken_hands() {
+        let plan = Plan::new(Mix::Uniform, 500, 0);
+        let mut batch = FrameBatch::default();
+        Load::new(&plan).fill(&mut batch, plan.opening_packets() as usize);
+        let segments: Vec<_> = batch.iter().map(|f| decode(&f).unwrap()).collect();
+        let flags: Vec<_> = segments.iter().map(|s| s.flags.0).collect();
+        assert_eq!(flags, [SYN, SYN | ACK, ACK].repeat(500));
+        let keys = segments.iter().map(|s| FlowKey::of(s).0);
+        assert_eq!(keys.collect::<BTreeSet<_>>().len(), 500);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::wire::{Head, Wire};
 use crate::dice::Dice;
 use crate::packet::{ACK, PSH, SYN};
 
-/// Packets that open one conversation before others are sent.
-pub(super) const OPENING: u64 = 1;
+/// Packets that open one conversation before others are sent: its handshake.
+pub(super) const OPENING: u64 = 3;
 /// Timestamps alone (RFC 7323 appendix A), the options of an established connection.
 pub(super) const TIMESTAMPS: [u8; 12] = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
 const SYN_OPTIONS: [u8; 20] = [
@@ -50,7 +50,15 @@ impl Conversations {
         self.opened < self.all.len()
     }
 
-    /// The flow that sends next.
+    /// The flow that sends next while all are opened: one after the other, each with its whole handshake.
+    pub(super) fn next_to_open(&mut self) -> Option<usize> {
+        let flow = self.opened;
+        let step = self.all.get(flow)?.step;
+        self.opened += usize::from(u64::from(step) + 1 == OPENING);
+        Some(flow)
+    }
+
+    /// The flow that sends next; one that `opens` is begun, and the others go on with theirs.
     pub(super) fn choose(&mut self, dice: &mut Dice, opens: bool, by_popularity: bool) -> usize {
         let flows = self.all.len();
         if self.is_opening() && (opens || self.opened == 0) {
