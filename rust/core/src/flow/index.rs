@@ -3,7 +3,7 @@
 //!
 //! One 8-byte slot an entry: the upper half of the hash beside the number, so that a
 //! probe touches no record but the right one (a stranger's matches once in 2^32).
-//! Linear probing, backward-shift deletion. The table grows by moving a few slots with
+//! Linear probing from the first of four slots, backward-shift deletion. The table grows by moving a few slots with
 //! each insertion: no packet waits for a rehash (issue: no step above 5 ms).
 
 use crate::prefetch::prefetch;
@@ -15,7 +15,8 @@ const MOVED_PER_INSERT: usize = 16;
 /// them misses the caches (guess).
 const MOVED_PER_SWEEP: usize = 1 << 14;
 /// Entries per eight slots at which the table grows. Three quarters: the mean probe for
-/// an absent key is then 8.5 slots, which lie in two cache lines (Knuth 6.4).
+/// an absent key is then 9.8 slots, which lie in two cache lines (simulated; from single slots on it
+/// would be 8.5, Knuth 6.4).
 const MAX_EIGHTHS: usize = 6;
 /// A table of this many slots is made before it is needed, when one part in so many is left of the one before:
 /// its pages are zeroed when they are first touched, and all are touched at once. So somebody else has the time
@@ -29,8 +30,18 @@ const FIRST_SLOTS: usize = 1 << 10;
 /// counted: somebody knows the key.
 const MAX_PROBE: usize = 4_096;
 
-/// Slots of a first look: all but one entry in a hundred at the fullest stand nearer.
+/// Slots of a first look: all but two entries in a hundred at the fullest stand nearer (simulated).
 const PEEKED: usize = 16;
+
+/// Slots that are compared at once, all in one cache line, without a branch for each: which of them it is no
+/// processor can foresee. 87 entries in a hundred at the fullest stand there, 94 half way (simulated). Measured
+/// against single slots, of which two packets in three found theirs in the first: M 0.90 of the engine's time,
+/// a million alike flows 0.89, ten thousand popular ones 0.90; four that may lie in two lines: 0.85 to
+/// 1.26; eight 1.2 of that of four.
+const NEAR: usize = 4;
+
+/// Number that stands for none.
+pub(super) const NONE: u32 = u32::MAX;
 
 const EMPTY: u64 = 0;
 /// A removed entry of the old table, which is never compacted.
@@ -65,23 +76,39 @@ impl Slots {
         self.slots.len() - 1
     }
 
-    /// The home of a slot's entry: made from the half of the hash that is stored, so
-    /// that an entry can be moved without its key.
+    /// The home of a slot's entry, the first of [`NEAR`] slots in one cache line: made from the half of the hash
+    /// that is stored, so that an entry can be moved without its key.
     fn home(&self, tag: u64) -> usize {
         // The upper bits of the product are the best mixed ones (Fibonacci hashing).
         let mixed = (tag >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 32) as usize & self.mask()
+        (mixed >> 32) as usize & self.mask() & !(NEAR - 1)
     }
 
-    /// The first slot from home on, where most are found.
+    /// The number in the first slots from home on, where nearly all are found, or [`NONE`]; and whether it may be
+    /// further on. For a table without removed entries.
     #[inline]
-    fn at_home(&self, hash: u64) -> Option<u32> {
-        let slot = self.slots[self.home(hash)];
-        (is_tag(slot, hash) && slot != EMPTY && slot != GONE).then(|| number_of(slot))
+    fn near(&self, hash: u64) -> (u32, bool) {
+        let slots = self.slots.get(self.home(hash)..);
+        let Some(slots) = slots.and_then(|slots| slots.first_chunk::<NEAR>()) else {
+            return (NONE, true);
+        };
+        let (mut number, mut is_full) = (NONE, true);
+        for slot in slots.iter().rev() {
+            // An empty slot has number NONE, should its tag be meant.
+            number = if is_tag(*slot, hash) {
+                number_of(*slot)
+            } else {
+                number
+            };
+            is_full &= *slot != EMPTY;
+        }
+        (number, is_full)
     }
 
-    #[inline(never)]
     fn peek(&self, hash: u64) -> Option<u32> {
+        if self.slots.is_empty() {
+            return None;
+        }
         let mask = self.mask();
         let home = self.home(hash);
         (0..PEEKED)
@@ -209,18 +236,23 @@ impl Index {
         }
     }
 
-    /// A first look without a key: the number that `hash` most likely means. Only good
+    /// A first look without a key: the number that `hash` most likely means, or [`NONE`]. Only good
     /// for touching memory ahead of [`Index::find`].
     #[inline]
-    pub(super) fn peek(&self, hash: u64) -> Option<u32> {
-        let found = self.new.at_home(hash);
-        if found.is_some() {
-            return found;
+    pub(super) fn peek(&self, hash: u64) -> u32 {
+        let (number, may_be_further) = self.new.near(hash);
+        if number == NONE && (may_be_further || !self.old.slots.is_empty()) {
+            return self.peek_further(hash);
         }
+        number
+    }
+
+    #[inline(never)]
+    fn peek_further(&self, hash: u64) -> u32 {
         match self.new.peek(hash) {
             // While a move is under way most entries are still there.
-            None if !self.old.slots.is_empty() => self.old.peek(hash),
-            found => found,
+            None => self.old.peek(hash).unwrap_or(NONE),
+            Some(found) => found,
         }
     }
 
@@ -329,6 +361,10 @@ mod tests {
         }
         assert_eq!(index.len(), 100_000);
         assert_eq!(index.probes_exceeded, 0);
+        let at_a_look = (0..100_000).filter(|n| index.peek(hash(u64::from(*n))) == *n);
+        assert!(at_a_look.count() > 98_000);
+        let strangers = (100_000..200_000).filter(|n| index.peek(hash(*n)) != NONE);
+        assert_eq!(strangers.count(), 0);
     }
 
     #[test]
@@ -408,6 +444,11 @@ mod tests {
                 }
             }
             prop_assert_eq!(index.len(), set.len());
+            for n in 0..997 {
+                let guess = index.peek(h(n));
+                let is_right = guess == NONE || guess % 997 == n && set.contains(&guess);
+                prop_assert!(is_right, "{guess} for {n}");
+            }
             for n in 0..3_000 {
                 prop_assert_eq!(index.find(h(n), |x| x == n).is_some(), set.contains(&n));
             }

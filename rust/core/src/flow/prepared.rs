@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Record number that means none.
-pub(super) const NO_GUESS: u32 = u32::MAX;
+pub(super) const NO_GUESS: u32 = super::index::NONE;
 
 /// `Prepared::payload_at` of a frame that takes a walk.
 const WALKED: u16 = 0;

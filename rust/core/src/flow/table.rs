@@ -234,7 +234,8 @@ impl FlowTable {
     /// Fills in the record that `key` most likely has, and asks for it.
     #[inline]
     pub fn guess(&self, key: &mut Prepared) {
-        if let Some(guess) = self.index.peek(key.hash) {
+        let guess = self.index.peek(key.hash);
+        if guess != NO_GUESS {
             key.guess = guess;
             prefetch(self.records.get(guess));
             if key.head().flags.any(TcpFlags::SYN) {
