@@ -63,10 +63,32 @@ pub(crate) fn parse(list: &[u8], room: usize) -> TcpOptions {
 }
 
 /// Reads of `list` what a flow record keeps: as [`parse`], without the rest.
+///
+/// The systems in use write their SYN's list in words of four bytes, each of whole options but for timestamps:
+/// these are read word by word, as far as they go.
 #[inline]
 pub(crate) fn offer(list: &[u8], room: usize) -> Offer {
     let mut offer = Offer::NONE;
-    let is_malformed = each(list, room, |_, option| match *option {
+    let (mut rest, mut room) = (list, room);
+    while let Some(([a, b, c, d], _)) = rest.split_first_chunk() {
+        let len = match [*a, *b, *c, *d] {
+            [MSS, 4, _, _] | [NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2] => 4,
+            [NO_OPERATION, WINDOW_SCALE, 3, shift] => {
+                offer.set_window_scale(shift.min(MAX_WINDOW_SCALE));
+                4
+            }
+            [SACK_PERMITTED, 2, TIMESTAMPS, 10] | [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10]
+                if rest.len() >= 12 =>
+            {
+                offer.set_timestamps();
+                12
+            }
+            _ => break,
+        };
+        rest = rest.get(len..).unwrap_or_default();
+        room = room.saturating_sub(len);
+    }
+    let is_malformed = each(rest, room, |_, option| match *option {
         [WINDOW_SCALE, 3, shift] => offer.set_window_scale(shift.min(MAX_WINDOW_SCALE)),
         [TIMESTAMPS, 10, ..] => offer.set_timestamps(),
         _ => {}
@@ -141,6 +163,33 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        /// They agree on the lists of the systems in use, whole, cut and with a byte changed.
+        #[test]
+        fn the_offer_of_a_usual_list_is_what_the_options_say(
+            words in prop::collection::vec(prop::sample::select(vec![
+                &[2_u8, 4, 5, 0xb4][..], &[1, 1, 4, 2], &[1, 3, 3, 7], &[1, 3, 3, 99],
+                &[4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8], &[1, 1, 8, 10, 8, 7, 6, 5, 4, 3, 2, 1],
+                &[0, 0, 0, 0], &[1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2], &[1, 1, 1, 0],
+            ]), 0..6),
+            cut in 0usize..41,
+            is_cut: bool,
+            change in prop::option::of((0usize..40, 0u8..12)),
+        ) {
+            let mut list = words.concat();
+            list.truncate(40);
+            let room = list.len();
+            if let Some((at, byte)) = change
+                && let Some(place) = list.get_mut(at)
+            {
+                *place = byte;
+            }
+            list.truncate(if is_cut { cut } else { 40 });
+            let (options, offer) = (parse(&list, room), offer(&list, room));
+            prop_assert_eq!(offer.window_scale(), options.window_scale);
+            prop_assert_eq!(offer.has_timestamps(), options.timestamps.is_some());
+            prop_assert_eq!(offer.is_malformed(), options.is_malformed);
+        }
+
         /// Both readers agree on every list, whole or cut.
         #[test]
         fn the_offer_is_what_the_options_say(
