@@ -46,6 +46,8 @@ pub(super) const NONE: u32 = u32::MAX;
 const EMPTY: u64 = 0;
 /// A removed entry of the old table, which is never compacted.
 const GONE: u64 = u64::MAX;
+/// Number of that one, should its tag be meant.
+const MOVED: u32 = u32::MAX - 1;
 
 fn slot_of(hash: u64, number: u32) -> u64 {
     (hash & 0xffff_ffff_0000_0000) | (u64::from(number) + 1)
@@ -85,7 +87,7 @@ impl Slots {
     }
 
     /// The number in the first slots from home on, where nearly all are found, or [`NONE`]; and whether it may be
-    /// further on. For a table without removed entries.
+    /// further on. Of the old table it may be [`MOVED`].
     #[inline]
     fn near(&self, hash: u64) -> (u32, bool) {
         let slots = self.slots.get(self.home(hash)..);
@@ -105,17 +107,15 @@ impl Slots {
         (number, is_full)
     }
 
-    fn peek(&self, hash: u64) -> Option<u32> {
-        if self.slots.is_empty() {
-            return None;
-        }
+    /// The number in the first [`PEEKED`] slots, or [`NONE`].
+    fn peek(&self, hash: u64) -> u32 {
         let mask = self.mask();
         let home = self.home(hash);
-        (0..PEEKED)
+        let found = (0..PEEKED)
             .map(|i| self.slots[(home + i) & mask])
             .take_while(|slot| *slot != EMPTY)
-            .find(|slot| is_tag(*slot, hash) && *slot != GONE)
-            .map(number_of)
+            .find(|slot| is_tag(*slot, hash) && *slot != GONE);
+        found.map_or(NONE, number_of)
     }
 
     fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<usize> {
@@ -240,19 +240,25 @@ impl Index {
     /// for touching memory ahead of [`Index::find`].
     #[inline]
     pub(super) fn peek(&self, hash: u64) -> u32 {
-        let (number, may_be_further) = self.new.near(hash);
-        if number == NONE && (may_be_further || !self.old.slots.is_empty()) {
-            return self.peek_further(hash);
+        let (number, is_full) = self.new.near(hash);
+        if number != NONE {
+            return number;
         }
-        number
+        self.peek_further(hash, is_full)
     }
 
+    /// The same where it does not stand near its home; `is_full`: it may stand further on.
     #[inline(never)]
-    fn peek_further(&self, hash: u64) -> u32 {
-        match self.new.peek(hash) {
-            // While a move is under way most entries are still there.
-            None => self.old.peek(hash).unwrap_or(NONE),
-            Some(found) => found,
+    fn peek_further(&self, hash: u64, is_full: bool) -> u32 {
+        let further = if is_full { self.new.peek(hash) } else { NONE };
+        if further != NONE || self.old.slots.is_empty() {
+            return further;
+        }
+        // While a move is under way most entries are still there.
+        match self.old.near(hash) {
+            (NONE | MOVED, true) => self.old.peek(hash),
+            (NONE | MOVED, false) => NONE,
+            (number, _) => number,
         }
     }
 
