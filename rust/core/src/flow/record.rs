@@ -523,7 +523,8 @@ impl FlowRecord {
             }
             return !(payload_len <= 1 && ahead == -1);
         }
-        if ahead > 0 && self.bits[dir] & bit::HOLE == 0 {
+        // What a tap missed of a tunnel nobody can tell, and its session knows its holes.
+        if ahead > 0 && self.bits[dir] & bit::HOLE == 0 && self.session == NO_SESSION {
             self.bits[dir] |= bit::HOLE;
             details.get().hole[dir] = (self.next[dir], seq);
         }
@@ -557,16 +558,24 @@ impl FlowRecord {
     #[inline(never)]
     fn missed(&mut self, details: &mut Aside<'_>, dir: usize, ack: u32, beyond: i32) -> u32 {
         let per_segment = u32::from(self.largest[dir]).max(536);
+        let is_tunnel = self.session != NO_SESSION;
+        let segments = |bytes: u32| {
+            if is_tunnel {
+                0
+            } else {
+                bytes.div_ceil(per_segment)
+            }
+        };
         let mut missed = 0;
         if self.bits[dir] & bit::HOLE != 0 {
             let (from, to) = details.get().hole[dir];
             if distance(ack, to) >= 0 {
-                missed += to.wrapping_sub(from).div_ceil(per_segment);
+                missed += segments(to.wrapping_sub(from));
                 self.bits[dir] &= !bit::HOLE;
             }
         }
         if beyond > 0 && beyond < 1 << 24 {
-            missed += (beyond as u32).div_ceil(per_segment);
+            missed += segments(beyond as u32);
             if ack < self.next[dir] {
                 details.wrap(dir);
             }
