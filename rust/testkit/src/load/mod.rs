@@ -278,7 +278,10 @@ mod tests {
         let plan = Plan::new(Mix::Uniform, 500, 0);
         let mut batch = FrameBatch::default();
         Load::new(&plan).fill(&mut batch, plan.opening_packets() as usize);
-        let segments: Vec<_> = batch.iter().map(|f| decode(&f).unwrap()).collect();
+        let segments: Vec<_> = batch
+            .iter()
+            .map(|f| decode(&f).expect("a whole frame"))
+            .collect();
         let flags: Vec<_> = segments.iter().map(|s| s.flags.0).collect();
         assert_eq!(flags, [SYN, SYN | ACK, ACK].repeat(500));
         let keys = segments.iter().map(|s| FlowKey::of(s).0);
