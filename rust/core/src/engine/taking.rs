@@ -184,10 +184,8 @@ impl Engine {
         };
         if !delta.is_nothing() {
             self.stats.counters.add(delta);
-            if record.session == NO_SESSION {
-                self.stats.counters.tap_missed_segments += u64::from(delta.tap_missed);
-                self.tap.missed += u64::from(delta.tap_missed);
-            }
+            self.stats.counters.tap_missed_segments += u64::from(delta.tap_missed);
+            self.tap.missed += u64::from(delta.tap_missed);
         }
         if record.session != NO_SESSION {
             let slot = record.session;

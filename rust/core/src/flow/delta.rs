@@ -3,7 +3,7 @@
 /// What one segment added to the totals of ordinary TCP.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Delta {
-    /// Segments that an ACK proved to have passed unseen: the tap's own loss.
+    /// Segments that an ACK proved to have passed unseen: the tap's own loss. None of a tunnel: its ACKs prove nothing.
     pub tap_missed: u32,
     bits: u8,
 }

@@ -523,7 +523,7 @@ impl FlowRecord {
             }
             return !(payload_len <= 1 && ahead == -1);
         }
-        // What a tap missed of a tunnel nobody can tell, and its session knows its holes.
+        // Those of a tunnel are in its session.
         if ahead > 0 && self.bits[dir] & bit::HOLE == 0 && self.session == NO_SESSION {
             self.bits[dir] |= bit::HOLE;
             details.get().hole[dir] = (self.next[dir], seq);
@@ -555,6 +555,7 @@ impl FlowRecord {
         self.missed(details, dir, ack, beyond)
     }
 
+    /// The same where there is something to work out; none of a tunnel, whose ACKs prove nothing.
     #[inline(never)]
     fn missed(&mut self, details: &mut Aside<'_>, dir: usize, ack: u32, beyond: i32) -> u32 {
         let per_segment = u32::from(self.largest[dir]).max(536);

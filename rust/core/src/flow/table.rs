@@ -275,7 +275,7 @@ impl FlowTable {
             at: key.guess,
         };
         let delta = record.on_segment::<true>(&mut details, key.sender(), head);
-        add_up(self.tallies.as_mut(), key.guess, record, delta);
+        add_up(self.tallies.as_mut(), key.guess, delta);
         Some((delta, record))
     }
 
@@ -318,7 +318,7 @@ impl FlowTable {
             at,
         };
         let delta = record.on_segment::<false>(&mut details, dir, head);
-        add_up(self.tallies.as_mut(), at, record, delta);
+        add_up(self.tallies.as_mut(), at, delta);
         record.settle();
         if was_half_open != record.is_half_open() {
             // Only a new conversation on the same ends makes one half open again.
@@ -473,11 +473,11 @@ impl FlowTable {
 
 /// Adds what a segment of the flow at `at` added to its totals, where they are kept.
 #[inline]
-fn add_up(tallies: Option<&mut TallySlab>, at: u32, record: &FlowRecord, delta: Delta) {
+fn add_up(tallies: Option<&mut TallySlab>, at: u32, delta: Delta) {
     if !delta.is_nothing()
         && let Some(tallies) = tallies
     {
-        tallies.get_mut(at).add(delta, record.session != NO_SESSION);
+        tallies.get_mut(at).add(delta);
     }
 }
 

@@ -33,17 +33,15 @@ impl Tally {
         wraps: [0; 2],
     };
 
-    /// Adds what a segment meant; of a tunnel nobody can tell what the tap missed.
+    /// Adds what a segment meant.
     #[cold]
-    pub(super) fn add(&mut self, delta: Delta, is_tunnel: bool) {
+    pub(super) fn add(&mut self, delta: Delta) {
         let one = |total: &mut u16, is_so: bool| *total = total.saturating_add(u16::from(is_so));
         one(&mut self.retransmissions, delta.is_retransmission());
         one(&mut self.dup_acks, delta.is_dup_ack());
         one(&mut self.zero_windows, delta.is_zero_window());
-        if !is_tunnel {
-            let missed = u16::try_from(delta.tap_missed).unwrap_or(u16::MAX);
-            self.missed = self.missed.saturating_add(missed);
-        }
+        let missed = u16::try_from(delta.tap_missed).unwrap_or(u16::MAX);
+        self.missed = self.missed.saturating_add(missed);
     }
 
     /// Takes over from a counter of packets that is full; what the counter goes on from, which
