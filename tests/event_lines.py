@@ -21,6 +21,7 @@ from ctcpmon.text import clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ctcpmon.diagnosis import Incident
     from ctcpmon.engine import Direction, Evidence, Finding, Session
 
 _SEVERITIES = {"stalled": 99, "at_risk": 47, "suspect": 47}
@@ -112,6 +113,49 @@ class EventLines:
         )
         return events.encode(event)
 
+    def incident(
+        self,
+        incident: Incident,
+        number: int,
+        *,
+        rule: bytes,
+        tap: int | None,
+        timer: bytes | None,
+        cycle: bytes | None,
+    ) -> bytes:
+        closed_at = _maybe_time(incident.closed_ns)
+        event = events.IncidentEvent(
+            specversion="1.0",
+            id=f"{self._id_prefix}{number}",
+            source=self._source,
+            dataschema="ctcpmon/incident/v1",
+            time=closed_at or rfc3339(incident.last_ns),
+            subject=incident.id,
+            data=events.IncidentData(
+                event=events.EventInfo(
+                    kind="alert" if incident.is_open else "event",
+                    category=("network",),
+                    severity={"critical": 99, "warning": 47, "info": 21}[incident.severity],
+                    start=rfc3339(incident.since_ns),
+                    end=closed_at,
+                    reason=incident.what,
+                ),
+                rule=msgspec.json.decode(rule, type=events.Rule),
+                observer=self._seen_by(() if tap is None else (tap,)),
+                network=events.Network(
+                    transport="tcp",
+                    protocol=clean(incident.protocols[0], 20) if incident.protocols else "unknown",
+                    type=ip_version(incident.headend_ip),
+                ),
+                source=events.ClientNet(address=incident.client_net, networks=incident.client_nets),
+                destination=events.Headend(
+                    ip=clean(incident.headend_ip, 45), port=_port(incident.headend_port)
+                ),
+                ctcp=_told(incident, timer, cycle),
+            ),
+        )
+        return events.encode(event)
+
     def _seen_by(self, taps: tuple[int, ...]) -> events.Observer:
         zone = self._zones.get(taps[0]) if len(taps) == 1 else None
         if zone is None:
@@ -180,6 +224,39 @@ class EventLines:
                 ),
             ),
         )
+
+
+def _told(incident: Incident, timer: bytes | None, cycle: bytes | None) -> events.CtcpIncident:
+    silent = incident.silent_side
+    return events.CtcpIncident(
+        incident=incident.id,
+        seq=incident.seq,
+        change=incident.change,
+        severity=incident.severity,
+        worst_severity=incident.worst_severity,
+        what=incident.cause.what,
+        where=incident.where,
+        why=incident.cause.why,
+        sessions_total=_count(incident.sessions_total),
+        sessions_stalled=_count(incident.sessions_stalled),
+        sessions_at_risk=_count(incident.sessions_at_risk),
+        sessions_recovered=_count(incident.sessions_recovered),
+        sessions_gone=_count(incident.sessions_gone),
+        sessions_reconnected=_count(incident.sessions_reconnected),
+        confidence=ratio(incident.confidence) or 0.0,
+        fixes=incident.fixes,
+        sessions=tuple(clean(session, 32) for session in incident.session_ids),
+        stopped_side=_stopped_side(incident.stopped_side),
+        loss_side=_loss_side(incident.loss_side),
+        first_fix=incident.fixes[0] if incident.fixes else None,
+        close_reason=incident.close_reason,
+        moving_since=_maybe_time(incident.moving_since_ns),
+        remarks=tuple(remark.text for remark in incident.remarks) or None,
+        timer=None if timer is None else msgspec.json.decode(timer, type=events.StopTimer),
+        cycle=None if cycle is None else msgspec.json.decode(cycle, type=events.ReconnectCycle),
+        silent_side=cast("events.TapSide", silent) if silent in {"client", "headend"} else None,
+        rebound_sessions=_maybe(incident.rebindings or None),
+    )
 
 
 def _network(session: Session) -> events.Network:

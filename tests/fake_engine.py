@@ -153,6 +153,10 @@ class Finding:
     session: Session
     tap_gap_ratio: float | None = 0.001
 
+    @property
+    def measured(self) -> dict[str, float]:
+        return {one.name: one.value for one in self.evidence}
+
 
 @dataclass(frozen=True)
 class DeviceDirection:

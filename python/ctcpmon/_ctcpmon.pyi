@@ -9,6 +9,8 @@ interpreter lock while it waits or works.
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
+from ctcpmon.diagnosis import Incident
+
 __version__: str
 
 DETECTORS: tuple[DetectorInfo, ...]
@@ -172,6 +174,18 @@ class EventLines:
     ) -> bytes:
         """The same for a finding."""
 
+    def incident(
+        self,
+        incident: Incident,
+        number: int,
+        *,
+        rule: bytes,  # JSON
+        tap: int | None,  # of two, the one that saw its sessions
+        timer: bytes | None,  # what the stops have in common, as JSON
+        cycle: bytes | None,  # the reconnect cycles, as JSON
+    ) -> bytes:
+        """The same for an incident, whose attributes it reads."""
+
 @final
 class Finding:
     """A change of one detector's verdict on one session."""
@@ -185,6 +199,7 @@ class Finding:
     stopped_side: str | None
     loss_side: str | None
     evidence: tuple[Evidence, ...]
+    measured: dict[str, float]  # values of ``evidence`` by name, made anew at each reading
     ruled_out: tuple[str, ...]  # look-alikes excluded, "slow_receiver: ...", stable words
     session: Session  # the session at that moment
     tap_gap_ratio: float | None  # estimated loss of the tap itself, 0..1; None: no ordinary TCP to measure by

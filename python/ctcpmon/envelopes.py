@@ -12,30 +12,26 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ctcpmon.addresses import ip_version
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.wording import PHRASES
-from ctcpmon.figures import count, maybe_count, port, ratio
+from ctcpmon.figures import count, maybe_count, ratio
 from ctcpmon.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ctcpmon.diagnosis import Cause, Cycle, DeviceTimer, Incident, Severity
+    from ctcpmon.diagnosis import Cause, Cycle, DeviceTimer, Incident
     from ctcpmon.engine import DevicePair, Finding, Session, Stats
     from ctcpmon.events import TapSide
 
     Fields = dict[str, object]
 
-__all__ = ["EventFactory", "tap_of"]
+__all__ = ["STATES", "EventFactory", "cycle_fields", "tap_of", "timer_fields"]
 
-_SEVERITY_NUMBERS: dict[Severity, int] = {"critical": 99, "warning": 47, "info": 21}
 STATES = ("healthy", "at_risk", "suspect", "stalled", "unknown")
-STOPPED_SIDES = frozenset({"client", "headend", "both"})
-LOSS_SIDES = frozenset({"client", "headend", "sender"})
-SILENT_SIDES = frozenset({"client", "headend"})
-"""Words of the contract; what the engine may say besides them is not known there."""
+_INFO = 21
+"""As a number, beside 99 critical and 47 warning."""
 
 
 class EventFactory:
@@ -62,9 +58,6 @@ class EventFactory:
         self._source = f"/ctcpmon/{clean(sensor, 64)}"
         self._sensor, self._version = clean(sensor, 64), clean(version, 40)
         self._observer: Fields = {"name": self._sensor, "product": "ctcpmon", "version": self._version}
-        self._observers = {
-            tap: {**self._observer, "ingress": {"zone": side}} for tap, side in (taps or {}).items()
-        }
         self._encode = engine.encode
         self._time = engine.rfc3339
         self._said: dict[str, tuple[str, str, bytes]] = {}
@@ -81,6 +74,13 @@ class EventFactory:
         self._number = 0
         self._written: Counter[str] = Counter()
         self._sessions: Counter[str] = Counter()
+
+    def _said_of(self, cause: Cause) -> tuple[str, str, bytes]:
+        said = self._said.get(cause.detector)
+        if said is None:
+            rule: Fields = {"id": cause.detector, "name": cause.title, "ruleset": cause.signature or None}
+            said = self._said[cause.detector] = (cause.what, f"cleared: {cause.title}", self._encode(rule))
+        return said
 
     def _next(self, kind: str) -> int:
         self._number += 1
@@ -102,12 +102,7 @@ class EventFactory:
 
     def finding(self, finding: Finding, *, incident: str | None, fixes: tuple[str, ...]) -> bytes:
         """``ctcpmon.finding.v1``. An outage brings one for each session, so Rust writes."""
-        detector = finding.detector
-        said = self._said.get(detector)
-        if said is None:
-            cause = cause_of(detector)
-            said = self._said[detector] = (cause.what, f"cleared: {cause.title}", self._encode(_rule(cause)))
-        what, cleared, rule = said
+        what, cleared, rule = self._said_of(cause_of(finding.detector))
         return self._lines.finding(
             finding,
             self._next("finding"),
@@ -118,64 +113,20 @@ class EventFactory:
         )
 
     def incident(self, incident: Incident, tap: int | None = None) -> bytes:
-        """``ctcpmon.incident.v1`` of what ``tap`` saw."""
-        closed_at = self._maybe_time(incident.closed_ns)
-        data: Fields = {
-            "event": {
-                "kind": "alert" if incident.is_open else "event",
-                "category": ("network",),
-                "severity": _SEVERITY_NUMBERS[incident.severity],
-                "start": self._time(incident.since_ns),
-                "end": closed_at,
-                "reason": incident.what,
-            },
-            "rule": _rule(incident.cause),
-            "observer": self._seen_by(tap),
-            "network": {
-                "transport": "tcp",
-                "protocol": incident.protocols[0] if incident.protocols else "unknown",
-                "type": ip_version(incident.headend_ip),
-            },
-            "source": {"address": incident.client_net, "networks": incident.client_nets},
-            "destination": {"ip": clean(incident.headend_ip, 45), "port": port(incident.headend_port)},
-            "ctcp": {
-                "incident": incident.id,
-                "seq": incident.seq,
-                "change": incident.change,
-                "severity": incident.severity,
-                "worst_severity": incident.worst_severity,
-                "what": incident.cause.what,
-                "where": incident.where,
-                "why": incident.cause.why,
-                "sessions_total": incident.sessions_total,
-                "sessions_stalled": incident.sessions_stalled,
-                "sessions_at_risk": incident.sessions_at_risk,
-                "sessions_recovered": incident.sessions_recovered,
-                "sessions_gone": incident.sessions_gone,
-                "sessions_reconnected": incident.sessions_reconnected,
-                "confidence": ratio(incident.confidence) or 0.0,
-                "fixes": incident.fixes,
-                "sessions": [clean(session, 32) for session in incident.session_ids],
-                "stopped_side": _known(incident.stopped_side, STOPPED_SIDES),
-                "loss_side": _known(incident.loss_side, LOSS_SIDES),
-                "first_fix": incident.fixes[0] if incident.fixes else None,
-                "close_reason": incident.close_reason,
-                "moving_since": self._maybe_time(incident.moving_since_ns),
-                "remarks": [remark.text for remark in incident.remarks] or None,
-                "timer": _timer(incident.timer),
-                "cycle": _cycle(incident.cycle),
-                "silent_side": _known(incident.silent_side, SILENT_SIDES),
-                "rebound_sessions": incident.rebindings or None,
-            },
-        }
-        return self._line(
-            "incident", time=closed_at or self._time(incident.last_ns), subject=incident.id, data=data
+        """``ctcpmon.incident.v1`` of what ``tap`` saw. There may be one a finding, so Rust writes."""
+        timer, cycle = incident.timer, incident.cycle
+        return self._lines.incident(
+            incident,
+            self._next("incident"),
+            rule=self._said_of(incident.cause)[2],
+            tap=tap,
+            timer=None if timer is None else self._encode(timer_fields(timer)),
+            cycle=None if cycle is None else self._encode(cycle_fields(cycle)),
         )
 
     def sessions(self, sessions: tuple[Session, ...]) -> list[bytes]:
         """``ctcpmon.session.v1`` of sessions that ended: they come at the rate of flows, so Rust writes."""
-        for session in sessions:
-            self._sessions[session.state] += 1
+        self._sessions.update([session.state for session in sessions])
         first = self._number + 1
         self._number += len(sessions)
         return self._lines.sessions(sessions, first)
@@ -205,7 +156,7 @@ class EventFactory:
             "event": {
                 "kind": "metric",
                 "category": ("network",),
-                "severity": _SEVERITY_NUMBERS["info"],
+                "severity": _INFO,
                 "start": first,
                 "end": last,
             },
@@ -226,9 +177,6 @@ class EventFactory:
     def _maybe_time(self, time_ns: int | None) -> str | None:
         return None if time_ns is None else self._time(time_ns)
 
-    def _seen_by(self, tap: int | None) -> Fields:
-        return self._observer if tap is None else self._observers.get(tap, self._observer)
-
 
 def tap_of(session: Session) -> int | None:
     """The observation point that saw a session; None when it was more than one."""
@@ -240,13 +188,8 @@ def _clean_words(text: str) -> str:
     return clean(text, 64)
 
 
-def _rule(cause: Cause) -> Fields:
-    return {"id": cause.detector, "name": cause.title, "ruleset": cause.signature or None}
-
-
-def _timer(timer: DeviceTimer | None) -> Fields | None:
-    if timer is None:
-        return None
+def timer_fields(timer: DeviceTimer) -> Fields:
+    """``ctcp.timer`` of an incident."""
     return {
         "kind": timer.kind,
         "sessions": timer.sessions,
@@ -256,9 +199,8 @@ def _timer(timer: DeviceTimer | None) -> Fields | None:
     }
 
 
-def _cycle(cycle: Cycle | None) -> Fields | None:
-    if cycle is None:
-        return None
+def cycle_fields(cycle: Cycle) -> Fields:
+    """``ctcp.cycle`` of an incident."""
     return {
         "clients": cycle.clients,
         "sessions": cycle.sessions,
@@ -271,7 +213,3 @@ def _cycle(cycle: Cycle | None) -> Fields | None:
 
 def _counts(counts: Mapping[str, int]) -> Fields:
     return {clean(name, 64): count(value) for name, value in counts.items()}
-
-
-def _known(value: str | None, words: frozenset[str]) -> str | None:
-    return value if value in words else None

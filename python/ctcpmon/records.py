@@ -36,6 +36,10 @@ def field(*, default_factory: Callable[[], T]) -> T:
     return _Factory(default_factory)  # type: ignore[return-value]
 
 
+_DISPLAYS: dict[object, str] = {dict: "{}", list: "[]"}
+"""Made without a call."""
+
+
 def _initialiser(names: list[str], defaults: dict[str, Any]) -> Callable[..., None]:
     """``__init__`` that takes the fields by place or name."""
     heads, lines = ["self"], []
@@ -45,14 +49,15 @@ def _initialiser(names: list[str], defaults: dict[str, Any]) -> Callable[..., No
         known[f"given_{name}"] = default
         if isinstance(default, _Factory):
             known[f"make_{name}"] = default.make
-            lines.append(f" self.{name} = make_{name}() if {name} is given_{name} else {name}")
+            made = _DISPLAYS.get(default.make, f"make_{name}()")
+            lines.append(f" self.{name} = {made} if {name} is given_{name} else {name}")
         else:
             lines.append(f" self.{name} = {name}")
         heads.append(name if name not in defaults else f"{name}=given_{name}")
     source = f"def __init__({', '.join(heads)}):\n" + "\n".join(lines or [" pass"])
     exec(source, known)  # noqa: S102 names of fields only, from our own classes
-    made: Callable[..., None] = known["__init__"]
-    return made
+    init: Callable[..., None] = known["__init__"]
+    return init
 
 
 def _equal(self: Any, other: Any) -> bool:
@@ -79,12 +84,18 @@ class _RecordType(type):
     ) -> _RecordType:
         names = list(space.get("__annotations__", ()))
         defaults = {one: space.pop(one) for one in names if one in space}
+
+        def first(self: Any, *values: Any, **named: Any) -> None:
+            # Compiling takes longer than most classes have to do in a run, and some have nothing.
+            type(self).__init__ = _initialiser(names, defaults)
+            self.__init__(*values, **named)
+
         space["__slots__"] = tuple(names)
-        space["__init__"] = _initialiser(names, defaults)
+        space["__init__"] = first
         space["__eq__"] = _equal
         space["__repr__"] = _shown
         # As in dataclasses: what may change is no key.
-        space["__hash__"] = _hash if frozen else None
+        space.setdefault("__hash__", _hash if frozen else None)
         return super().__new__(cls, name, bases, space)
 
 

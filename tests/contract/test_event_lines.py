@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import random
 import struct
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import msgspec
 import pytest
 from ctcpmon import envelopes, events
 from ctcpmon.community import community_id
 from ctcpmon.config import Settings
+from ctcpmon.diagnosis import Cycle, DeviceTimer, Incident
+from ctcpmon.diagnosis.causes import CAUSES
 from ctcpmon.diagnosis.wording import PHRASES, TEMPLATES, quantity
 from ctcpmon.pipeline import TAP_SIDES, Pipeline
 from ctcpmon.stamps import rfc3339
@@ -24,7 +26,7 @@ from tests.contract.test_engine import needs_engine
 from tests.corpus.shared import ROOT, captures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ctcpmon.engine import Finding, Session
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 SHIPPED = ROOT / "python" / "ctcpmon" / "data"
 TAPS = ROOT / "tests" / "taps" / "captures"
 SPELLINGS = ROOT / "rust" / "events" / "src" / "spellings.txt"
+KINDS = ("total", "stalled", "at_risk", "recovered", "gone", "reconnected", "missing")
 ORIGIN = {
     "id_prefix": 'fr"a\u00e9.replay.',
     "source": "/ctcpmon/fr\\a",
@@ -177,10 +180,67 @@ def test_what_is_no_json_is_refused(value: object) -> None:
         engine.encode({"x": value})
 
 
+def incidents(dice: random.Random) -> Iterator[Incident]:
+    """One of every kind of word and number, each beside others by chance."""
+    sides = ("client", "headend", "both", "sender", "device", "nobody", None)
+    texts = ('w"h\u00fc', "plain", "")
+    for number in range(1, 400):
+        pick = dice.choice
+        closed_ns = pick((None, dice.randrange(-(2**63), 2**63)))
+        yield Incident(
+            id=f"i-{number:010x}",
+            seq=number,
+            change=pick(("opened", "changed", "closed")),
+            severity=pick(("critical", "warning", "info")),
+            worst_severity=pick(("critical", "warning", "info")),
+            cause=pick(CAUSES),
+            lead=cast("Finding", None),
+            client_net=pick(("10.0.0.0/24", "2001:db8::/64")),
+            client_nets=pick((1, 2, 4_096)),
+            headend_ip=pick(("203.0.113.1", "2001:db8::1", "::ffff:10.0.0.1", "no address")),
+            headend_port=pick((0, 10_000, 65_535)),
+            protocols=pick(((), ("ctcp",), ("faketcp", "ctcp"))),
+            since_ns=dice.randrange(-(2**63), 2**63),
+            last_ns=dice.randrange(0, 2**62),
+            closed_ns=closed_ns,
+            close_reason=None if closed_ns is None else pick(("cleared", "reconnected", "gone", "moved")),
+            **{f"sessions_{name}": dice.randrange(10 ** dice.randrange(1, 6)) for name in KINDS},
+            moving_since_ns=pick((None, 0, 1_700_000_000_123_456_789)),
+            session_ids=tuple(f"{dice.randrange(2**64):016x}" for _ in range(dice.randrange(4))),
+            stopped_side=pick(sides),
+            loss_side=pick(sides),
+            confidence=pick((0.0, 1.0, 0.94, dice.random(), float("nan"), -1.0)),
+            fixes=tuple(dice.sample(("asa-tcp-state-bypass", "ike-nat-t", "srx"), dice.randrange(4))),
+            silent_side=pick(sides),
+            timer=pick((None, DeviceTimer("delay", 3, 4, pick(texts), "s", pick((None, 4_000))))),
+            cycle=pick((None, Cycle(1, 4, 3, pick((None, 90_000)), pick((True, False)), pick(texts), "s"))),
+            rebindings=pick((0, 0, 2)),
+            is_refuted=pick((True, False)),
+        )
+
+
+@needs_engine
+def test_lines_of_incidents_are_those_of_plain_python() -> None:
+    from ctcpmon import engine
+
+    settings = {**ORIGIN, "zones": TAP_SIDES}
+    ours = engine.EventLines(**settings)  # type: ignore[arg-type]
+    plain = event_lines.EventLines(**settings)  # type: ignore[arg-type]
+    for number, incident in enumerate(incidents(random.Random(7)), start=1):
+        timer, cycle = incident.timer, incident.cycle
+        said: dict[str, Any] = {
+            "rule": b'{"id":"a","name":"b"}' if number % 2 else b'{"id":"a","name":"b","ruleset":"c"}',
+            "tap": (None, 1, 2, 3)[number % 4],
+            "timer": None if timer is None else engine.encode(envelopes.timer_fields(timer)),
+            "cycle": None if cycle is None else engine.encode(envelopes.cycle_fields(cycle)),
+        }
+        line = ours.incident(incident, number, **said)
+        assert line == plain.incident(incident, number, **said)
+        assert events.encode(events.decode(line)) == line
+
+
 def test_the_words_of_the_writer_are_those_of_the_contract() -> None:
     assert get_args(events.State) == envelopes.STATES
-    assert set(get_args(events.StoppedSide)) == envelopes.STOPPED_SIDES
-    assert set(get_args(events.LossSide)) == envelopes.LOSS_SIDES
 
 
 def spellings() -> list[str]:

@@ -77,8 +77,7 @@ class StopMeter(Record):
     def add(self, finding: Finding) -> None:
         """Takes in the finding that called a session stalled."""
         self._is_told = False
-        found = {item.name: item for item in finding.evidence}
-        values = {name: item.value for name, item in found.items() if math.isfinite(item.value)}
+        values = {name: value for name, value in finding.measured.items() if math.isfinite(value)}
         is_seen = "silence_ms" in values or "copies_stopped_segments" in values
         allowance, unacked = values.get("allowance_bytes"), values.get("unacked_bytes")
         if allowance and unacked is not None and (is_seen or finding.detector == "ctcp.stateful_drop"):
@@ -91,11 +90,12 @@ class StopMeter(Record):
             self.left_out += 1
             return
         delay = values.get("hole_to_stall_ms")
-        hole = found.get("hole_bytes")
         if delay is None and is_seen and "ack_frozen_ms" in values:
             delay = values["ack_frozen_ms"] - values.get("silence_ms", values["ack_frozen_ms"])
-        elif delay is None and finding.detector == "ctcp.inspection_queue_freeze" and hole is not None:
-            delay = (finding.since_ns - hole.ts_ns) / 1e6 if hole.ts_ns is not None else None
+        elif delay is None and finding.detector == "ctcp.inspection_queue_freeze":
+            holes = (one.ts_ns for one in finding.evidence if one.name == "hole_bytes")
+            lost_ns = next(holes, None)
+            delay = (finding.since_ns - lost_ns) / 1e6 if lost_ns is not None else None
         if delay is not None and 0 <= delay < 1e9:
             self._delays.append(delay)
         if is_seen and "segments_after_freeze" in values:

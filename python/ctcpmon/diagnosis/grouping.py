@@ -126,13 +126,14 @@ class IncidentBook:
 
     def add(self, finding: Finding) -> tuple[Incident, ...]:
         """Takes in one finding, in order of ``seq``; returns the incidents to announce."""
-        self._now_ns = max(self._now_ns, finding.ts_ns)
+        ts_ns = finding.ts_ns
+        self._now_ns = max(self._now_ns, ts_ns)
         session = finding.session
         session_key = (session.id, session.generation)
         rank = rank_of(finding.verdict)
         outage = self._outages.add(finding)
         if outage is not None:
-            return (*self._gather(outage, finding), *self._due(finding.ts_ns))
+            return (*self._gather(outage, finding), *self._due(ts_ns))
         home = self._homes.get(session_key)
         announce: list[Incident] = []
         if home is None:
@@ -142,20 +143,21 @@ class IncidentBook:
             # The place is found before the old incident may close over the loss of this session.
             key = self._key(finding, rank)
             member = self._open[home].take_member(session_key)
-            announce += self._left(session_key, self._open[home], finding.ts_ns)
+            announce += self._left(session_key, self._open[home], ts_ns)
             announce += self._join(session_key, finding, key, member)
         else:
             announce += self._update(session_key, self._open[home], finding)
-        return (*announce, *self._due(finding.ts_ns))
+        return (*announce, *self._due(ts_ns))
 
     def end(self, session: Session) -> tuple[Incident, ...]:
         """Takes in a session that ended, or was open when the input ended."""
         self._now_ns = max(self._now_ns, session.last_ns)
         now_ns = self._now_ns
-        session_key = (session.id, session.generation)
         announce: list[Incident] = []
-        home = self._homes.get(session_key)
-        if home is not None and session.end_reason not in {"", "end_of_input"}:
+        is_over = session.end_reason not in {"", "end_of_input"}
+        session_key = (session.id, session.generation) if is_over else ("", 0)
+        home = self._homes.get(session_key) if is_over else None
+        if home is not None:
             incident = self._open[home]
             incident.end_member(session_key, session)
             del self._homes[session_key]
@@ -167,8 +169,9 @@ class IncidentBook:
             announce += self._refute(session, now_ns)
         # Most sessions end while nobody waits for their client.
         if (self._reconnects.rows or self._missed_at) and _has_moved(session):
-            self._reconnects.moved(session)
-            announce += self._back(session, now_ns)
+            place, first_ns = place_of(session), session.first_ns
+            self._reconnects.moved(place, first_ns)
+            announce += self._back(place, first_ns, now_ns)
         if not announce and now_ns < self._next_due_ns:
             return ()
         return (*announce, *self._due(now_ns))
@@ -215,10 +218,11 @@ class IncidentBook:
         incident = self._open.get(key) or self._new(key, finding)
         if incident is None:
             return []
+        session = finding.session
         self._homes[session_key] = key
         incident.put_member(session_key, member)
-        incident.put_net(client_net(finding.session.client_ip))
-        incident.protocols[clean(finding.session.protocol, 20)] = None
+        incident.put_net(client_net(session.client_ip))
+        incident.protocols[clean(session.protocol, 20)] = None
         incident.since_ns = min(incident.since_ns, finding.since_ns)
         return self._update(session_key, incident, finding, is_new=True)
 
@@ -258,8 +262,8 @@ class IncidentBook:
         before, was_stalled = member.rank, member.was_stalled
         member.take(finding)
         after = member.rank
-        rank = rank_of(finding.verdict)
-        incident.last_ns = max(incident.last_ns, finding.ts_ns)
+        rank, ts_ns = rank_of(finding.verdict), finding.ts_ns
+        incident.last_ns = max(incident.last_ns, ts_ns)
         incident.counts[before] -= 1
         incident.counts[after] += 1
         incident.worst = max(incident.worst, after)
@@ -268,15 +272,15 @@ class IncidentBook:
             announce += self._stalled(incident, member, finding)
         if after == 0 and before > 0:
             incident.moving_since_ns = max(
-                incident.moving_since_ns, finding.ts_ns - CLEARED_AFTER_NS, incident.since_ns
+                incident.moving_since_ns, ts_ns - CLEARED_AFTER_NS, incident.since_ns
             )
         if rank > incident.lead_rank:
             incident.lead, incident.lead_rank = finding, rank
             incident.fixes = self._choose_fixes(finding, is_headend_outage=incident.is_outage)
         if incident.seq == 0:
-            announce.append(self._announce(incident, "opened", finding.ts_ns))
+            announce.append(self._announce(incident, "opened", ts_ns))
         elif is_new or before != after or not incident.is_ill:
-            announce += self._settle(incident, finding.ts_ns)
+            announce += self._settle(incident, ts_ns)
         return announce + self._merge_storm(incident, finding)
 
     def _stalled(self, incident: OpenIncident, member: Member, finding: Finding) -> list[Incident]:
@@ -286,7 +290,9 @@ class IncidentBook:
         incident.put_row(member.row)
         member.is_rebound = step == "rebound"
         incident.rebindings += member.is_rebound
-        return self._back(finding.session, finding.ts_ns) if step == "next" else []
+        if step != "next":
+            return []
+        return self._back(place_of(finding.session), finding.session.first_ns, finding.ts_ns)
 
     def _settle(self, incident: OpenIncident, now_ns: int) -> list[Incident]:
         """After a change: closes an incident without ill sessions, unless it waits for clients."""
@@ -300,13 +306,12 @@ class IncidentBook:
             return self._changed(incident, now_ns)
         return [self._close(incident, _reason(incident), now_ns)]
 
-    def _back(self, session: Session, now_ns: int) -> list[Incident]:
-        """A client has a further connection: the ones of it that are gone were reconnected."""
+    def _back(self, place: Place, first_ns: int, now_ns: int) -> list[Incident]:
+        """A client has a further connection, begun at ``first_ns``: those that are gone were reconnected."""
         announce: list[Incident] = []
-        place = place_of(session)
         for key in tuple(self._missed_at.get(place, ())):
             incident = self._open[key]
-            if incident.came_back(place, session.first_ns):
+            if incident.came_back(place, first_ns):
                 if place not in incident.missing:
                     self._forget_missed(place, key)
                 announce += self._settle(incident, now_ns)

@@ -274,12 +274,15 @@ class OpenIncident(Record):
 
     def view(self, *, closed_ns: int | None = None, reason: CloseReason | None = None) -> Incident:
         """The state at this moment."""
-        lead = self.lead
+        lead, key, counts = self.lead, self.key, self.counts
+        session = lead.session
         detector = lead.detector
-        if self.is_outage:
+        is_outage = self.is_outage
+        is_named_outage = key.family == OUTAGE
+        if is_outage:
             detector = "ctcp.headend_outage"
-        elif self.lead_rank == STALLED and lead.session.signature:
-            detector = lead.session.signature
+        elif self.lead_rank == STALLED:
+            detector = session.signature or detector
         ended = closed_ns is not None
         return Incident(
             id=self.id,
@@ -289,30 +292,30 @@ class OpenIncident(Record):
             worst_severity=_SEVERITIES[self.worst],
             cause=cause_of(detector),
             lead=lead,
-            client_net=client_net(lead.session.client_ip),
+            client_net=client_net(session.client_ip),
             client_nets=len(self.nets),
-            headend_ip=self.key.headend_ip,
-            headend_port=self.key.headend_port,
+            headend_ip=key.headend_ip,
+            headend_port=key.headend_port,
             protocols=tuple(self.protocols),
             since_ns=self.since_ns,
             last_ns=self.last_ns,
             closed_ns=closed_ns,
             close_reason=reason,
             sessions_total=self.total,
-            sessions_stalled=self.counts[3],
-            sessions_at_risk=self.counts[2] + self.counts[1],
-            sessions_recovered=self.counts[0] + self.moved_and_ended,
+            sessions_stalled=counts[3],
+            sessions_at_risk=counts[2] + counts[1],
+            sessions_recovered=counts[0] + self.moved_and_ended,
             sessions_gone=self.gone,
             sessions_reconnected=self.reconnected,
             sessions_missing=sum(self.missed),
             moving_since_ns=self.moving_since_ns or None,
-            session_ids=tuple(session_id for session_id, _ in self.shown),
+            session_ids=tuple([session_id for session_id, _ in self.shown]),
             stopped_side=lead.stopped_side,
-            loss_side=(self.key.loss_side or None) if self.key.family != OUTAGE else None,
-            silent_side=self.key.loss_side if self.key.family == OUTAGE else None,
+            loss_side=None if is_named_outage else key.loss_side or None,
+            silent_side=key.loss_side if is_named_outage else None,
             confidence=lead.confidence,
             fixes=self.fixes,
-            timer=self.stops.read() if not self.is_outage else None,
+            timer=None if is_outage else self.stops.read(),
             cycle=tell_cycle(list(self.rows.values())) if self.rows else None,
             rebindings=self.rebindings,
             is_refuted=self.is_refuted,

@@ -91,6 +91,8 @@ class OutageWatch:
         self._max_headends = max_headends
         self._headends: dict[tuple[str, int], _Headend] = {}
         self.forgotten = 0
+        self._has_named = False
+        """An outage was named in this run."""
 
     def add(self, finding: Finding) -> tuple[Side, tuple[Silence, ...]] | None:
         """The outage ``finding`` belongs to: the silent side and the silences to gather there."""
@@ -116,6 +118,7 @@ class OutageWatch:
             return None
         moments = [one.since_ns for one in together]
         here.outage = (silence.side, min(moments), max(moments))
+        self._has_named = True
         here.affected, here.unharmed = clients, set()
         here.recent.clear()
         return silence.side, tuple(together)
@@ -134,13 +137,14 @@ class OutageWatch:
 
     def ended(self, session: Session) -> bool:
         """Notes an ended session; True when it shows that the outage was not headend-wide."""
-        if not self._headends:
+        is_over = session.end_reason != "end_of_input"
+        if not self._headends or not (is_over or self._has_named):
             return False
         here = self._headends.get((session.headend_ip, session.headend_port))
         if here is None:
             return False
         client = session.client_ip
-        if session.end_reason != "end_of_input":
+        if is_over:
             here.clients.pop(client, None)
         if here.outage is None or client in here.affected or session.worst_state == "stalled":
             return False

@@ -36,7 +36,7 @@ MAX_ROWS = 8
 """Rows kept of one address; more users behind one address are not told apart."""
 MAX_LIVES = 16
 """Last lifetimes kept of one row."""
-_LOSS = frozenset({"hole_to_stall_ms", "hole_bytes"})
+_LOSS = ("hole_to_stall_ms", "hole_bytes")
 
 Place = tuple[str, str, int]
 """Client address, headend address, headend port."""
@@ -49,7 +49,8 @@ def place_of(session: Session) -> Place:
 
 def had_loss(finding: Finding) -> bool:
     """True when a loss came before the stall."""
-    return any(item.name in _LOSS and item.value > 0 for item in finding.evidence)
+    measured = finding.measured
+    return any(measured.get(name, 0.0) > 0.0 for name in _LOSS)
 
 
 class Row(Record):
@@ -121,11 +122,11 @@ class Reconnects:
                 row.lifetimes_ms.append(max(finding.since_ns - session.first_ns, 0) / 1e6)
         return row, step
 
-    def moved(self, session: Session) -> None:
-        """A connection that lived on without a stall ends the row of its client."""
-        rows = self.rows.get(place_of(session))
-        if rows is not None and len(rows) == 1 and rows[0].stalled_ns <= session.first_ns:
-            del self.rows[place_of(session)]
+    def moved(self, place: Place, first_ns: int) -> None:
+        """A connection from there, begun at ``first_ns``, lived on without a stall: its client's row ends."""
+        rows = self.rows.get(place)
+        if rows is not None and len(rows) == 1 and rows[0].stalled_ns <= first_ns:
+            del self.rows[place]
 
 
 def _continued(session: Session, rows: list[Row], spis: frozenset[int]) -> tuple[Row | None, bool]:

@@ -45,10 +45,10 @@ def fix_ids_for(
         detector = HEADEND_OUTAGE
     elif finding.verdict == "stalled" and session.signature:
         detector = session.signature
-    evidence = {item.name: item.value for item in finding.evidence}
+    evidence = finding.measured
     place = place_of(site, session.client_ip, session.headend_ip, session.headend_port)
-    ranked = _ranked(detector, frozenset(evidence), place, platform, session.protocol)
-    return tuple([entry.id for entry in ranked if not entry.when.evidence or _holds(entry.when, evidence)])
+    ranked, ids = _ranked(detector, frozenset(evidence), place, platform, session.protocol)
+    return ids or tuple([entry.id for entry in ranked if _holds(entry.when, evidence)])
 
 
 def fixes_for(
@@ -66,7 +66,7 @@ def fixes_for_detector(
     detector: str, site: Site | None = None, platform: str | None = None
 ) -> tuple[Recipe, ...]:
     """Recipes that treat a detector's findings, best first, without looking at a session."""
-    entries = _ranked(detector, frozenset(), place_of(site, "", "", 0), platform, None)
+    entries, _ = _ranked(detector, frozenset(), place_of(site, "", "", 0), platform, None)
     return _recipes(tuple(entry.id for entry in entries))
 
 
@@ -89,8 +89,8 @@ def _holds(when: When, evidence: dict[str, float]) -> bool:
 @lru_cache(maxsize=1_024)
 def _ranked(
     detector: str, evidence: frozenset[str], place: Place, platform: str | None, protocol: str | None
-) -> tuple[Ranks, ...]:
-    """``protocol`` None: of any."""
+) -> tuple[tuple[Ranks, ...], tuple[str, ...]]:
+    """Best first; and their ids when no value of the evidence can rule one out. ``protocol`` None: of any."""
     wanted = {family_of(platform) or platform, "any"} if platform is not None else None
     ranked: list[tuple[int, int, str, Ranks]] = []
     for entry, treating in _treating(detector):
@@ -99,7 +99,9 @@ def _ranked(
         rank = _rank(treating, evidence, place)
         if rank is not None and (wanted is None or entry.platform in wanted):
             ranked.append((_tier(entry, place), rank, entry.id, entry))
-    return tuple(entry for *_, entry in sorted(ranked, key=lambda one: one[:3]))
+    entries = tuple(entry for *_, entry in sorted(ranked, key=lambda one: one[:3]))
+    is_settled = not any(entry.when.evidence for entry in entries)
+    return entries, tuple(entry.id for entry in entries) if is_settled else ()
 
 
 @lru_cache(maxsize=64)

@@ -30,6 +30,10 @@ class Place(Record, frozen=True):
     on_path: tuple[Firewall, ...]
     """Firewalls whose ``inside`` networks hold the client."""
 
+    def __hash__(self) -> int:
+        """Of what differs most; it is asked for with every finding."""
+        return hash((self.client, self.headend is None))
+
     def standing(self, platform: str) -> Standing:
         """Where devices of ``platform`` stand."""
         if self.site is None or not self.site.firewall:

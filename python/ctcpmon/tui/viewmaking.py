@@ -228,7 +228,7 @@ def refused(stats: Stats, book: Mapping[str, int]) -> Refused:
     return Refused(
         segments=counters.get("segments_without_flow", 0),
         flows_evicted=counters.get("flows_evicted", 0),
-        sessions=counters.get("sessions_refused", 0),
+        sessions=counters.get("sessions_refused", 0) + counters.get("sessions_put_off", 0),
         incidents=book.get("incidents_refused", 0) + book.get("incident_sessions_refused", 0),
         undecoded=counters.get("frames_decoder_failed", 0),
     )

@@ -118,6 +118,8 @@ mod mark {
     pub(super) const MAY_BE_RECUT: u16 = 128;
     /// Noted for the next round of judgement.
     pub(super) const DIRTY: u16 = 256;
+    /// See [`super::Session::is_attempt`].
+    pub(super) const ATTEMPT: u16 = 512;
 }
 
 /// What one segment meant to its session.
@@ -235,6 +237,17 @@ impl Session {
     #[inline]
     pub(crate) fn set_dirty(&mut self, to: bool) {
         self.mark(mark::DIRTY, to);
+    }
+
+    /// One side alone has sent, and hardly anything, as far as was noted.
+    #[inline]
+    pub(crate) fn is_attempt(&self) -> bool {
+        self.is(mark::ATTEMPT)
+    }
+
+    #[inline]
+    pub(crate) fn set_attempt(&mut self, to: bool) {
+        self.mark(mark::ATTEMPT, to);
     }
 
     /// Both ends.

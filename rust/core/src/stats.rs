@@ -72,6 +72,8 @@ counters! {
     sessions,
     /// Tunnel sessions not tracked because the session table was full.
     sessions_refused,
+    /// Tunnels that had to show a second side or a third packet first, because too many sessions had not.
+    sessions_put_off,
     /// Findings made.
     findings,
     /// Findings not handed out because one tick made too many.

@@ -124,20 +124,12 @@ fn judged<F: AsRef<str>>(ctcp: &mut Object<'_>, found: &Found<'_>, said: &Said<'
             }),
         )
         .with("evidence", |out| {
-            list(out, judgement.evidence(), |out, e| {
+            json::list(out, judgement.evidence(), |out, e| {
                 evidence(out, e, said.phrases);
             });
         })
-        .with("ruled_out", |out| {
-            list(out, judgement.ruled_out(), |out, text| {
-                json::string(out, text);
-            });
-        })
-        .with("fixes", |out| {
-            list(out, said.fixes.iter(), |out, id| {
-                json::string(out, id.as_ref());
-            });
-        })
+        .texts("ruled_out", judgement.ruled_out())
+        .texts("fixes", said.fixes)
         .maybe_text("stopped_side", judgement.stopped.map(Side::name))
         .maybe_text(
             "loss_side",
@@ -174,15 +166,4 @@ fn measured(out: &mut Vec<u8>, value: f64) {
     // As in Python: exact to the last digit before it is cut.
     let rounded = format!("{value:.6}").parse().unwrap_or(value);
     json::number(out, rounded);
-}
-
-fn list<T>(out: &mut Vec<u8>, items: impl Iterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
-    out.push(b'[');
-    for (n, item) in items.enumerate() {
-        if n > 0 {
-            out.push(b',');
-        }
-        write(out, item);
-    }
-    out.push(b']');
 }

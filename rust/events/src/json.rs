@@ -109,6 +109,22 @@ pub(crate) fn ratio(value: f64) -> Option<f64> {
     })
 }
 
+/// A list of what `write` makes of each item.
+pub(crate) fn list<T>(
+    out: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    write: impl Fn(&mut Vec<u8>, T),
+) {
+    out.push(b'[');
+    for (n, item) in items.enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
 /// An object under construction; its fields come in the order of the schema.
 pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
@@ -156,6 +172,19 @@ impl<'a> Object<'a> {
 
     pub(crate) fn text(&mut self, name: &str, text: &str) -> &mut Self {
         self.with(name, |out| string(out, text))
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts<T: AsRef<str>>(
+        &mut self,
+        name: &str,
+        texts: impl IntoIterator<Item = T>,
+    ) -> &mut Self {
+        self.with(name, |out| {
+            list(out, texts.into_iter(), |out, text| {
+                string(out, text.as_ref());
+            });
+        })
     }
 
     pub(crate) fn flag(&mut self, name: &str, value: bool) -> &mut Self {

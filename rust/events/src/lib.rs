@@ -10,6 +10,7 @@
 
 mod community;
 mod findings;
+mod incidents;
 pub mod json;
 mod lines;
 mod phrases;
@@ -20,5 +21,6 @@ pub mod stamp;
 
 pub use community::community_id;
 pub use findings::{Found, Said};
+pub use incidents::Incident;
 pub use lines::{Lines, Origin};
 pub use phrases::{Phrase, Phrases};

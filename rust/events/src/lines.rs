@@ -149,9 +149,14 @@ impl Lines {
     pub(crate) fn observer_of(&self, session: &Session) -> &[u8] {
         let mut taps = reading::taps(session);
         let (first, second) = (taps.next(), taps.next());
+        self.observer_at(first.filter(|_| second.is_none()))
+    }
+
+    /// The same for what one tap of two saw.
+    pub(crate) fn observer_at(&self, tap: Option<u16>) -> &[u8] {
         self.observers
             .iter()
-            .find(|(tap, _)| first == Some(*tap) && second.is_none())
+            .find(|(one, _)| tap == Some(*one))
             .map_or(&self.observer, |(_, json)| json)
     }
 }
@@ -257,15 +262,7 @@ fn named(ctcp: &mut Object<'_>, session: &Session, group: Option<&str>) {
         .maybe_text("group", group);
     let mut vendors = session.identity().vendors().peekable();
     if vendors.peek().is_some() {
-        ctcp.with("vendors", |out| {
-            out.push(b'[');
-            for (n, name) in vendors.enumerate() {
-                out.extend(if n == 0 { &b"\""[..] } else { b",\"" });
-                escaped(out, name);
-                out.push(b'"');
-            }
-            out.push(b']');
-        });
+        ctcp.texts("vendors", vendors);
     }
     let linked = session.linked().map(reading::session_id);
     ctcp.maybe_text("linked_session", linked.as_deref());

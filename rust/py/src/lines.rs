@@ -2,11 +2,64 @@
 
 use std::collections::BTreeMap;
 
-use ctcpmon_events::{Lines, Origin, Phrase, Phrases, Said, reading};
+use std::net::IpAddr;
+
+use ctcpmon_core::time::Timestamp;
+use ctcpmon_events::{Incident, Lines, Origin, Phrase, Phrases, Said, reading};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::rows::{Finding, Session};
+
+/// What the line of an incident takes of `diagnosis.Incident`.
+#[derive(FromPyObject)]
+struct Told {
+    id: PyBackedStr,
+    seq: u64,
+    change: PyBackedStr,
+    severity: PyBackedStr,
+    worst_severity: PyBackedStr,
+    what: PyBackedStr,
+    #[pyo3(attribute("where"))]
+    place: PyBackedStr,
+    cause: Cause,
+    protocols: Vec<PyBackedStr>,
+    client_net: PyBackedStr,
+    client_nets: u64,
+    headend_ip: PyBackedStr,
+    headend_port: u16,
+    since_ns: i64,
+    last_ns: i64,
+    closed_ns: Option<i64>,
+    close_reason: Option<PyBackedStr>,
+    moving_since_ns: Option<i64>,
+    sessions_total: u64,
+    sessions_stalled: u64,
+    sessions_at_risk: u64,
+    sessions_recovered: u64,
+    sessions_gone: u64,
+    sessions_reconnected: u64,
+    session_ids: Vec<PyBackedStr>,
+    confidence: f64,
+    fixes: Vec<PyBackedStr>,
+    stopped_side: Option<PyBackedStr>,
+    loss_side: Option<PyBackedStr>,
+    silent_side: Option<PyBackedStr>,
+    remarks: Vec<Remark>,
+    rebindings: u64,
+}
+
+#[derive(FromPyObject)]
+struct Cause {
+    what: PyBackedStr,
+    why: PyBackedStr,
+}
+
+#[derive(FromPyObject)]
+struct Remark {
+    text: PyBackedStr,
+}
 
 #[pyclass(frozen, module = "ctcpmon._ctcpmon")]
 pub struct EventLines {
@@ -80,6 +133,22 @@ impl EventLines {
         PyBytes::new(py, &line)
     }
 
+    #[pyo3(signature = (incident, number, *, rule, tap, timer, cycle))]
+    #[allow(clippy::too_many_arguments)]
+    fn incident<'py>(
+        &self,
+        py: Python<'py>,
+        incident: Told,
+        number: u64,
+        rule: &[u8],
+        tap: Option<u16>,
+        timer: Option<&[u8]>,
+        cycle: Option<&[u8]>,
+    ) -> Bound<'py, PyBytes> {
+        let told = told(incident, rule, [timer, cycle]);
+        PyBytes::new(py, &self.lines.incident(number, &told, tap))
+    }
+
     fn sessions<'py>(
         &self,
         py: Python<'py>,
@@ -105,5 +174,47 @@ impl EventLines {
             number = number.wrapping_add(1);
         }
         Ok(lines)
+    }
+}
+
+fn told<'a>(
+    told: Told,
+    rule: &'a [u8],
+    patterns: [Option<&'a [u8]>; 2],
+) -> Incident<'a, PyBackedStr> {
+    let version = told.headend_ip.parse().ok().map(|ip| match ip {
+        IpAddr::V4(_) => "ipv4",
+        IpAddr::V6(_) => "ipv6",
+    });
+    Incident {
+        id: told.id,
+        seq: told.seq,
+        change: told.change,
+        severity: told.severity,
+        worst_severity: told.worst_severity,
+        reason: told.what,
+        story: [told.cause.what, told.place, told.cause.why],
+        rule,
+        network: (told.protocols.into_iter().next(), version),
+        clients: (told.client_net, told.client_nets),
+        headend: (told.headend_ip, told.headend_port),
+        times: [told.since_ns, told.last_ns].map(Timestamp),
+        closed: told.closed_ns.map(Timestamp).zip(told.close_reason),
+        moving_since: told.moving_since_ns.map(Timestamp),
+        sessions: [
+            told.sessions_total,
+            told.sessions_stalled,
+            told.sessions_at_risk,
+            told.sessions_recovered,
+            told.sessions_gone,
+            told.sessions_reconnected,
+        ],
+        session_ids: told.session_ids,
+        confidence: told.confidence,
+        fixes: told.fixes,
+        sides: [told.stopped_side, told.loss_side, told.silent_side],
+        remarks: told.remarks.into_iter().map(|remark| remark.text).collect(),
+        patterns,
+        rebindings: told.rebindings,
     }
 }

@@ -11,7 +11,7 @@ use ctcpmon_core::time::Timestamp;
 use ctcpmon_events::{Found, community_id, reading};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 /// Names and units are read several times and are few: the interpreter keeps one object of each.
 #[pyclass(frozen, get_all, module = "ctcpmon._ctcpmon")]
@@ -74,6 +74,13 @@ getters!(Direction, d, {
 
 /// A text that is made when it is first read.
 type Text = PyOnceLock<Py<PyString>>;
+
+/// A word that many rows have: the interpreter keeps one object of it, which knows its hash.
+fn word(py: Python<'_>, place: &Text, text: &str) -> Py<PyString> {
+    place
+        .get_or_init(py, || PyString::intern(py, text).unbind())
+        .clone_ref(py)
+}
 
 fn kept(py: Python<'_>, place: &Text, text: impl FnOnce() -> String) -> Py<PyString> {
     place
@@ -324,12 +331,13 @@ pub struct Finding {
     #[pyo3(get)]
     ts_ns: i64,
     #[pyo3(get)]
-    detector: &'static str,
-    #[pyo3(get)]
     session: Py<Session>,
     #[pyo3(get)]
     tap_gap_ratio: Option<f64>,
+    rule: &'static str,
     judgement: Judgement,
+    detector: Text,
+    verdict: Text,
     evidence: PyOnceLock<Py<PyTuple>>,
 }
 
@@ -339,10 +347,12 @@ impl Finding {
         Ok(Self {
             seq: finding.seq,
             ts_ns: finding.at.0,
-            detector: DETECTORS[finding.detector].id,
             session: Py::new(py, Session::new(Box::new(finding.session), None))?,
             tap_gap_ratio: finding.tap_gap_ratio,
+            rule: DETECTORS[finding.detector].id,
             judgement: finding.judgement,
+            detector: Text::new(),
+            verdict: Text::new(),
             evidence: PyOnceLock::new(),
         })
     }
@@ -371,8 +381,13 @@ impl Finding {
     }
 
     #[getter]
-    fn verdict(&self) -> &'static str {
-        self.judgement.verdict.name()
+    fn detector(&self, py: Python<'_>) -> Py<PyString> {
+        word(py, &self.detector, self.rule)
+    }
+
+    #[getter]
+    fn verdict(&self, py: Python<'_>) -> Py<PyString> {
+        word(py, &self.verdict, self.judgement.verdict.name())
     }
 
     #[getter]
@@ -410,6 +425,15 @@ impl Finding {
             PyTuple::new(py, rows).map(Bound::unbind)
         })?;
         Ok(made.clone_ref(py))
+    }
+
+    #[getter]
+    fn measured<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let values = PyDict::new(py);
+        for e in self.judgement.evidence() {
+            values.set_item(PyString::intern(py, e.name.info().name), e.value)?;
+        }
+        Ok(values)
     }
 
     #[getter]

@@ -119,6 +119,8 @@ pub struct Engine {
     down: u16,
     table: FlowTable,
     slots: Slots,
+    /// Sessions that are attempts, see [`Engine::has_room_for_attempt`].
+    attempts: usize,
     /// What a mirror's copies are told by.
     recent: Recent,
     /// Sessions to judge at the next tick, see [`judging::due`].
@@ -154,6 +156,7 @@ impl Engine {
             calm_until: Timestamp(i64::MIN),
             down: 0,
             slots: Slots::default(),
+            attempts: 0,
             recent: Recent::default(),
             dirty: Vec::new(),
             rechecks: Vec::new(),
@@ -204,7 +207,10 @@ impl Engine {
         let details = self.table.get_mut(at).1;
         details.generation = details.generation.saturating_add(1);
         let generation = details.generation;
-        let session = Session::new(self.table.flow(at), key, at, kind, generation);
+        let mut session = Session::new(self.table.flow(at), key, at, kind, generation);
+        let is_attempt = self.table.get_mut(at).0.is_half_open();
+        session.set_attempt(is_attempt);
+        self.attempts += usize::from(is_attempt);
         let index = self.slots.put(session);
         self.table.get_mut(at).0.session = index;
         self.divide_memory();
@@ -219,6 +225,10 @@ impl Engine {
         if !session.is_dirty() {
             session.set_dirty(true);
             self.dirty.push(judging::due(session.id(), index));
+        }
+        if session.is_attempt() && !self.table.get_mut(session.flow).0.is_half_open() {
+            session.set_attempt(false);
+            self.attempts -= 1;
         }
         let effect = session.on_segment(dir, s, is_promotion, &mut self.recent);
         if let Some(noted) = &mut self.sightings
@@ -289,6 +299,7 @@ impl Engine {
         let Some(session) = self.slots.take(index) else {
             return;
         };
+        self.attempts -= usize::from(session.is_attempt());
         self.table.release_session(session.flow);
         self.divide_memory();
         self.events.push(Event::Ended(Box::new(session), reason));

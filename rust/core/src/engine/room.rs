@@ -9,6 +9,20 @@ use super::judging::MAX_PLACES;
 const SESSION_BYTES: usize = 600;
 /// Sessions that are tracked whatever the bound on memory is: two and a half megabytes (guess).
 const LEAST_SESSIONS: usize = 4_096;
+/// Part of the sessions there is room for that attempts may be: who sends one packet each from addresses
+/// of others does not keep out those who talk to each other. Snort's ceiling for flows of one side.
+const ATTEMPTS: usize = 4;
+/// Attempts that are tracked however little room there is (guess).
+const LEAST_ATTEMPTS: usize = 1_024;
+
+/// Why a tunnel has no session.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refusal {
+    /// There is no room for any.
+    Full,
+    /// There are too many attempts.
+    Attempt,
+}
 
 impl Engine {
     /// Memory of the sessions that counts against the bound, were there `more`, with the notes that
@@ -25,6 +39,26 @@ impl Engine {
         let bytes = self.table.bytes() + self.session_bytes(1);
         live < self.config.max_sessions.min(MAX_PLACES)
             && (live < LEAST_SESSIONS || bytes <= self.config.max_flow_bytes)
+    }
+
+    /// True when one more session may be an attempt: one side alone has sent, and hardly anything.
+    pub(super) fn has_room_for_attempt(&self) -> bool {
+        let by_memory = self.config.max_flow_bytes / SESSION_BYTES;
+        let most = self.config.max_sessions.min(MAX_PLACES).min(by_memory) / ATTEMPTS;
+        self.attempts < most.max(LEAST_ATTEMPTS)
+    }
+
+    /// A flow shows a tunnel and there is no room for its session. Its next packets ask again; it is
+    /// counted once.
+    pub(super) fn refuse_session(&mut self, at: u32, why: Refusal) {
+        if !self.table.get_mut(at).0.candidate.look_again() {
+            return;
+        }
+        let c = &mut self.stats.counters;
+        match why {
+            Refusal::Full => c.sessions_refused += 1,
+            Refusal::Attempt => c.sessions_put_off += 1,
+        }
     }
 
     /// Leaves the flow table what the sessions do not take, and three tenths at least: each session

@@ -1,6 +1,7 @@
 //! Frames in: batches in steps, and what every segment goes through on its way to its flow.
 
 use super::Engine;
+use super::room::Refusal;
 use crate::ctcp::recognise::TRAILER_LEN;
 use crate::decode::{self, Disposition, decode};
 use crate::flow::candidate::{Candidate, Look, Neighbour, Pattern};
@@ -205,12 +206,16 @@ impl Engine {
         }
         let (record, details) = self.table.get_mut(at);
         let pattern = &mut details.pattern;
+        let is_attempt = record.is_half_open();
         match record.candidate.look(pattern, dir, head, &content()) {
             Look::Undecided => {}
             Look::Neighbour(n) => self.count_neighbour(n),
             // What floods a full engine is not decoded a second time.
             Look::Tunnel(..) if !self.has_room_for_session() => {
-                self.stats.counters.sessions_refused += 1;
+                self.refuse_session(at, Refusal::Full);
+            }
+            Look::Tunnel(..) if is_attempt && !self.has_room_for_attempt() => {
+                self.refuse_session(at, Refusal::Attempt);
             }
             Look::Tunnel(kind, _) => {
                 if let Ok(s) = decode(&frame()) {

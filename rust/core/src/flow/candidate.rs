@@ -104,12 +104,25 @@ mod bit {
     pub(super) const PATTERN: u8 = 16;
     /// The side with index 1 sends it.
     pub(super) const PATTERN_HIGH: u8 = 32;
+    /// It is a tunnel and there was no room for its session.
+    pub(super) const REFUSED: u8 = 64;
 }
 
 impl Candidate {
     /// True when no further segment needs a look.
     pub fn is_decided(&self) -> bool {
         self.saw(bit::DECIDED)
+    }
+
+    /// What was found comes to nothing for now: the next segments are looked at again, as long as any are. True
+    /// for the first time.
+    pub fn look_again(&mut self) -> bool {
+        if self.looks < MAX_LOOKS {
+            self.forget(bit::DECIDED);
+        }
+        let is_first = !self.saw(bit::REFUSED);
+        self.note(bit::REFUSED);
+        is_first
     }
 
     fn saw(&self, what: u8) -> bool {
