@@ -5,6 +5,10 @@
 //! Layout (Wireshark packet-ipsec-tcp.c, ike-scan `--tcp=2`): one IKE or ESP packet
 //! and a 16-byte trailer `00 00 00 00 | id | flags | 21 45 6c 69 10 | proto | 01 00`.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::ike::IsakmpHeader;
 
 /// Length of the trailer in bytes.
@@ -306,9 +310,13 @@ fn is_ndmp(payload: &[u8]) -> bool {
 /// Length of the constant, the protocol and the two bytes behind it.
 const TAIL: usize = 8;
 
+/// Finds the constant. Made once: making it takes as long as looking through a segment of full size.
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(&MAGIC));
+
 /// End of the first trailer in `bytes`.
 fn end_of_trailer(bytes: &[u8]) -> Option<usize> {
-    memchr::memmem::find_iter(bytes, &MAGIC)
+    FINDER
+        .find_iter(bytes)
         .map(|at| at + TAIL)
         .find(|end| bytes.get(end - 2..*end) == Some(&[1, 0]))
 }

@@ -11,6 +11,7 @@ use crate::flow::{FlowKey, Prepared};
 use crate::frame::{Frame, FrameBatch};
 use crate::prefetch::{prefetch, prefetch_headers};
 use crate::segment::{Content, Head, TcpFlags};
+use crate::session::Session;
 use crate::time::Timestamp;
 
 /// Frames between the steps of a batch (measured: 12 to 32 serve alike; what is prepared must
@@ -19,6 +20,13 @@ const AHEAD: usize = 16;
 
 /// Frames between asking for a session and measuring in it (guess: some 200 ns).
 const SESSION_AHEAD: usize = 6;
+/// The same for what is boxed, whose address the session has, and for what a box has the address of.
+const BOXES_AHEAD: usize = 3;
+const IN_BOXES_AHEAD: usize = 1;
+/// Sessions asked for and not measured in yet are remembered here.
+const UNDER_WAY: usize = 8;
+
+const _: () = assert!(UNDER_WAY > SESSION_AHEAD);
 
 impl Engine {
     /// Takes a batch of frames.
@@ -52,6 +60,7 @@ impl Engine {
         let prepared = &mut prepared[..frames.len()];
         // One that this batch opens is in the caches anyway.
         let has_sessions = self.slots.live() > 0;
+        let mut under_way = [NO_SESSION; UNDER_WAY];
         for newest in 0..frames.len() + 2 * AHEAD {
             if newest < frames.len() {
                 if prepares && newest.is_multiple_of(AHEAD) {
@@ -79,17 +88,30 @@ impl Engine {
                 continue;
             };
             let soon = at + SESSION_AHEAD;
-            if has_sessions && let Some((ahead, meta)) = prepared.get(soon).zip(frames.get(soon)) {
-                self.prefetch_session(ahead, || batch.frame(meta));
+            if has_sessions {
+                let ahead = prepared.get(soon).zip(frames.get(soon));
+                under_way[soon % UNDER_WAY] = ahead.map_or(NO_SESSION, |(ahead, meta)| {
+                    self.prefetch_session(ahead, || batch.frame(meta))
+                });
+                let sooner = &mut under_way[(at + BOXES_AHEAD) % UNDER_WAY];
+                if *sooner != NO_SESSION && !self.prefetch_boxes(*sooner) {
+                    *sooner = NO_SESSION;
+                }
+                let next = under_way[(at + IN_BOXES_AHEAD) % UNDER_WAY];
+                if let Some(session) = (next != NO_SESSION).then(|| self.slots.get(next)).flatten()
+                {
+                    session.prefetch_in_boxes_of_packet();
+                }
             }
             let meta = &frames[at];
             self.take(meta.ts, || batch.frame(meta), &prepared[at]);
         }
     }
 
-    /// Asks for the session that a frame most likely belongs to, its headers, and the trailer's end.
+    /// Asks for the session that a frame most likely belongs to, its headers, and the trailer's end. Returns
+    /// its number.
     #[inline]
-    fn prefetch_session<'a>(&self, key: &Prepared, frame: impl FnOnce() -> Frame<'a>) {
+    fn prefetch_session<'a>(&self, key: &Prepared, frame: impl FnOnce() -> Frame<'a>) -> u32 {
         let session = self.table.session_of(key);
         if session != NO_SESSION {
             self.slots.prefetch(session);
@@ -101,6 +123,15 @@ impl Engine {
                 prefetch(last);
             }
         }
+        session
+    }
+
+    /// Asks for the boxes of a session that its next packet needs; false where it needs none.
+    #[inline]
+    fn prefetch_boxes(&self, session: u32) -> bool {
+        self.slots
+            .get(session)
+            .is_some_and(Session::prefetch_boxes_of_packet)
     }
 
     /// Takes one frame. In line with all that every segment goes through: calls were a sixth of it.

@@ -7,6 +7,7 @@ use crate::ctcp::wireguard::Handshakes;
 use crate::detect::{ALL_HEALTHY, DetectorStates};
 use crate::flow::FlowKey;
 use crate::prefetch::prefetch_whole;
+use crate::tcp::half_stream::HalfStream;
 
 /// Boxes, each made when it is first needed: with the word that the heap takes before it 64
 /// bytes, for a rekey 96, for what is rare 160 and for verdicts 160 beside that.
@@ -130,6 +131,40 @@ impl Session {
         }
         for half in &self.half {
             half.prefetch_rare();
+        }
+    }
+
+    /// Asks for the boxes that a packet is measured by: those of a stream that was cut anew, or has holes
+    /// which no ACK has passed. False where there is none. All that there are would be ten lines a packet,
+    /// nearly all for nothing.
+    #[inline]
+    pub(crate) fn prefetch_boxes_of_packet(&self) -> bool {
+        let [one, other] = self.half.each_ref().map(HalfStream::ack_matters);
+        let may_be_recut = self.is(mark::MAY_BE_RECUT);
+        if !(one | other | may_be_recut) {
+            return false;
+        }
+        if let Some(more) = self.place.more().filter(|_| may_be_recut) {
+            prefetch_whole(more);
+        }
+        for half in self.half.iter().filter(|half| half.ack_matters()) {
+            half.prefetch_rare();
+        }
+        true
+    }
+
+    /// Asks for what these boxes have the address of; they are there by now.
+    #[inline]
+    pub(crate) fn prefetch_in_boxes_of_packet(&self) {
+        if self.is(mark::MAY_BE_RECUT)
+            && let Some(rare) = self.rare()
+        {
+            prefetch_whole(rare);
+        }
+        for half in &self.half {
+            if half.ack_matters() {
+                half.prefetch_holes();
+            }
         }
     }
 

@@ -9,6 +9,7 @@
 //!          start  end
 //! ```
 
+use crate::prefetch::prefetch;
 use crate::time::Timestamp;
 
 /// Open holes kept per half-stream. At the limit the oldest is dropped from the
@@ -148,6 +149,12 @@ impl HoleList {
             hole.is_acked = ack >= hole.end;
         }
         (proven, stepped_over)
+    }
+
+    /// Asks for the cache lines of the list.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        self.holes.iter().for_each(prefetch);
     }
 
     /// Open holes in order.

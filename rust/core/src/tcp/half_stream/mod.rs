@@ -228,6 +228,20 @@ impl HalfStream {
         }
     }
 
+    /// The next ACK may say something about its holes.
+    #[inline]
+    pub(crate) fn ack_matters(&self) -> bool {
+        self.numbers.marks & mark::ACK_MATTERS != 0
+    }
+
+    /// Asks for its holes.
+    #[inline]
+    pub(crate) fn prefetch_holes(&self) {
+        if let Some(rare) = self.numbers.rare() {
+            rare.holes.prefetch();
+        }
+    }
+
     /// Counts a tunnel packet that ends in a trailer.
     pub fn count_trailer(&mut self) {
         self.numbers.count(Tally::Trailers);
@@ -321,6 +335,10 @@ impl HalfStream {
             self.note_new(segment, end, una);
             return Arrival::New;
         }
+        if start >= nxt && len > 0 {
+            self.advance(segment, start, end, nxt);
+            return Arrival::New;
+        }
         self.numbers.add_payload_bytes(segment.payload_len);
         if segment.payload_len <= 1
             && len <= 1
@@ -331,10 +349,6 @@ impl HalfStream {
         }
         if len == 0 {
             return Arrival::NoData;
-        }
-        if start >= nxt {
-            self.advance(segment, start, end, nxt);
-            return Arrival::New;
         }
         self.place(dir, segment, start..end, nxt, copies)
     }
@@ -452,7 +466,7 @@ impl HalfStream {
         if start > nxt {
             self.open_hole(nxt, start, segment.ts, una);
         }
-        self.numbers.set_nxt(end);
+        self.numbers.jump(nxt, end, segment.payload_len);
         self.note_new(segment, end, una);
     }
 

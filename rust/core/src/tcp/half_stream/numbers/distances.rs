@@ -96,6 +96,29 @@ impl Numbers {
         }
     }
 
+    /// The same for a segment that ends at `to` and need not begin at the highest byte. In one step: three
+    /// bytes that were just written in two pieces are waited for when they are read (perf: a twelfth of what
+    /// a hole costs).
+    #[inline]
+    pub(in super::super) fn jump(&mut self, from: u64, to: u64, payload: u32) {
+        debug_assert_eq!(from, self.nxt());
+        let step = to.wrapping_sub(from);
+        if step < SHORT_STEP as u64
+            && payload < SHORT_STEP as u32
+            && let Some(more) = self.payload_near()
+            && let more = more + payload as i32 - step as i32
+            && more > PAYLOAD_FAR
+            && more < -PAYLOAD_FAR
+            && self.una_stays_near(from, step as i32)
+        {
+            self.set(Number::SndNxt, to);
+            self.set_payload_near(more);
+        } else {
+            self.add_payload_bytes(payload);
+            self.set_far_nxt(to);
+        }
+    }
+
     #[inline(never)]
     fn set_far_nxt(&mut self, to: u64) {
         let (una, payload) = (self.una(), self.payload_bytes());
