@@ -15,7 +15,15 @@ ALLOWED = {
     "capture": {"ctcpmon-core", "flate2", "lz4_flex", "thiserror", "zstd"},
     "events": {"base64", "ctcpmon-core", "sha1"},
     "live": {"ctcpmon-core", "landlock", "libc", "seccompiler", "thiserror"},
-    "runtime": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-live", "crossbeam-channel", "libc", "thiserror"},
+    "runtime": {
+        "ctcpmon-core",
+        "ctcpmon-capture",
+        "ctcpmon-live",
+        "crossbeam-channel",
+        "libc",
+        "rustix",
+        "thiserror",
+    },
     "py": {"ctcpmon-core", "ctcpmon-capture", "ctcpmon-events", "ctcpmon-live", "ctcpmon-runtime", "pyo3"},
 }
 """Normal dependencies of each crate. A new one is a decision: write it down, then add it here."""

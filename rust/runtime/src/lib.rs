@@ -9,6 +9,7 @@
 //!                     poll()   (any thread)
 //! ```
 
+mod apart;
 mod config;
 mod control;
 mod driver;

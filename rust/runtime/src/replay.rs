@@ -139,7 +139,13 @@ impl Replay {
             .news
             .wait_timeout_while(state, timeout, |s| s.opened.is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        state.opened.clone()
+        let (opened, reading) = (state.opened.clone(), state.reading.clone());
+        drop(state);
+        if let Some(reading) = reading {
+            // What the caller does next need not wait for the engine.
+            drop(reading.engine_at.keep_off());
+        }
+        opened
     }
 
     /// Waits at most `timeout` for the first event, or the end; reads ahead of the engine meanwhile
@@ -154,11 +160,13 @@ impl Replay {
                 return state;
             }
             let reading = state.reading.clone();
+            let mut _apart = None;
             if let Some(reading) = &reading {
                 drop(state);
                 if reading.step() {
                     continue;
                 }
+                _apart = Some(reading.engine_at.keep_off());
                 state = self.shared.lock();
             }
             let has_work = || reading.as_ref().is_some_and(|r| r.has_work());

@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use ctcpmon_capture::{CaptureSet, Progress};
 use ctcpmon_core::flow::Preparer;
 
+use crate::apart::Place;
 use crate::filter::Filter;
 use crate::panics;
 use crate::reader::{Batch, LastWords, Read, Ways, give_all, last_words};
@@ -34,6 +35,9 @@ pub(crate) struct SharedReading {
     is_over: AtomicBool,
     full: Sender<Read>,
     empty: Receiver<Batch>,
+    /// Where the engine's thread runs, and where the caller's.
+    pub(crate) engine_at: Place,
+    caller_at: Place,
 }
 
 impl Source {
@@ -78,6 +82,7 @@ impl SharedReading {
     /// Of the caller's thread: reads one batch ahead of the engine; false when there was no room, or
     /// nothing left to read.
     pub(crate) fn step(&self) -> bool {
+        self.caller_at.note();
         let Ok(batch) = self.empty.try_recv() else {
             return false;
         };
@@ -116,7 +121,10 @@ impl SharedReading {
             Ok(source) => source,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // It is read at this moment.
-            Err(TryLockError::WouldBlock) => return full.recv_timeout(wait),
+            Err(TryLockError::WouldBlock) => {
+                let _apart = self.caller_at.keep_off();
+                return full.recv_timeout(wait);
+            }
         };
         // Handed over before the other thread let go.
         if let Ok(read) = full.try_recv() {
@@ -130,6 +138,7 @@ impl SharedReading {
             return Ok(read);
         }
         drop(source);
+        let _apart = self.caller_at.keep_off();
         full.recv_timeout(wait)
     }
 }
@@ -147,7 +156,7 @@ pub(crate) struct EngineSide {
 }
 
 impl EngineSide {
-    /// Both sides of reading `set`; used batches go back `together`.
+    /// On the engine's thread: both sides of reading `set`; used batches go back `together`.
     pub(crate) fn new(
         set: CaptureSet,
         filter: Option<Filter>,
@@ -161,6 +170,8 @@ impl EngineSide {
             empty,
             empty_rx,
         } = ways;
+        let engine_at = Place::default();
+        engine_at.note();
         Self {
             reading: Arc::new(SharedReading {
                 source: Mutex::new(Source {
@@ -171,6 +182,8 @@ impl EngineSide {
                 is_over: AtomicBool::new(false),
                 full: full_tx,
                 empty: empty_rx,
+                engine_at,
+                caller_at: Place::default(),
             }),
             full,
             empty,
@@ -187,6 +200,7 @@ impl EngineSide {
 
     /// The next batch, or the end; waits for it at most about `wait`.
     pub(crate) fn next(&mut self, wait: Duration) -> Result<Read, RecvTimeoutError> {
+        self.reading.engine_at.note();
         if let Ok(read) = self.full.try_recv() {
             return Ok(read);
         }
