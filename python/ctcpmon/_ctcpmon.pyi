@@ -551,7 +551,11 @@ class Replay:
         still judged.
         """
     def poll(self, timeout_ms: int, max_items: int = 1_000) -> Batch:
-        """Waits at most ``timeout_ms`` for findings or ended sessions. Raises KeyboardInterrupt on Ctrl-C."""
+        """Waits at most ``timeout_ms`` for findings or ended sessions. Raises KeyboardInterrupt on Ctrl-C.
+
+        Reading a file on two processors, the calling thread waits off the engine's; when this returns it may
+        run where it might before.
+        """
     def stats(self) -> Stats: ...
     def snapshot(
         self, *, limit: int = 500, offset: int = 0, state: str | None = None, order: str = "worst"

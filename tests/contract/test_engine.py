@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 
 import pytest
 from ctcpmon.diagnosis import CAUSES
 from ctcpmon.diagnosis.wording import TEMPLATES, evidence_words
 from ctcpmon.fixes import catalogue
 
+from tests.corpus.shared import ROOT
 from tests.fake_engine import Evidence
+
+DEMO = ROOT / "python" / "ctcpmon" / "data" / "demo.pcap"
 
 IS_BUILT = importlib.util.find_spec("ctcpmon._ctcpmon") is not None
 needs_engine = pytest.mark.skipif(not IS_BUILT, reason="the native engine is not built")
@@ -82,3 +86,20 @@ def test_every_template_can_be_filled(name: str) -> None:
 def test_a_name_without_a_template_still_says_something() -> None:
     assert evidence_words(Evidence("new_thing", 3.0, "pkts")) == "new_thing: 3 packets"  # type: ignore[arg-type]
     assert evidence_words(Evidence("new_thing", float("nan"), "ms")) == "new_thing: not known"  # type: ignore[arg-type]
+
+
+@needs_engine
+def test_who_polls_keeps_its_processors() -> None:
+    """On two processors it waits off the engine's, and only for as long as it waits."""
+    from ctcpmon import engine
+
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("this system has no affinity")
+    before = os.sched_getaffinity(0)
+    with engine.open_replay([str(DEMO)]) as replay:
+        assert os.sched_getaffinity(0) == before
+        is_done = False
+        while not is_done:
+            is_done = replay.poll(1).done
+            assert os.sched_getaffinity(0) == before
+    assert os.sched_getaffinity(0) == before

@@ -34,9 +34,9 @@ impl Place {
     }
 }
 
-/// Takes `processor` from those of the calling thread; the ones it had, where that was done.
+/// Takes `processor` from those of the calling thread; the ones it had and has, where that was done.
 #[cfg(target_os = "linux")]
-fn others(processor: usize) -> Option<rustix::thread::CpuSet> {
+fn others(processor: usize) -> Option<[rustix::thread::CpuSet; 2]> {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
     if processor >= CpuSet::MAX_CPU {
@@ -49,20 +49,24 @@ fn others(processor: usize) -> Option<rustix::thread::CpuSet> {
         return None;
     }
     sched_setaffinity(None, &others).ok()?;
-    Some(all)
+    Some([all, others])
 }
 
-/// The processors that the thread had before.
+/// The processors that the thread had before, and those it has now.
 #[cfg(target_os = "linux")]
 #[must_use]
-pub(crate) struct KeptOff(Option<rustix::thread::CpuSet>);
+pub(crate) struct KeptOff(Option<[rustix::thread::CpuSet; 2]>);
 
 #[cfg(target_os = "linux")]
 impl Drop for KeptOff {
     fn drop(&mut self) {
-        if let Some(all) = &self.0 {
-            // Fails only where they were taken from the process meanwhile.
-            let _ = rustix::thread::sched_setaffinity(None, all);
+        use rustix::thread::{sched_getaffinity, sched_setaffinity};
+
+        // What somebody else has set meanwhile (taskset) stands.
+        if let Some([all, others]) = &self.0
+            && sched_getaffinity(None).is_ok_and(|now| now == *others)
+        {
+            let _ = sched_setaffinity(None, all);
         }
     }
 }
@@ -117,6 +121,21 @@ mod tests {
         {
             let _kept = place.keep_off();
             assert_eq!(mine(), one);
+        }
+        assert_eq!(mine(), one);
+        sched_setaffinity(None, &before).expect("as before");
+    }
+
+    #[test]
+    fn what_somebody_else_sets_meanwhile_stands() {
+        let before = mine();
+        let place = Place::default();
+        place.note();
+        let mut one = CpuSet::new();
+        one.set(place.0.load(Ordering::Relaxed));
+        {
+            let _kept = place.keep_off();
+            sched_setaffinity(None, &one).expect("one of ours");
         }
         assert_eq!(mine(), one);
         sched_setaffinity(None, &before).expect("as before");

@@ -120,6 +120,54 @@ fn what_goes_on_makes_room() {
     assert_eq!((c.sessions, c.sessions_put_off), (ATTEMPTS * 2, 0));
 }
 
+/// An attempt that came to nothing and is over is none any more.
+#[test]
+fn what_ends_makes_room() {
+    let mut engine = engine(SESSIONS);
+    let first = |n: u32, at: i64| first_packet(at, n);
+    for n in 0..ATTEMPTS as u32 {
+        engine.push_frame(&first(n, i64::from(n)).captured());
+    }
+    // Nothing comes for so long that all are over, but what moves the clock.
+    let mut later = 0;
+    while engine.sessions().count() > 0 {
+        later += 10 * SECOND_NS;
+        assert!(later < 100_000 * SECOND_NS, "they never end");
+        engine.push_frame(&packet(later, 9_000_000, 0, 1, RST).captured());
+    }
+    engine.drain_events();
+    for n in 0..ATTEMPTS as u32 {
+        engine.push_frame(&first(1_000_000 + n, later + 10 * SECOND_NS + i64::from(n)).captured());
+    }
+    let c = engine.stats().counters;
+    assert_eq!((c.sessions, c.sessions_put_off), (ATTEMPTS * 2, 0));
+}
+
+/// One that was put off and then found no room at all is counted as refused, too.
+#[test]
+fn both_reasons_are_counted() {
+    let mut engine = engine(1_024);
+    for n in 0..1_025 {
+        engine.push_frame(&first_packet(i64::from(n), n).captured());
+    }
+    let counted = |engine: &Engine| {
+        let c = engine.stats().counters;
+        (c.sessions, c.sessions_put_off, c.sessions_refused)
+    };
+    assert_eq!(counted(&engine), (1_024, 0, 1));
+    let mut engine = self::engine(1_025);
+    for n in 0..1_025 {
+        engine.push_frame(&first_packet(i64::from(n), n).captured());
+    }
+    assert_eq!(counted(&engine), (1_024, 1, 0));
+    // The last place goes to one that talks.
+    engine.push_frame(&first_packet(5_000, 2_000).captured());
+    engine.push_frame(&packet(5_001, 2_000, 1, 1, ACK | PSH).captured());
+    assert_eq!(counted(&engine), (1_025, 2, 0));
+    engine.push_frame(&packet(5_002, 1_024, 1, 1, ACK | PSH).captured());
+    assert_eq!(counted(&engine), (1_025, 2, 1));
+}
+
 /// Where nobody floods nothing is put off: a capture may begin in the middle of a thousand tunnels.
 #[test]
 fn a_thousand_may_begin_at_once() {

@@ -70,7 +70,11 @@ _COLUMNS = (
     ("MISSING", "ESP packets missing by their own sequence numbers, an independent meter"),
     ("WAS", "the worst state the session ever had, if it is better now"),
     ("tap gaps", "share of ordinary TCP that the tap itself did not deliver"),
-    ("refused", "segments, flows, sessions or incidents for which a table had no room: not judged"),
+    (
+        "refused",
+        "segments, flows, sessions or incidents for which a table had no room, or not at first: not judged, "
+        "or not until then",
+    ),
     ("nothing sent", "ctcpmon only reads; it never sends a packet and never logs in to a device"),
 )
 _FILTER = (

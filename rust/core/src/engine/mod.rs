@@ -19,6 +19,7 @@ use self::identities::{Identities, Identity};
 pub use self::judging::{Ending, MOST_HELD};
 pub use self::members::Member;
 use self::members::Members;
+use self::room::Refusal;
 use self::slots::Slots;
 pub use self::timing::tap_bit;
 use crate::clock::PacketClock;
@@ -200,7 +201,7 @@ impl Engine {
         s: &Segment<'_>,
     ) {
         if !self.has_room_for_session() {
-            self.stats.counters.sessions_refused += 1;
+            self.refuse_session(at, Refusal::Full);
             return;
         }
         self.stats.counters.sessions += 1;

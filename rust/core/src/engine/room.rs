@@ -48,10 +48,11 @@ impl Engine {
         self.attempts < most.max(LEAST_ATTEMPTS)
     }
 
-    /// A flow shows a tunnel and there is no room for its session. Its next packets ask again; it is
-    /// counted once.
+    /// A flow shows a tunnel and there is no room for its session. Its next packets ask again (IKE in TCP shows
+    /// itself once, in its first); it is counted once for each reason.
     pub(super) fn refuse_session(&mut self, at: u32, why: Refusal) {
-        if !self.table.get_mut(at).0.candidate.look_again() {
+        let is_attempt = matches!(why, Refusal::Attempt);
+        if !self.table.get_mut(at).0.candidate.look_again(is_attempt) {
             return;
         }
         let c = &mut self.stats.counters;

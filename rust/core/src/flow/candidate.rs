@@ -104,8 +104,9 @@ mod bit {
     pub(super) const PATTERN: u8 = 16;
     /// The side with index 1 sends it.
     pub(super) const PATTERN_HIGH: u8 = 32;
-    /// It is a tunnel and there was no room for its session.
+    /// It is a tunnel and there was no room for its session, or for that of an attempt.
     pub(super) const REFUSED: u8 = 64;
+    pub(super) const PUT_OFF: u8 = 128;
 }
 
 impl Candidate {
@@ -114,14 +115,21 @@ impl Candidate {
         self.saw(bit::DECIDED)
     }
 
-    /// What was found comes to nothing for now: the next segments are looked at again, as long as any are. True
-    /// for the first time.
-    pub fn look_again(&mut self) -> bool {
+    /// What was found comes to nothing for now, for want of any room or, with `is_attempt`, of that for attempts:
+    /// the next segments are looked at again, [`MAX_LOOKS`] in all. True for the first time with this reason.
+    pub fn look_again(&mut self, is_attempt: bool) -> bool {
+        // One that shows itself in its headers has counted nothing yet.
+        self.looks = self.looks.saturating_add(1);
         if self.looks < MAX_LOOKS {
             self.forget(bit::DECIDED);
         }
-        let is_first = !self.saw(bit::REFUSED);
-        self.note(bit::REFUSED);
+        let why = if is_attempt {
+            bit::PUT_OFF
+        } else {
+            bit::REFUSED
+        };
+        let is_first = !self.saw(why);
+        self.note(why);
         is_first
     }
 
