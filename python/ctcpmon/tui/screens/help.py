@@ -72,8 +72,7 @@ _COLUMNS = (
     ("tap gaps", "share of ordinary TCP that the tap itself did not deliver"),
     (
         "refused",
-        "segments, flows, sessions or incidents for which a table had no room, or not at first: not judged, "
-        "or not until then",
+        "segments, flows, sessions or incidents for which a table had no room: not judged, or only later",
     ),
     ("nothing sent", "ctcpmon only reads; it never sends a packet and never logs in to a device"),
 )
