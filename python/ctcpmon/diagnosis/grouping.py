@@ -154,17 +154,8 @@ class IncidentBook:
         self._now_ns = max(self._now_ns, session.last_ns)
         now_ns = self._now_ns
         announce: list[Incident] = []
-        is_over = session.end_reason not in {"", "end_of_input"}
-        session_key = (session.id, session.generation) if is_over else ("", 0)
-        home = self._homes.get(session_key) if is_over else None
-        if home is not None:
-            incident = self._open[home]
-            incident.end_member(session_key, session)
-            del self._homes[session_key]
-            place = place_of(session)
-            if place in incident.missing:
-                self._missed_at.setdefault(place, {})[home] = None
-            announce += self._settle(incident, now_ns)
+        if session.end_reason not in {"", "end_of_input"}:
+            announce += self._member_ended(session, now_ns)
         if self._outages.ended(session):
             announce += self._refute(session, now_ns)
         # Most sessions end while nobody waits for their client.
@@ -175,6 +166,19 @@ class IncidentBook:
         if not announce and now_ns < self._next_due_ns:
             return ()
         return (*announce, *self._due(now_ns))
+
+    def _member_ended(self, session: Session, now_ns: int) -> list[Incident]:
+        """Takes a session that is over out of its incident, if it has one."""
+        session_key = (session.id, session.generation)
+        home = self._homes.pop(session_key, None)
+        if home is None:
+            return []
+        incident = self._open[home]
+        incident.end_member(session_key, session)
+        place = place_of(session)
+        if place in incident.missing:
+            self._missed_at.setdefault(place, {})[home] = None
+        return self._settle(incident, now_ns)
 
     def finish(self) -> tuple[Incident, ...]:
         """Announces the changes that were held back. Open incidents stay open."""
