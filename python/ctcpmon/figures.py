@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["MAX_SAFE_INTEGER", "count", "maybe_count", "number", "port", "ratio"]
+__all__ = ["MAX_SAFE_INTEGER", "count", "maybe_count", "number", "ratio"]
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exact."""
@@ -20,11 +20,6 @@ def count(value: int) -> int:
 def maybe_count(value: int | None) -> int | None:
     """The same for a count that may not be known."""
     return None if value is None else count(value)
-
-
-def port(value: int) -> int:
-    """A TCP port."""
-    return max(0, min(value, 65535))
 
 
 def ratio(value: float | None) -> float | None:
