@@ -8,7 +8,7 @@ use crate::community::community_id;
 use crate::json::{self, Object};
 use crate::lines::{Lines, network, peer, severity};
 use crate::phrases::{Phrases, words};
-use crate::reading::{self, Direction};
+use crate::reading::{self, Direction, SESSION_DIGITS};
 
 /// Room for a line; a longer one grows.
 const USUAL_BYTES: usize = 2_560;
@@ -68,19 +68,19 @@ impl Lines {
         let community = community_id(session.client(), session.server());
         let mut event = Object::new(&mut line);
         self.envelope(&mut event, "finding", number)
-            .time("time", found.at)
-            .maybe_text("subject", community.as_deref())
-            .object("data", |data| {
+            .time(b"time", found.at)
+            .maybe_text(b"subject", community.as_deref())
+            .object(b"data", |data| {
                 about(data, found, said);
-                data.raw("observer", self.observer_of(session));
+                data.raw(b"observer", self.observer_of(session));
                 network(data, session, community.as_deref());
-                data.object("source", |o| {
+                data.object(b"source", |o| {
                     peer(o, session.client(), &Direction::of(session, TO_HEADEND));
                 })
-                .object("destination", |o| {
+                .object(b"destination", |o| {
                     peer(o, session.server(), &Direction::of(session, TO_CLIENT));
                 })
-                .object("ctcp", |ctcp| judged(ctcp, found, said));
+                .object(b"ctcp", |ctcp| judged(ctcp, found, said));
             });
         event.end();
         line
@@ -95,65 +95,65 @@ fn about<F>(data: &mut Object<'_>, found: &Found<'_>, said: &Said<'_, F>) {
     } else {
         "alert"
     };
-    data.object("event", |event| {
+    data.object(b"event", |event| {
         event
-            .text("kind", kind)
-            .raw("category", br#"["network"]"#)
-            .count("severity", severity(verdict))
-            .count("sequence", found.seq)
-            .time("start", found.since())
-            .text("reason", said.reason);
+            .text(b"kind", kind)
+            .raw(b"category", br#"["network"]"#)
+            .count(b"severity", severity(verdict))
+            .count(b"sequence", found.seq)
+            .time(b"start", found.since())
+            .text(b"reason", said.reason);
     })
-    .raw("rule", said.rule);
+    .raw(b"rule", said.rule);
 }
 
 /// The verdict and what it stands on.
 fn judged<F: AsRef<str>>(ctcp: &mut Object<'_>, found: &Found<'_>, said: &Said<'_, F>) {
     let (judgement, session) = (found.judgement, found.session);
     let confidence = reading::confidence(judgement.confidence);
-    ctcp.text("session", &reading::session_id(session.id()))
-        .count("generation", session.generation)
-        .text("verdict", judgement.verdict.name())
-        .text("state", session_state(session).name())
+    ctcp.hex(b"session", session.id(), SESSION_DIGITS)
+        .count(b"generation", session.generation)
+        .text(b"verdict", judgement.verdict.name())
+        .text(b"state", session_state(session).name())
         .maybe_ratio(
-            "confidence",
+            b"confidence",
             Some(if confidence.is_finite() {
                 confidence
             } else {
                 0.0
             }),
         )
-        .with("evidence", |out| {
+        .with(b"evidence", |out| {
             json::list(out, judgement.evidence(), |out, e| {
                 evidence(out, e, said.phrases);
             });
         })
-        .texts("ruled_out", judgement.ruled_out())
-        .texts("fixes", said.fixes)
-        .maybe_text("stopped_side", judgement.stopped.map(Side::name))
+        .texts(b"ruled_out", judgement.ruled_out())
+        .texts(b"fixes", said.fixes)
+        .maybe_text(b"stopped_side", judgement.stopped.map(Side::name))
         .maybe_text(
-            "loss_side",
+            b"loss_side",
             // One tap cannot prove that the device lost it, so the contract has no such word here.
             judgement
                 .loss
                 .filter(|side| *side != LossSide::Device)
                 .map(LossSide::name),
         )
-        .maybe_ratio("tap_gap_ratio", found.tap_gap_ratio)
-        .maybe_text("incident", said.incident);
+        .maybe_ratio(b"tap_gap_ratio", found.tap_gap_ratio)
+        .maybe_text(b"incident", said.incident);
 }
 
 fn evidence(out: &mut Vec<u8>, one: &Evidence, phrases: &Phrases) {
     let info = one.name.info();
     let mut object = Object::new(out);
     object
-        .text("name", info.name)
-        .text("unit", info.unit)
-        .text("text", &words(one, phrases));
+        .text(b"name", info.name)
+        .text(b"unit", info.unit)
+        .text(b"text", &words(one, phrases));
     if one.value.is_finite() && one.value.abs() <= MAX_SAFE {
-        object.with("value", |out| measured(out, one.value));
+        object.with(b"value", |out| measured(out, one.value));
     }
-    object.maybe_time("time", one.at);
+    object.maybe_time(b"time", one.at);
     object.end();
 }
 
@@ -163,7 +163,5 @@ fn measured(out: &mut Vec<u8>, value: f64) {
         json::integer(out, value as i64);
         return;
     }
-    // As in Python: exact to the last digit before it is cut.
-    let rounded = format!("{value:.6}").parse().unwrap_or(value);
-    json::number(out, rounded);
+    json::six_decimals(out, value);
 }

@@ -72,29 +72,29 @@ impl Lines {
         let [since, last] = incident.times;
         let mut event = Object::new(&mut line);
         self.envelope(&mut event, "incident", number)
-            .time("time", closed_at.unwrap_or(last))
-            .text("subject", incident.id.as_ref())
-            .object("data", |data| {
-                data.object("event", |event| {
+            .time(b"time", closed_at.unwrap_or(last))
+            .text(b"subject", incident.id.as_ref())
+            .object(b"data", |data| {
+                data.object(b"event", |event| {
                     event
                         .text(
-                            "kind",
+                            b"kind",
                             if closed_at.is_none() {
                                 "alert"
                             } else {
                                 "event"
                             },
                         )
-                        .raw("category", br#"["network"]"#)
-                        .count("severity", severity(incident.severity.as_ref()))
-                        .time("start", since)
-                        .maybe_time("end", closed_at)
-                        .text("reason", incident.reason.as_ref());
+                        .raw(b"category", br#"["network"]"#)
+                        .count(b"severity", severity(incident.severity.as_ref()))
+                        .time(b"start", since)
+                        .maybe_time(b"end", closed_at)
+                        .text(b"reason", incident.reason.as_ref());
                 })
-                .raw("rule", incident.rule)
-                .raw("observer", self.observer_at(tap));
+                .raw(b"rule", incident.rule)
+                .raw(b"observer", self.observer_at(tap));
                 place(data, incident);
-                data.object("ctcp", |ctcp| told(ctcp, incident));
+                data.object(b"ctcp", |ctcp| told(ctcp, incident));
             });
         event.end();
         line
@@ -115,19 +115,19 @@ fn place<T: AsRef<str>>(data: &mut Object<'_>, incident: &Incident<'_, T>) {
     let (protocol, version) = &incident.network;
     let (net, nets) = &incident.clients;
     let (ip, port) = &incident.headend;
-    data.object("network", |network| {
+    data.object(b"network", |network| {
         network
-            .text("transport", "tcp")
-            .text("protocol", protocol.as_ref().map_or("unknown", T::as_ref))
-            .maybe_text("type", *version);
+            .text(b"transport", "tcp")
+            .text(b"protocol", protocol.as_ref().map_or("unknown", T::as_ref))
+            .maybe_text(b"type", *version);
     })
-    .object("source", |source| {
+    .object(b"source", |source| {
         source
-            .text("address", net.as_ref())
-            .count("networks", *nets);
+            .text(b"address", net.as_ref())
+            .count(b"networks", *nets);
     })
-    .object("destination", |destination| {
-        destination.text("ip", ip.as_ref()).count("port", *port);
+    .object(b"destination", |destination| {
+        destination.text(b"ip", ip.as_ref()).count(b"port", *port);
     });
 }
 
@@ -140,48 +140,48 @@ fn told<T: AsRef<str>>(ctcp: &mut Object<'_>, incident: &Incident<'_, T>) {
         side.filter(|side| words.contains(side))
     };
     let [timer, cycle] = incident.patterns;
-    ctcp.text("incident", incident.id.as_ref())
-        .count("seq", incident.seq)
-        .text("change", incident.change.as_ref())
-        .text("severity", incident.severity.as_ref())
-        .text("worst_severity", incident.worst_severity.as_ref())
-        .text("what", what.as_ref())
-        .text("where", place.as_ref())
-        .text("why", why.as_ref())
-        .count("sessions_total", total)
-        .count("sessions_stalled", stalled)
-        .count("sessions_at_risk", at_risk)
-        .count("sessions_recovered", recovered)
-        .count("sessions_gone", gone)
-        .count("sessions_reconnected", reconnected)
+    ctcp.text(b"incident", incident.id.as_ref())
+        .count(b"seq", incident.seq)
+        .text(b"change", incident.change.as_ref())
+        .text(b"severity", incident.severity.as_ref())
+        .text(b"worst_severity", incident.worst_severity.as_ref())
+        .text(b"what", what.as_ref())
+        .text(b"where", place.as_ref())
+        .text(b"why", why.as_ref())
+        .count(b"sessions_total", total)
+        .count(b"sessions_stalled", stalled)
+        .count(b"sessions_at_risk", at_risk)
+        .count(b"sessions_recovered", recovered)
+        .count(b"sessions_gone", gone)
+        .count(b"sessions_reconnected", reconnected)
         .maybe_ratio(
-            "confidence",
+            b"confidence",
             Some(incident.confidence)
                 .filter(|c| c.is_finite())
                 .or(Some(0.0)),
         )
-        .texts("fixes", &incident.fixes)
-        .texts("sessions", &incident.session_ids)
-        .maybe_text("stopped_side", side(0, &["client", "headend", "both"]))
+        .texts(b"fixes", &incident.fixes)
+        .texts(b"sessions", &incident.session_ids)
+        .maybe_text(b"stopped_side", side(0, &["client", "headend", "both"]))
         // One tap cannot prove that the device lost it, so the contract has no such word here.
-        .maybe_text("loss_side", side(1, &["client", "headend", "sender"]))
-        .maybe_text("first_fix", incident.fixes.first().map(T::as_ref))
+        .maybe_text(b"loss_side", side(1, &["client", "headend", "sender"]))
+        .maybe_text(b"first_fix", incident.fixes.first().map(T::as_ref))
         .maybe_text(
-            "close_reason",
+            b"close_reason",
             incident.closed.as_ref().map(|(_, why)| why.as_ref()),
         )
-        .maybe_time("moving_since", incident.moving_since);
+        .maybe_time(b"moving_since", incident.moving_since);
     if !incident.remarks.is_empty() {
-        ctcp.texts("remarks", &incident.remarks);
+        ctcp.texts(b"remarks", &incident.remarks);
     }
-    for (name, pattern) in [("timer", timer), ("cycle", cycle)] {
+    for (name, pattern) in [(b"timer", timer), (b"cycle", cycle)] {
         if let Some(pattern) = pattern {
             ctcp.raw(name, pattern);
         }
     }
-    ctcp.maybe_text("silent_side", side(2, &["client", "headend"]))
+    ctcp.maybe_text(b"silent_side", side(2, &["client", "headend"]))
         .maybe_count(
-            "rebound_sessions",
+            b"rebound_sessions",
             Some(incident.rebindings).filter(|sessions| *sessions > 0),
         );
 }

@@ -2,6 +2,7 @@
 //! not known left out. `tests/contract/test_event_lines.py` holds both against each other.
 
 use std::io::Write;
+use std::net::IpAddr;
 
 use ctcpmon_core::time::Timestamp;
 
@@ -10,19 +11,60 @@ use crate::stamp;
 /// Largest integer that every JSON reader keeps exact; no real count comes near it.
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
+const MILLION: u64 = 1_000_000;
+/// Digits of the longest number.
+const MOST_DIGITS: usize = 20;
+
 /// The decimal digits of a number.
 pub(crate) fn digits(out: &mut Vec<u8>, mut number: u64) {
-    let mut text = [0; 20];
+    if number < 10 {
+        out.push(b'0' + number as u8);
+        return;
+    }
+    let mut text = [0; MOST_DIGITS];
     let mut at = text.len();
-    loop {
+    while number >= 10 {
+        at -= 2;
+        text[at..at + 2].copy_from_slice(&two_digits(number % 100));
+        number /= 100;
+    }
+    if number > 0 {
         at -= 1;
-        text[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
+        text[at] = b'0' + number as u8;
     }
     out.extend(&text[at..]);
+}
+
+/// The digits of a number below 100.
+pub(crate) fn two_digits(number: u64) -> [u8; 2] {
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
+}
+
+/// A number in hexadecimal, with at least so many digits.
+pub(crate) fn hex(out: &mut Vec<u8>, number: u64, least: u32) {
+    let needed = (u64::BITS - number.leading_zeros()).div_ceil(4);
+    for at in (0..needed.max(least)).rev() {
+        let digit = number.checked_shr(4 * at).unwrap_or(0) & 15;
+        out.push(b"0123456789abcdef"[digit as usize]);
+    }
+}
+
+/// An address in the spelling of RFC 5952.
+pub(crate) fn address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (at, octet) in address.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                digits(out, octet.into());
+            }
+        }
+        IpAddr::V6(address) => {
+            // Writing to a vector cannot fail.
+            let _ = write!(out, "{address}");
+        }
+    }
 }
 
 /// An integer.
@@ -93,20 +135,38 @@ pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
     out.extend(&bytes[from..]);
 }
 
-/// A ratio of 0 to 1, rounded to six decimals: more than any estimate holds. NaN and infinities are
-/// not known.
-pub(crate) fn ratio(value: f64) -> Option<f64> {
-    if !value.is_finite() {
-        return None;
+/// A finite number rounded to six decimals, which is more than any estimate holds: exact to the last digit
+/// before it is cut, and a half goes to the even neighbour, as in Python.
+pub(crate) fn six_decimals(out: &mut Vec<u8>, value: f64) {
+    let millionths = value.abs() * MILLION as f64;
+    let (whole, rest) = (millionths.trunc(), millionths.fract());
+    // The product is off by less than a thousandth up to here; whether that is a half, all digits tell.
+    if millionths >= 1e12 || (rest - 0.5).abs() < 1e-3 {
+        number(out, format!("{value:.6}").parse().unwrap_or(value));
+        return;
     }
-    Some(if value <= 0.0 {
-        0.0
-    } else if value >= 1.0 {
-        1.0
-    } else {
-        // Exact to the last digit, and a half goes to the even neighbour, as in Python.
-        format!("{value:.6}").parse().ok()?
-    })
+    if value.is_sign_negative() {
+        out.push(b'-');
+    }
+    let millionths = whole as u64 + u64::from(rest > 0.5);
+    if (1..10).contains(&millionths) {
+        digits(out, millionths);
+        out.extend(b"e-6");
+        return;
+    }
+    digits(out, millionths / MILLION);
+    let rest = millionths % MILLION;
+    out.push(b'.');
+    for pair in [rest / 10_000, rest / 100 % 100, rest % 100] {
+        out.extend(two_digits(pair));
+    }
+    let unneeded = out.iter().rev().take(5).take_while(|digit| **digit == b'0');
+    out.truncate(out.len() - unneeded.count());
+}
+
+/// A ratio, set to the nearest of 0 to 1.
+pub(crate) fn ratio(out: &mut Vec<u8>, value: f64) {
+    six_decimals(out, if value <= 0.0 { 0.0 } else { value.min(1.0) });
 }
 
 /// A list of what `write` makes of each item.
@@ -125,7 +185,8 @@ pub(crate) fn list<T>(
     out.push(b']');
 }
 
-/// An object under construction; its fields come in the order of the schema.
+/// An object under construction; its fields come in the order of the schema. Names are arrays, so that each
+/// is copied as so many bytes and not by a call.
 pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
     is_empty: bool,
@@ -145,19 +206,27 @@ impl<'a> Object<'a> {
     }
 
     /// Writes the name of a field; what the closure writes is its value.
-    pub(crate) fn with(&mut self, name: &str, value: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
+    pub(crate) fn with<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        value: impl FnOnce(&mut Vec<u8>),
+    ) -> &mut Self {
         if !std::mem::take(&mut self.is_empty) {
             self.out.push(b',');
         }
         self.out.push(b'"');
-        self.out.extend(name.as_bytes());
+        self.out.extend(name);
         self.out.extend(b"\":");
         value(self.out);
         self
     }
 
     /// An object as value.
-    pub(crate) fn object(&mut self, name: &str, fields: impl FnOnce(&mut Object<'_>)) -> &mut Self {
+    pub(crate) fn object<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        fields: impl FnOnce(&mut Object<'_>),
+    ) -> &mut Self {
         self.with(name, |out| {
             let mut inner = Object::new(out);
             fields(&mut inner);
@@ -166,18 +235,31 @@ impl<'a> Object<'a> {
     }
 
     /// JSON that is written already.
-    pub(crate) fn raw(&mut self, name: &str, json: &[u8]) -> &mut Self {
+    pub(crate) fn raw<const N: usize>(&mut self, name: &[u8; N], json: &[u8]) -> &mut Self {
         self.with(name, |out| out.extend(json))
     }
 
-    pub(crate) fn text(&mut self, name: &str, text: &str) -> &mut Self {
+    pub(crate) fn text<const N: usize>(&mut self, name: &[u8; N], text: &str) -> &mut Self {
         self.with(name, |out| string(out, text))
     }
 
-    /// A list of texts.
-    pub(crate) fn texts<T: AsRef<str>>(
+    /// A text that needs no escapes: ids, addresses, times.
+    pub(crate) fn plain<const N: usize>(
         &mut self,
-        name: &str,
+        name: &[u8; N],
+        text: impl FnOnce(&mut Vec<u8>),
+    ) -> &mut Self {
+        self.with(name, |out| {
+            out.push(b'"');
+            text(out);
+            out.push(b'"');
+        })
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts<T: AsRef<str>, const N: usize>(
+        &mut self,
+        name: &[u8; N],
         texts: impl IntoIterator<Item = T>,
     ) -> &mut Self {
         self.with(name, |out| {
@@ -187,55 +269,86 @@ impl<'a> Object<'a> {
         })
     }
 
-    pub(crate) fn flag(&mut self, name: &str, value: bool) -> &mut Self {
+    pub(crate) fn flag<const N: usize>(&mut self, name: &[u8; N], value: bool) -> &mut Self {
         self.with(name, |out| flag(out, value))
     }
 
-    pub(crate) fn count(&mut self, name: &str, count: impl Into<u64>) -> &mut Self {
+    pub(crate) fn count<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        count: impl Into<u64>,
+    ) -> &mut Self {
         let count = count.into().min(MAX_SAFE_INTEGER);
         self.with(name, |out| digits(out, count))
     }
 
-    pub(crate) fn time(&mut self, name: &str, at: Timestamp) -> &mut Self {
-        self.with(name, |out| {
-            out.push(b'"');
-            out.extend(stamp::rfc3339(at));
-            out.push(b'"');
-        })
+    pub(crate) fn time<const N: usize>(&mut self, name: &[u8; N], at: Timestamp) -> &mut Self {
+        self.plain(name, |out| out.extend(stamp::rfc3339(at)))
     }
 
-    /// Four-byte number as eight hexadecimal digits.
-    pub(crate) fn maybe_hex(&mut self, name: &str, value: Option<u32>) -> &mut Self {
-        match value {
-            Some(value) => self.text(name, &format!("{value:08x}")),
-            None => self,
-        }
+    /// A number in hexadecimal, with at least so many digits.
+    pub(crate) fn hex<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        number: u64,
+        least: u32,
+    ) -> &mut Self {
+        self.plain(name, |out| hex(out, number, least))
     }
 
-    pub(crate) fn maybe_text(&mut self, name: &str, text: Option<&str>) -> &mut Self {
+    pub(crate) fn maybe_text<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        text: Option<&str>,
+    ) -> &mut Self {
         match text {
             Some(text) => self.text(name, text),
             None => self,
         }
     }
 
-    pub(crate) fn maybe_count(&mut self, name: &str, count: Option<impl Into<u64>>) -> &mut Self {
+    pub(crate) fn maybe_count<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        count: Option<impl Into<u64>>,
+    ) -> &mut Self {
         match count {
             Some(count) => self.count(name, count),
             None => self,
         }
     }
 
-    pub(crate) fn maybe_time(&mut self, name: &str, at: Option<Timestamp>) -> &mut Self {
+    pub(crate) fn maybe_time<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        at: Option<Timestamp>,
+    ) -> &mut Self {
         match at {
             Some(at) => self.time(name, at),
             None => self,
         }
     }
 
-    pub(crate) fn maybe_ratio(&mut self, name: &str, value: Option<f64>) -> &mut Self {
-        match value.and_then(ratio) {
-            Some(value) => self.with(name, |out| number(out, value)),
+    pub(crate) fn maybe_hex<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        number: Option<u64>,
+        least: u32,
+    ) -> &mut Self {
+        match number {
+            Some(number) => self.hex(name, number, least),
+            None => self,
+        }
+    }
+
+    /// A ratio; NaN and infinities are not known.
+    pub(crate) fn maybe_ratio<const N: usize>(
+        &mut self,
+        name: &[u8; N],
+        value: Option<f64>,
+    ) -> &mut Self {
+        match value.filter(|value| value.is_finite()) {
+            Some(value) => self.with(name, |out| ratio(out, value)),
             None => self,
         }
     }
@@ -246,46 +359,109 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    /// What `six_decimals` writes, by way of all digits.
+    fn by_all_digits(value: f64) -> String {
+        text(|out| number(out, format!("{value:.6}").parse().expect("a number")))
+    }
+
     #[test]
     fn every_millionth_is_written_so_that_it_reads_back() {
         for millionths in 0..=1_000_000_u32 {
             let value = f64::from(millionths) / 1e6;
-            assert_eq!(ratio(value), Some(value));
+            assert_eq!(
+                text(|out| ratio(out, value)),
+                text(|out| number(out, value))
+            );
         }
     }
 
     #[test]
     fn halves_go_to_the_even_neighbour() {
-        for (of_128, expected) in [(1.0, 0.007_812), (3.0, 0.023_438), (5.0, 0.039_062)] {
-            assert_eq!(ratio(of_128 / 128.0), Some(expected));
+        for (of_128, expected) in [(1.0, "0.007812"), (3.0, "0.023438"), (5.0, "0.039062")] {
+            assert_eq!(text(|out| ratio(out, of_128 / 128.0)), expected);
         }
     }
 
     #[test]
     fn what_is_no_ratio_is_cut_or_not_known() {
         for (value, expected) in [
-            (-1.0, Some(0.0)),
-            (2.0, Some(1.0)),
-            (f64::NAN, None),
-            (f64::INFINITY, None),
-            (f64::MIN_POSITIVE, Some(0.0)),
+            (-1.0, "{\"r\":0.0}"),
+            (-0.0, "{\"r\":0.0}"),
+            (2.0, "{\"r\":1.0}"),
+            (f64::NAN, "{}"),
+            (f64::INFINITY, "{}"),
+            (f64::MIN_POSITIVE, "{\"r\":0.0}"),
         ] {
-            assert_eq!(ratio(value), expected);
+            let written = text(|out| {
+                let mut object = Object::new(out);
+                object.maybe_ratio(b"r", Some(value));
+                object.end();
+            });
+            assert_eq!(written, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn six_decimals_at_the_edges() {
+        for value in [
+            0.0,
+            -0.0,
+            -1e-9,
+            1e-9,
+            5e-7,
+            1.5e-6,
+            9e-6,
+            9.5e-6,
+            1e-5,
+            0.1,
+            0.25,
+            1.0,
+            999_999.999_999_5,
+            1e6,
+            1e7,
+            -2.5,
+            -1e-6,
+            123_456.789_012_345,
+            1e300,
+            0.000_000_5,
+            0.000_001_5,
+        ] {
+            assert_eq!(text(|out| six_decimals(out, value)), by_all_digits(value));
         }
     }
 
     proptest! {
         #[test]
-        fn rounding_moves_by_half_a_millionth_at_most(value in 0.0..1.0) {
-            let moved = (ratio(value).unwrap_or(9.0) - value).abs();
-            prop_assert!(moved <= 0.5e-6 + f64::EPSILON);
+        fn six_decimals_are_those_of_all_digits(value in -2e6..2e6, small in -1e-4..1e-4) {
+            let value: f64 = value;
+            for value in [value, small, value / 1e3, (value * 128.0).round() / 128.0] {
+                prop_assert_eq!(text(|out| six_decimals(out, value)), by_all_digits(value));
+            }
         }
 
         #[test]
-        fn digits_are_those_of_the_standard_library(number: u64) {
-            let mut out = Vec::new();
-            digits(&mut out, number);
-            prop_assert_eq!(out, number.to_string().into_bytes());
+        fn hexadecimal_digits_are_those_of_the_standard_library(number: u64, cut in 0..64_u32) {
+            let number = number >> cut;
+            prop_assert_eq!(text(|out| hex(out, number, 12)), format!("{number:012x}"));
+            prop_assert_eq!(text(|out| hex(out, number, 1)), format!("{number:x}"));
+        }
+
+        #[test]
+        fn addresses_are_those_of_the_standard_library(bits: u32) {
+            let at = std::net::Ipv4Addr::from_bits(bits);
+            prop_assert_eq!(text(|out| address(out, at.into())), at.to_string());
+        }
+
+        #[test]
+        fn digits_are_those_of_the_standard_library(number: u64, cut in 0..64_u32) {
+            let number = number >> cut;
+            prop_assert_eq!(text(|out| digits(out, number)), number.to_string());
         }
     }
 }

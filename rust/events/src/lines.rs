@@ -8,8 +8,8 @@ use ctcpmon_core::session::{Session, TO_CLIENT, TO_HEADEND, certainty};
 use ctcpmon_core::time::{NANOS_PER_MILLI, Timestamp};
 
 use crate::community::community_id;
-use crate::json::{Object, digits, escaped};
-use crate::reading::{self, Direction};
+use crate::json::{self, Object, digits, escaped};
+use crate::reading::{self, COOKIE_DIGITS, Direction, SESSION_DIGITS};
 
 /// Room for a line; a longer one grows.
 const USUAL_BYTES: usize = 2_560;
@@ -74,9 +74,9 @@ impl Lines {
         let community = community_id(session.client(), session.server());
         let mut event = Object::new(&mut line);
         self.envelope(&mut event, "session", number)
-            .time("time", session.last)
-            .maybe_text("subject", community.as_deref())
-            .object("data", |data| {
+            .time(b"time", session.last)
+            .maybe_text(b"subject", community.as_deref())
+            .object(b"data", |data| {
                 self.data(data, session, reason, community.as_deref(), group);
             });
         event.end();
@@ -98,18 +98,18 @@ impl Lines {
             out.push(b'"');
         };
         event
-            .with("type", |out| {
+            .with(b"type", |out| {
                 put(out, [b"ctcpmon.", kind.as_bytes(), b".v1"]);
             })
-            .text("specversion", "1.0")
-            .with("id", |out| {
+            .text(b"specversion", "1.0")
+            .with(b"id", |out| {
                 out.push(b'"');
                 out.extend(&self.id_prefix);
                 digits(out, number);
                 out.push(b'"');
             })
-            .raw("source", &self.source)
-            .with("dataschema", |out| {
+            .raw(b"source", &self.source)
+            .with(b"dataschema", |out| {
                 put(out, [b"ctcpmon/", kind.as_bytes(), b"/v1"]);
             })
     }
@@ -125,21 +125,21 @@ impl Lines {
         let (client, headend) = (session.client(), session.server());
         let to_headend = Direction::of(session, TO_HEADEND);
         let to_client = Direction::of(session, TO_CLIENT);
-        data.object("event", |event| {
+        data.object(b"event", |event| {
             event
-                .text("kind", "event")
-                .raw("category", br#"["network"]"#)
-                .count("severity", severity(worst_state(session)))
-                .time("start", session.first())
-                .time("end", session.last);
+                .text(b"kind", "event")
+                .raw(b"category", br#"["network"]"#)
+                .count(b"severity", severity(worst_state(session)))
+                .time(b"start", session.first())
+                .time(b"end", session.last);
         })
-        .raw("observer", self.observer_of(session));
+        .raw(b"observer", self.observer_of(session));
         network(data, session, community);
-        data.object("source", |source| peer(source, client, &to_headend))
-            .object("destination", |destination| {
+        data.object(b"source", |source| peer(source, client, &to_headend))
+            .object(b"destination", |destination| {
                 peer(destination, headend, &to_client);
             })
-            .object("ctcp", |ctcp| {
+            .object(b"ctcp", |ctcp| {
                 measured(ctcp, session, reason, [&to_headend, &to_client]);
                 named(ctcp, session, group);
             });
@@ -165,12 +165,12 @@ fn observer(origin: &Origin<'_>, zone: Option<&str>) -> Vec<u8> {
     let mut json = Vec::new();
     let mut observer = Object::new(&mut json);
     observer
-        .text("name", origin.sensor)
-        .text("product", "ctcpmon")
-        .text("version", origin.version);
+        .text(b"name", origin.sensor)
+        .text(b"product", "ctcpmon")
+        .text(b"version", origin.version);
     if let Some(zone) = zone {
-        observer.object("ingress", |ingress| {
-            ingress.text("zone", zone);
+        observer.object(b"ingress", |ingress| {
+            ingress.text(b"zone", zone);
         });
     }
     observer.end();
@@ -193,20 +193,20 @@ pub(crate) fn network(data: &mut Object<'_>, session: &Session, community: Optio
     } else {
         "ipv6"
     };
-    data.object("network", |network| {
+    data.object(b"network", |network| {
         network
-            .text("transport", "tcp")
-            .text("protocol", reading::protocol(session))
-            .text("type", version)
-            .maybe_text("community_id", community);
+            .text(b"transport", "tcp")
+            .text(b"protocol", reading::protocol(session))
+            .text(b"type", version)
+            .maybe_text(b"community_id", community);
     });
 }
 
 pub(crate) fn peer(peer: &mut Object<'_>, end: Endpoint, sent: &Direction) {
-    peer.text("ip", &end.addr.to_ip().to_string())
-        .count("port", end.port)
-        .count("packets", sent.packets)
-        .count("bytes", sent.payload_bytes);
+    peer.plain(b"ip", |out| json::address(out, end.addr.to_ip()))
+        .count(b"port", end.port)
+        .count(b"packets", sent.packets)
+        .count(b"bytes", sent.payload_bytes);
 }
 
 /// State and measures.
@@ -216,87 +216,84 @@ fn measured(
     reason: Option<EndReason>,
     [to_headend, to_client]: [&Direction; 2],
 ) {
-    ctcp.text("session", &reading::session_id(session.id()))
-        .count("generation", session.generation)
-        .text("state", session_state(session).name())
-        .text("worst_state", worst_state(session).name())
-        .text("end_reason", reason.map_or("", EndReason::name))
-        .text("certainty", certainty(session.kind).name())
-        .count("duration_ms", millis_between(session.first(), session.last))
-        .flag("roles_known", session.roles_known())
-        .flag("is_one_sided", session.is_one_sided())
-        .flag("is_midstream", session.is_midstream())
-        .flag("is_cut", session.is_cut())
-        .count("ike_messages", reading::ike_messages(session))
-        .object("to_headend", |o| direction(o, to_headend))
-        .object("to_client", |o| direction(o, to_client));
+    ctcp.hex(b"session", session.id(), SESSION_DIGITS)
+        .count(b"generation", session.generation)
+        .text(b"state", session_state(session).name())
+        .text(b"worst_state", worst_state(session).name())
+        .text(b"end_reason", reason.map_or("", EndReason::name))
+        .text(b"certainty", certainty(session.kind).name())
+        .count(
+            b"duration_ms",
+            millis_between(session.first(), session.last),
+        )
+        .flag(b"roles_known", session.roles_known())
+        .flag(b"is_one_sided", session.is_one_sided())
+        .flag(b"is_midstream", session.is_midstream())
+        .flag(b"is_cut", session.is_cut())
+        .count(b"ike_messages", reading::ike_messages(session))
+        .object(b"to_headend", |o| direction(o, to_headend))
+        .object(b"to_client", |o| direction(o, to_client));
     let Some(stall) = reading::stall(session) else {
         return;
     };
-    ctcp.time("stalled_at", stall.at)
-        .text("signature", stall.signature)
-        .maybe_text("stopped_side", stall.stopped_side)
+    ctcp.time(b"stalled_at", stall.at)
+        .text(b"signature", stall.signature)
+        .maybe_text(b"stopped_side", stall.stopped_side)
         // One tap cannot prove that the device lost it, so the contract has no such word here.
         .maybe_text(
-            "loss_side",
+            b"loss_side",
             stall.loss_side.filter(|side| *side != "device"),
         )
-        .maybe_ratio("confidence", Some(stall.confidence));
+        .maybe_ratio(b"confidence", Some(stall.confidence));
 }
 
 /// Who the ends are, and their rhythm.
 fn named(ctcp: &mut Object<'_>, session: &Session, group: Option<&str>) {
     let ike = session.ike();
-    ctcp.maybe_text("product", reading::product(session))
-        .maybe_text(
-            "initiator_cookie",
-            reading::cookie(ike.initiator).as_deref(),
-        )
-        .maybe_text(
-            "responder_cookie",
-            reading::cookie(ike.responder).as_deref(),
-        )
-        .maybe_text("ike_exchange", exchange_name(ike.exchange()))
-        .maybe_count("keepalive_ms", reading::keepalive_ms(session))
-        .maybe_count("dpd_ms", reading::dpd_ms(session))
-        .maybe_text("group", group);
+    let cookie = |cookie: u64| Some(cookie).filter(|cookie| *cookie != 0);
+    ctcp.maybe_text(b"product", reading::product(session))
+        .maybe_hex(b"initiator_cookie", cookie(ike.initiator), COOKIE_DIGITS)
+        .maybe_hex(b"responder_cookie", cookie(ike.responder), COOKIE_DIGITS)
+        .maybe_text(b"ike_exchange", exchange_name(ike.exchange()))
+        .maybe_count(b"keepalive_ms", reading::keepalive_ms(session))
+        .maybe_count(b"dpd_ms", reading::dpd_ms(session))
+        .maybe_text(b"group", group);
     let mut vendors = session.identity().vendors().peekable();
     if vendors.peek().is_some() {
-        ctcp.texts("vendors", vendors);
+        ctcp.texts(b"vendors", vendors);
     }
-    let linked = session.linked().map(reading::session_id);
-    ctcp.maybe_text("linked_session", linked.as_deref());
+    ctcp.maybe_hex(b"linked_session", session.linked(), SESSION_DIGITS);
 }
 
 fn direction(o: &mut Object<'_>, d: &Direction) {
-    o.count("packets", d.packets)
-        .count("payload_bytes", d.payload_bytes)
-        .count("data_segments", d.data_segments)
-        .count("open_holes", d.open_holes)
-        .count("holes", d.holes_total)
-        .count("hole_bytes", d.hole_bytes_total)
-        .count("esp_received_pkts", d.esp_received_pkts)
-        .count("esp_missing_pkts", d.esp_missing_pkts)
-        .count("retransmitted_segments", d.retransmissions)
-        .count("reordered_segments", d.reordered)
-        .count("network_duplicate_segments", d.network_duplicates)
-        .count("span_duplicate_segments", d.span_duplicates)
-        .count("dup_acks", d.dup_acks)
-        .count("sack_segments", d.sack_segments)
-        .count("zero_windows", d.zero_windows)
-        .maybe_ratio("esp_loss_ratio", d.esp_loss_ratio())
-        .maybe_hex("esp_spi", d.esp_spi)
-        .maybe_count("esp_seq", d.esp_seq)
-        .maybe_count("unacked_bytes", d.unacked_bytes)
-        .maybe_count("window_bytes", d.window_bytes)
-        .maybe_time("ack_frozen_since", d.ack_frozen_since)
-        .maybe_count("ack_rtt_us", d.ack_rtt_us)
-        .maybe_time("first", d.first)
-        .maybe_time("last", d.last)
-        .maybe_time("last_data", d.last_data)
-        .maybe_count("ttl_data", d.ttl_data)
-        .maybe_count("ttl_pure_ack", d.ttl_pure_ack)
-        .maybe_count("ttl_handshake", d.ttl_handshake);
+    o.count(b"packets", d.packets)
+        .count(b"payload_bytes", d.payload_bytes)
+        .count(b"data_segments", d.data_segments)
+        .count(b"open_holes", d.open_holes)
+        .count(b"holes", d.holes_total)
+        .count(b"hole_bytes", d.hole_bytes_total)
+        .count(b"esp_received_pkts", d.esp_received_pkts)
+        .count(b"esp_missing_pkts", d.esp_missing_pkts)
+        .count(b"retransmitted_segments", d.retransmissions)
+        .count(b"reordered_segments", d.reordered)
+        .count(b"network_duplicate_segments", d.network_duplicates)
+        .count(b"span_duplicate_segments", d.span_duplicates)
+        .count(b"dup_acks", d.dup_acks)
+        .count(b"sack_segments", d.sack_segments)
+        .count(b"zero_windows", d.zero_windows)
+        .maybe_ratio(b"esp_loss_ratio", d.esp_loss_ratio())
+        .maybe_hex(b"esp_spi", d.esp_spi.map(u64::from), 8)
+        .maybe_count(b"esp_seq", d.esp_seq)
+        .maybe_count(b"unacked_bytes", d.unacked_bytes)
+        .maybe_count(b"window_bytes", d.window_bytes)
+        .maybe_time(b"ack_frozen_since", d.ack_frozen_since)
+        .maybe_count(b"ack_rtt_us", d.ack_rtt_us)
+        .maybe_time(b"first", d.first)
+        .maybe_time(b"last", d.last)
+        .maybe_time(b"last_data", d.last_data)
+        .maybe_count(b"ttl_data", d.ttl_data)
+        .maybe_count(b"ttl_pure_ack", d.ttl_pure_ack)
+        .maybe_count(b"ttl_handshake", d.ttl_handshake);
 }
 
 /// 0 when the later time is before the earlier one.

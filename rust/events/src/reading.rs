@@ -10,9 +10,14 @@ use ctcpmon_core::time::{NANOS_PER_MILLI, Timestamp};
 /// Fewer packets of one side make no rhythm.
 const RHYTHM_PACKETS: u32 = 10;
 
+/// Least digits of the id of a session.
+pub(crate) const SESSION_DIGITS: u32 = 12;
+/// Digits of a cookie of IKE.
+pub(crate) const COOKIE_DIGITS: u32 = 16;
+
 /// The id of a session.
 pub fn session_id(id: u64) -> String {
-    format!("{id:012x}")
+    format!("{id:0digits$x}", digits = SESSION_DIGITS as usize)
 }
 
 /// Name of the protocol.
@@ -61,7 +66,7 @@ pub fn stall(session: &Session) -> Option<Stall> {
 
 /// A cookie as sixteen hexadecimal digits; 0 is none.
 pub fn cookie(cookie: u64) -> Option<String> {
-    (cookie != 0).then(|| format!("{cookie:016x}"))
+    (cookie != 0).then(|| format!("{cookie:0digits$x}", digits = COOKIE_DIGITS as usize))
 }
 
 /// IKE messages of both sides.

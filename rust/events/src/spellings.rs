@@ -46,11 +46,11 @@ fn spellings_are_those_of_python() {
         let (ours, expected) = match words[..] {
             ["time", at, text] => {
                 let at = Timestamp(at.parse().expect("nanoseconds"));
-                (with_field(|o| o.time("x", at)), format!("\"{text}\""))
+                (with_field(|o| o.time(b"x", at)), format!("\"{text}\""))
             }
             ["ratio", bits, text] => {
                 let value = f64::from_bits(u64::from_str_radix(bits, 16).expect("64 bits"));
-                let ours = with_field(|o| o.maybe_ratio("x", Some(value)));
+                let ours = with_field(|o| o.maybe_ratio(b"x", Some(value)));
                 (ours, text.to_owned())
             }
             ["words", bits, unit, words] => {
@@ -60,7 +60,7 @@ fn spellings_are_those_of_python() {
             }
             ["text", plain, json] => {
                 let plain = from_hex(plain.trim_end_matches('.'));
-                (with_field(|o| o.text("x", &plain)), from_hex(json))
+                (with_field(|o| o.text(b"x", &plain)), from_hex(json))
             }
             ["flow", a, a_port, b, b_port, id] => {
                 let ours = community_id(end(a, a_port), end(b, b_port));
