@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import sys
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from types import ModuleType
 from typing import Any
 
 from ctcpmon.community import community_id
 from ctcpmon.stamps import rfc3339
+from ctcpmon.text import clean
 
 from tests.event_lines import EventLines, encode
 
@@ -132,6 +134,14 @@ class Session:
     linked_session: str | None = None
     tunnel_id: int = 0
     taps: tuple[int, ...] = (0,)
+
+    @property
+    def client_net(self) -> str:
+        try:
+            net = ip_network(self.client_ip)
+        except ValueError:
+            return clean(self.client_ip, 45)
+        return str(net.supernet(new_prefix=24 if net.version == 4 else 64))
 
     @property
     def community_id(self) -> str | None:

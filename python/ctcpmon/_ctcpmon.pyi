@@ -109,6 +109,7 @@ class Session:
     product: str | None  # "udp2raw" | "phantun" | ... when the behaviour tells
     certainty: str  # "exact" | "loose" | "head" | "behaviour"
     client_ip: str
+    client_net: str  # "10.1.4.0/24": the /24 of IPv4, the /64 of IPv6
     client_port: int
     headend_ip: str
     headend_port: int

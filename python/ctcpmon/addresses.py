@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-# The part of ``socket`` that is C: the rest loads a dozen modules, and so does ``ipaddress``.
-from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from functools import lru_cache
+from ctcpmon.lean import remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-__all__ = ["ip_version", "packed", "v6_net"]
+__all__ = ["ip_version", "packed"]
 
 _IPV4_BYTES = 4
+_OCTETS = {str(octet): octet for octet in range(256)}
+"""Of the texts that an address may have between its dots. RFC 6943: none has a leading zero."""
 
 
-@lru_cache(maxsize=4_096)
+@remembered(4_096)
 def packed(ip: str) -> bytes | None:
     """The address in network byte order, 4 or 16 bytes; None when the text is none, or has a zone."""
+    if ":" not in ip:
+        octets = [_OCTETS.get(text, -1) for text in ip.split(".")]
+        return bytes(octets) if len(octets) == _IPV4_BYTES and -1 not in octets else None
+    # The part of ``socket`` that is C: the rest loads a dozen modules, and so does ``ipaddress``.
+    from _socket import AF_INET6, inet_pton
+
     try:
-        return inet_pton(AF_INET6 if ":" in ip else AF_INET, ip)
+        return inet_pton(AF_INET6, ip)
     except (OSError, ValueError):
         # A null character or a lone surrogate is a ValueError.
         return None
@@ -31,9 +37,3 @@ def ip_version(ip: str) -> Literal["ipv4", "ipv6"] | None:
     if address is None:
         return None
     return "ipv4" if len(address) == _IPV4_BYTES else "ipv6"
-
-
-def v6_net(ip: str) -> str:
-    """The /64 of an IPv6 address, as ``ipaddress`` writes it."""
-    address = packed(ip) or bytes(16)
-    return inet_ntop(AF_INET6, address[:8].ljust(16, b"\0")) + "/64"

@@ -10,8 +10,6 @@ and compare what comes out of it. A field that is None is not known, and the enc
 
 from __future__ import annotations
 
-from collections import Counter
-
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.wording import PHRASES
 from ctcpmon.figures import count, maybe_count, ratio
@@ -72,8 +70,8 @@ class EventFactory:
             clean_group=_clean_words if show_groups else None,
         )
         self._number = 0
-        self._written: Counter[str] = Counter()
-        self._sessions: Counter[str] = Counter()
+        self._written: dict[str, int] = {}
+        self._sessions = dict.fromkeys(STATES, 0)
 
     def _said_of(self, cause: Cause) -> tuple[str, str, bytes]:
         said = self._said.get(cause.detector)
@@ -84,7 +82,8 @@ class EventFactory:
 
     def _next(self, kind: str) -> int:
         self._number += 1
-        self._written[f"ctcpmon.{kind}.v1"] += 1
+        event = f"ctcpmon.{kind}.v1"
+        self._written[event] = self._written.get(event, 0) + 1
         return self._number
 
     def _line(self, kind: str, *, time: str | None, subject: str | None, data: Fields) -> bytes:
@@ -126,7 +125,8 @@ class EventFactory:
 
     def sessions(self, sessions: tuple[Session, ...]) -> list[bytes]:
         """``ctcpmon.session.v1`` of sessions that ended: they come at the rate of flows, so Rust writes."""
-        self._sessions.update([session.state for session in sessions])
+        for session in sessions:
+            self._sessions[session.state] += 1
         first = self._number + 1
         self._number += len(sessions)
         return self._lines.sessions(sessions, first)
@@ -150,8 +150,9 @@ class EventFactory:
         """``ctcpmon.stats.v1``; counts the events numbered before it."""
         first, last = self._maybe_time(stats.first_ns), self._maybe_time(stats.last_ns)
         written = dict(self._written)
-        if self._sessions:
-            written["ctcpmon.session.v1"] = self._sessions.total()
+        ended = sum(self._sessions.values())
+        if ended:
+            written["ctcpmon.session.v1"] = ended
         data: Fields = {
             "event": {
                 "kind": "metric",
@@ -167,7 +168,7 @@ class EventFactory:
             "counters": _counts(stats.counters),
             "diagnosis": _counts(diagnosis),
             "events": dict(sorted(written.items())),
-            "sessions": {name: self._sessions[name] for name in STATES},
+            "sessions": dict(self._sessions),
             "matching": None if stats.matching is None else _counts(stats.matching),
             "outputs": None if outputs is None else _counts(outputs),
             "tap_gap_ratio": ratio(stats.tap_gap_ratio),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from ctcpmon.lean import is_finite
 
 __all__ = ["MAX_SAFE_INTEGER", "count", "maybe_count", "number", "ratio"]
 
@@ -24,13 +24,13 @@ def maybe_count(value: int | None) -> int | None:
 
 def ratio(value: float | None) -> float | None:
     """Six decimals are more than any estimate holds; NaN and infinities are not known."""
-    if value is None or not math.isfinite(value):
+    if value is None or not is_finite(value):
         return None
     return round(value, 6) if 0.0 < value < 1.0 else 1.0 if value > 0.0 else 0.0
 
 
 def number(value: float) -> int | float | None:
     """A measured number: whole ones without a point, others with six decimals."""
-    if not math.isfinite(value) or abs(value) > MAX_SAFE_INTEGER:
+    if not is_finite(value) or abs(value) > MAX_SAFE_INTEGER:
         return None
     return int(value) if float(value).is_integer() else round(value, 6)

@@ -11,8 +11,6 @@ counted twice would make an incident look twice its size.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from ctcpmon.diagnosis import Incident, IncidentBook
 from ctcpmon.envelopes import EventFactory, tap_of
 from ctcpmon.fixes.choose import fix_ids_for
@@ -146,9 +144,10 @@ class Pipeline:
 
     def stats(self) -> Item:
         """The counters so far; of a live run now and then, of every run at its end."""
-        counters: Counter[str] = Counter()
+        counters: dict[str, int] = {}
         for book in (self._books or {None: self.book}).values():
-            counters.update(book.counters)
+            for name, number in book.counters.items():
+                counters[name] = counters.get(name, 0) + number
         outputs = None if self._outputs is None else self._outputs()
         return Item(self._factory.stats(self._source.stats(), counters, outputs))
 

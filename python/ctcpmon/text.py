@@ -3,11 +3,11 @@
 Every string that came from an input, a file name or the engine passes ``clean`` before it is
 shown or put into an event. The invariant: what ``clean`` returns has no control, format, bidi,
 zero-width, private-use or unassigned character, and occupies exactly ``width`` cells.
+
+Nearly all of it is ASCII; what Unicode says of the rest is loaded when there is some.
 """
 
 from __future__ import annotations
-
-import unicodedata
 
 __all__ = ["MAX_CELLS", "clean", "cut", "pad", "width"]
 
@@ -23,10 +23,12 @@ _LOOK_AT = 4
 
 
 def _is_unsafe(char: str) -> bool:
+    from unicodedata import category
+
     code = ord(char)
     return (
-        unicodedata.category(char) in _UNSAFE_CATEGORIES
-        or (unicodedata.category(char) == "Zs" and char != " ")  # blanks that only look like one
+        category(char) in _UNSAFE_CATEGORIES
+        or (category(char) == "Zs" and char != " ")  # blanks that only look like one
         or 0xFE00 <= code <= 0xFE0F  # variation selectors change the width of their neighbour
         or 0xE0100 <= code <= 0xE01EF
         or 0x1F1E6 <= code <= 0x1F1FF  # regional indicators: two make one glyph of unclear width
@@ -49,13 +51,17 @@ def _escape(char: str) -> str:
 
 
 def _is_mark(char: str) -> bool:
-    return unicodedata.category(char) in {"Mn", "Me"}
+    from unicodedata import category
+
+    return category(char) in {"Mn", "Me"}
 
 
 def _char_width(char: str) -> int:
+    from unicodedata import east_asian_width
+
     if _is_mark(char):
         return 0
-    return 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+    return 2 if east_asian_width(char) in {"W", "F"} else 1
 
 
 def width(text: str) -> int:
@@ -74,11 +80,13 @@ def clean(text: str | bytes, cells: int = MAX_CELLS) -> str:
         text = text[: cells * _LOOK_AT * 4 + 4].decode("utf-8", "surrogateescape")
     if len(text) <= cells and text.isascii() and text.isprintable():
         return text
+    from unicodedata import normalize
+
     look_at = text[: cells * _LOOK_AT + _LOOK_AT]
     pieces: list[str] = []
     marks = _MAX_MARKS  # a mark at the start would join the cell before the text
     # NFC so that an accent typed as a separate mark (macOS file names) stays readable.
-    for char in unicodedata.normalize("NFC", look_at):
+    for char in normalize("NFC", look_at):
         if _is_unsafe(char) or (_is_mark(char) and marks >= _MAX_MARKS):
             pieces.append(_escape(char))
             marks = _MAX_MARKS

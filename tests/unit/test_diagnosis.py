@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ctcpmon.config import Limits
-from ctcpmon.diagnosis import Incident, IncidentBook, client_net
+from ctcpmon.diagnosis import Incident, IncidentBook
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,12 +151,6 @@ def test_ids_depend_on_the_input_only() -> None:
     second = IncidentBook().add(finding(7, stalled()))[0]
     other = IncidentBook().add(finding(1, stalled(), loss_side="headend"))[0]
     assert first.id == second.id != other.id
-
-
-def test_client_networks() -> None:
-    assert client_net("10.1.4.17") == "10.1.4.0/24"
-    assert client_net("2001:db8:1:2:3::9") == "2001:db8:1:2::/64"
-    assert "\x1b" not in client_net("\x1b[31m")
 
 
 VERDICTS = st.sampled_from(["healthy", "at_risk", "suspect", "stalled", "unknown"])

@@ -130,7 +130,7 @@ def test_a_plain_run_needs_no_library_of_types() -> None:
     code = (
         "import sys\n"
         "import ctcpmon.replaying, ctcpmon.pipeline, ctcpmon.sinks.jsonl, ctcpmon.defaults\n"
-        "slow = {'msgspec', 'dataclasses', 'inspect', 'click', 're', 'enum', 'signal', 'typing'}\n"
+        "slow = {'msgspec', 'dataclasses', 'inspect', 'click', 're', 'enum', 'signal', 'typing', 'collections', 'functools', 'unicodedata'}\n"
         "print(sorted(slow & set(sys.modules)))"
     )
     paths = [str(path) for path in sys.path if path]

@@ -7,7 +7,6 @@ from ctcpmon.diagnosis.causes import CAUSES, Cause, cause_of
 from ctcpmon.diagnosis.device_timer import DeviceTimer
 from ctcpmon.diagnosis.grouping import IncidentBook
 from ctcpmon.diagnosis.incident import SEVERITY_RANK, Incident, Remark
-from ctcpmon.diagnosis.open_incident import client_net
 from ctcpmon.diagnosis.outage import RULE as OUTAGE_RULE
 from ctcpmon.diagnosis.reconnects import Cycle
 from ctcpmon.diagnosis.wording import (
@@ -44,7 +43,6 @@ __all__ = [
     "PacketRemark",
     "Remark",
     "cause_of",
-    "client_net",
     "device_words",
     "duration",
     "evidence_words",

@@ -7,9 +7,8 @@ so the delay there says how fast the sender was, not which timer ran.
 
 from __future__ import annotations
 
-import math
-
 from ctcpmon.diagnosis.wording import duration
+from ctcpmon.lean import is_finite
 from ctcpmon.records import Record, field
 
 TYPE_CHECKING = False
@@ -77,7 +76,7 @@ class StopMeter(Record):
     def add(self, finding: Finding) -> None:
         """Takes in the finding that called a session stalled."""
         self._is_told = False
-        values = {name: value for name, value in finding.measured.items() if math.isfinite(value)}
+        values = {name: value for name, value in finding.measured.items() if is_finite(value)}
         is_seen = "silence_ms" in values or "copies_stopped_segments" in values
         allowance, unacked = values.get("allowance_bytes"), values.get("unacked_bytes")
         if allowance and unacked is not None and (is_seen or finding.detector == "ctcp.stateful_drop"):

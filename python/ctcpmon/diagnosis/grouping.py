@@ -11,8 +11,6 @@ Everything is bounded; what is refused at a limit stands in ``counters``.
 
 from __future__ import annotations
 
-from collections import deque
-
 from ctcpmon.defaults import Limits
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.incident import SEVERITY_RANK, Incident
@@ -24,13 +22,13 @@ from ctcpmon.diagnosis.open_incident import (
     Member,
     OpenIncident,
     SessionKey,
-    client_net,
     incident_id,
     rank_of,
 )
 from ctcpmon.diagnosis.outage import OutageWatch
 from ctcpmon.diagnosis.reconnects import Place, Reconnects, place_of
 from ctcpmon.diagnosis.storms import StormWatch
+from ctcpmon.lean import deque
 from ctcpmon.text import clean
 
 TYPE_CHECKING = False
@@ -207,7 +205,7 @@ class IncidentBook:
             session.headend_ip,
             session.headend_port,
             cause_of(detector).family,
-            client_net(session.client_ip),
+            session.client_net,
             finding.loss_side or "",
         )
         if not self._open_storms:
@@ -225,7 +223,7 @@ class IncidentBook:
         session = finding.session
         self._homes[session_key] = key
         incident.put_member(session_key, member)
-        incident.put_net(client_net(session.client_ip))
+        incident.put_net(session.client_net)
         incident.protocols[clean(session.protocol, 20)] = None
         incident.since_ns = min(incident.since_ns, finding.since_ns)
         return self._update(session_key, incident, finding, is_new=True)

@@ -6,20 +6,16 @@ Ended sessions leave the table of members and stay as numbers, so a long inciden
 
 from __future__ import annotations
 
-from collections import namedtuple
-from functools import lru_cache
-
-from ctcpmon.addresses import ip_version, v6_net
 from ctcpmon.diagnosis.causes import cause_of
 from ctcpmon.diagnosis.device_timer import StopMeter
 from ctcpmon.diagnosis.incident import Incident
 from ctcpmon.diagnosis.reconnects import place_of, tell_cycle
 from ctcpmon.records import Record, field
-from ctcpmon.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hashlib import sha256
+    from typing import NamedTuple
 
     from ctcpmon.diagnosis.incident import Change, CloseReason, Severity
     from ctcpmon.diagnosis.reconnects import Place, Row
@@ -42,7 +38,6 @@ __all__ = [
     "Member",
     "OpenIncident",
     "SessionKey",
-    "client_net",
     "incident_id",
     "rank_of",
 ]
@@ -64,27 +59,47 @@ CLEARED_AFTER_NS = 6 * 10**9
 """A verdict is taken back after so long without cause (``CLEAR_AFTER_NS`` of the engine)."""
 
 
-@lru_cache(maxsize=4_096)
-def client_net(ip: str) -> str:
-    """The client side of a path: the /24 of an IPv4, the /64 of an IPv6 address."""
-    version = ip_version(ip)
-    if version is None:
-        return clean(ip, 45)
-    if version == "ipv4":
-        return ip.rpartition(".")[0] + ".0/24"
-    return v6_net(ip)
-
-
 def rank_of(verdict: str) -> int:
     """3 stalled, 2 at risk or suspect, 1 unknown, 0 healthy."""
     return _RANKS.get(verdict, 1)
 
 
-class Key(
-    namedtuple(  # noqa: PYI024 typing is not imported by a plain run, and a tuple is the fastest key
-        "Key", ("headend_ip", "headend_port", "family", "client_net", "loss_side", "rank"), defaults=(0,)
-    )
-):
+if TYPE_CHECKING:
+
+    class _Key(NamedTuple):
+        headend_ip: str
+        headend_port: int
+        family: str
+        client_net: str
+        loss_side: str | None
+        rank: int = 0
+
+else:
+    from _operator import itemgetter
+
+    class _Key(tuple):  # a named tuple, which is the fastest key, without the library that makes them
+        __slots__ = ()
+
+        def __new__(  # noqa: PLR0917 as a named tuple has it
+            cls,
+            headend_ip: str,
+            headend_port: int,
+            family: str,
+            client_net: str,
+            loss_side: str | None,
+            rank: int = 0,
+        ) -> Key:
+            return tuple.__new__(cls, (headend_ip, headend_port, family, client_net, loss_side, rank))
+
+        headend_ip = property(itemgetter(0))
+        headend_port = property(itemgetter(1))
+        family = property(itemgetter(2))
+        client_net = property(itemgetter(3))
+        loss_side = property(itemgetter(4))
+        rank = property(itemgetter(5))
+
+
+class Key(_Key):
     """What sessions of one incident have in common.
 
     ``client_net`` is empty for all client networks; ``loss_side`` is in an outage the side that fell silent;
@@ -292,7 +307,7 @@ class OpenIncident(Record):
             worst_severity=_SEVERITIES[self.worst],
             cause=cause_of(detector),
             lead=lead,
-            client_net=client_net(session.client_ip),
+            client_net=session.client_net,
             client_nets=len(self.nets),
             headend_ip=key.headend_ip,
             headend_port=key.headend_port,

@@ -7,9 +7,8 @@ by findings kept for each.
 
 from __future__ import annotations
 
-from collections import deque
-
 from ctcpmon.diagnosis.reconnects import had_loss
+from ctcpmon.lean import deque
 from ctcpmon.records import Record, field
 
 TYPE_CHECKING = False

@@ -9,9 +9,8 @@ Bounded: rows by address, oldest address out first; what is forgotten is counted
 
 from __future__ import annotations
 
-from collections import deque
-
 from ctcpmon.diagnosis.wording import duration
+from ctcpmon.lean import deque
 from ctcpmon.records import Record, field
 
 TYPE_CHECKING = False

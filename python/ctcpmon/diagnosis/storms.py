@@ -5,7 +5,7 @@ Counts openings; merging is the book's. Bounded: groups, and openings kept for e
 
 from __future__ import annotations
 
-from collections import deque
+from ctcpmon.lean import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ into them in the same way for the lines of findings; ``tests/contract/test_event
 
 from __future__ import annotations
 
-import math
-
+from ctcpmon.lean import is_finite
 from ctcpmon.text import clean
 
 TYPE_CHECKING = False
@@ -123,7 +122,7 @@ def percent(ratio: float) -> str:
 
 def quantity(value: float, unit: str) -> str:
     """A number with its unit in words; not-a-number and infinities are ``not known``."""
-    if not math.isfinite(value):
+    if not is_finite(value):
         return "not known"
     if unit in _IN_MS:
         return duration(value * _IN_MS[unit])
@@ -138,7 +137,7 @@ def quantity(value: float, unit: str) -> str:
 
 
 def _plain(value: float) -> str:
-    if not math.isfinite(value):
+    if not is_finite(value):
         return "an unknown number of"
     return f"{int(value):,}" if float(value).is_integer() else f"{value:,.2f}"
 

@@ -7,10 +7,9 @@ front of other clients, last those the site does not have. Within each, the reci
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from ctcpmon.fixes.place import Place, place_of
 from ctcpmon.fixes.ranks import RANKS
+from ctcpmon.lean import remembered
 from ctcpmon.platforms import family_of
 
 TYPE_CHECKING = False
@@ -47,7 +46,7 @@ def fix_ids_for(
         detector = session.signature
     evidence = finding.measured
     place = place_of(site, session.client_ip, session.headend_ip, session.headend_port)
-    ranked, ids = _ranked(detector, frozenset(evidence), place, platform, session.protocol)
+    ranked, ids = _ranked((detector, frozenset(evidence), place, platform, session.protocol))
     return ids or tuple([entry.id for entry in ranked if _holds(entry.when, evidence)])
 
 
@@ -66,7 +65,7 @@ def fixes_for_detector(
     detector: str, site: Site | None = None, platform: str | None = None
 ) -> tuple[Recipe, ...]:
     """Recipes that treat a detector's findings, best first, without looking at a session."""
-    entries, _ = _ranked(detector, frozenset(), place_of(site, "", "", 0), platform, None)
+    entries, _ = _ranked((detector, frozenset(), place_of(site, "", "", 0), platform, None))
     return _recipes(tuple(entry.id for entry in entries))
 
 
@@ -86,11 +85,15 @@ def _holds(when: When, evidence: dict[str, float]) -> bool:
     )
 
 
-@lru_cache(maxsize=1_024)
+@remembered(1_024)
 def _ranked(
-    detector: str, evidence: frozenset[str], place: Place, platform: str | None, protocol: str | None
+    asked: tuple[str, frozenset[str], Place, str | None, str | None],
 ) -> tuple[tuple[Ranks, ...], tuple[str, ...]]:
-    """Best first; and their ids when no value of the evidence can rule one out. ``protocol`` None: of any."""
+    """For detector, names of evidence, place, platform and protocol (None: any) the recipes, best first.
+
+    And their ids when no value of the evidence can rule one out.
+    """
+    detector, evidence, place, platform, protocol = asked
     wanted = {family_of(platform) or platform, "any"} if platform is not None else None
     ranked: list[tuple[int, int, str, Ranks]] = []
     for entry, treating in _treating(detector):
@@ -104,7 +107,7 @@ def _ranked(
     return entries, tuple(entry.id for entry in entries) if is_settled else ()
 
 
-@lru_cache(maxsize=64)
+@remembered(64)
 def _treating(detector: str) -> tuple[tuple[Ranks, tuple[Treats, ...]], ...]:
     """Recipes for a detector with what they say of it."""
     found = (

@@ -1,6 +1,8 @@
 //! What a session means in outputs: names, and numbers that are put together from several meters.
 //! Read by the lines of this crate and by the rows that Python gets.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use ctcpmon_core::detect::{DETECTORS, LossSide, Side};
 use ctcpmon_core::flow::candidate::Recognised;
 use ctcpmon_core::session::Session;
@@ -30,6 +32,25 @@ pub fn product(session: &Session) -> Option<&'static str> {
     match session.kind {
         Recognised::FakeTcp(product) => Some(product.name()),
         _ => None,
+    }
+}
+
+/// Network of the client, as the sessions of one incident share it: the /24 of IPv4, the /64 of IPv6 (guess: what
+/// one site has).
+pub fn client_net(session: &Session) -> String {
+    network_of(session.client().addr.to_ip())
+}
+
+fn network_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(address) => {
+            let net = Ipv6Addr::from_bits(address.to_bits() >> 64 << 64);
+            format!("{net}/64")
+        }
     }
 }
 
@@ -188,5 +209,24 @@ impl Direction {
     pub fn esp_loss_ratio(&self) -> Option<f64> {
         let sent = self.esp_received_pkts.saturating_add(self.esp_missing_pkts);
         (sent > 0).then(|| self.esp_missing_pkts as f64 / sent as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_network_of_a_client() {
+        for (address, net) in [
+            ("10.1.4.17", "10.1.4.0/24"),
+            ("255.255.255.255", "255.255.255.0/24"),
+            ("2001:db8:1:2:3::9", "2001:db8:1:2::/64"),
+            ("2001:0:0:2:3:4:5:6", "2001:0:0:2::/64"),
+            ("::1", "::/64"),
+            ("::ffff:10.1.4.17", "::/64"),
+        ] {
+            assert_eq!(network_of(address.parse().expect("one")), net);
+        }
     }
 }

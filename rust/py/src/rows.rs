@@ -94,6 +94,7 @@ pub struct Session {
     reason: Option<EndReason>,
     id: Text,
     client_ip: Text,
+    client_net: Text,
     headend_ip: Text,
     directions: [PyOnceLock<Py<Direction>>; 2],
 }
@@ -106,6 +107,7 @@ impl Session {
             reason,
             id: Text::new(),
             client_ip: Text::new(),
+            client_net: Text::new(),
             headend_ip: Text::new(),
             directions: [PyOnceLock::new(), PyOnceLock::new()],
         }
@@ -164,6 +166,11 @@ impl Session {
         kept(py, &self.client_ip, || {
             self.core.client().addr.to_ip().to_string()
         })
+    }
+
+    #[getter]
+    fn client_net(&self, py: Python<'_>) -> Py<PyString> {
+        kept(py, &self.client_net, || reading::client_net(&self.core))
     }
 
     #[getter]
