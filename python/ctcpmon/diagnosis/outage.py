@@ -51,15 +51,21 @@ class Silence(Record, frozen=True):
     finding: Finding
 
 
+class _Outage(Record):
+    side: Side
+    """Who fell silent."""
+    first_ns: int
+    last_ns: int
+    affected: set[str]
+    unharmed: set[str] = field(default_factory=set)
+    """Clients of sessions that went on through it; known once they end."""
+
+
 class _Headend(Record):
-    recent: deque[Silence] = field(default_factory=lambda: deque(maxlen=MAX_REMEMBERED))
     clients: dict[str, None] = field(default_factory=dict)
     """Clients with any finding that did not end since."""
-    outage: tuple[Side, int, int] | None = None
-    """Side that fell silent, first and last moment."""
-    affected: set[str] = field(default_factory=set)
-    unharmed: set[str] = field(default_factory=set)
-    """Clients of sessions that went on through the outage; known once they end."""
+    recent: deque[Silence] | None = None
+    outage: _Outage | None = None
 
 
 def silence_of(finding: Finding) -> Silence | None:
@@ -106,33 +112,24 @@ class OutageWatch:
                 here.recent = deque(kept, maxlen=MAX_REMEMBERED)
             return None
         if here.outage is not None:
-            return self._join(here, silence)
-        while here.recent and finding.ts_ns - here.recent[0].since_ns > REMEMBERED_NS:
-            here.recent.popleft()
-        here.recent.append(silence)
+            return _joined(here.outage, silence)
+        # Most headends never fall silent.
+        recent = here.recent
+        if recent is None:
+            recent = here.recent = deque(maxlen=MAX_REMEMBERED)
+        while recent and finding.ts_ns - recent[0].since_ns > REMEMBERED_NS:
+            recent.popleft()
+        recent.append(silence)
         within = HEADEND_WITHIN_NS if silence.side == "headend" else CLIENTS_WITHIN_NS
-        together = _together([one for one in here.recent if one.side == silence.side], silence, within)
+        together = _together([one for one in recent if one.side == silence.side], silence, within)
         clients = {one.client_ip for one in together}
         if len(clients) < MIN_CLIENTS or 2 * len(clients) < len(here.clients):
             return None
         moments = [one.since_ns for one in together]
-        here.outage = (silence.side, min(moments), max(moments))
+        here.outage = _Outage(silence.side, min(moments), max(moments), clients)
         self._has_named = True
-        here.affected, here.unharmed = clients, set()
-        here.recent.clear()
+        here.recent = None
         return silence.side, tuple(together)
-
-    def _join(self, here: _Headend, silence: Silence) -> tuple[Side, tuple[Silence, ...]] | None:
-        if here.outage is None:
-            return None
-        side, first, last = here.outage
-        within = HEADEND_WITHIN_NS if side == "headend" else CLIENTS_WITHIN_NS
-        if silence.side != side or not last - within <= silence.since_ns <= first + within:
-            return None
-        if len(here.affected) < MAX_CLIENTS:
-            here.affected.add(silence.client_ip)
-        here.outage = (side, min(first, silence.since_ns), max(last, silence.since_ns))
-        return side, (silence,)
 
     def ended(self, session: Session) -> bool:
         """Notes an ended session; True when it shows that the outage was not headend-wide."""
@@ -145,13 +142,13 @@ class OutageWatch:
         client = session.client_ip
         if is_over:
             here.clients.pop(client, None)
-        if here.outage is None or client in here.affected or session.worst_state == "stalled":
+        outage = here.outage
+        if outage is None or client in outage.affected or session.worst_state == "stalled":
             return False
-        _, first, last = here.outage
-        if session.first_ns < first and session.last_ns > last + HEADEND_WITHIN_NS:
-            if len(here.unharmed) < MAX_CLIENTS:
-                here.unharmed.add(client)
-            return len(here.unharmed) > len(here.affected)
+        if session.first_ns < outage.first_ns and session.last_ns > outage.last_ns + HEADEND_WITHIN_NS:
+            if len(outage.unharmed) < MAX_CLIENTS:
+                outage.unharmed.add(client)
+            return len(outage.unharmed) > len(outage.affected)
         return False
 
     def over(self, headend_ip: str, headend_port: int) -> None:
@@ -167,6 +164,18 @@ class OutageWatch:
                 self.forgotten += 1
             here = self._headends[key] = _Headend()
         return here
+
+
+def _joined(outage: _Outage, silence: Silence) -> tuple[Side, tuple[Silence, ...]] | None:
+    """A further client of an outage that is named already."""
+    side, first, last = outage.side, outage.first_ns, outage.last_ns
+    within = HEADEND_WITHIN_NS if side == "headend" else CLIENTS_WITHIN_NS
+    if silence.side != side or not last - within <= silence.since_ns <= first + within:
+        return None
+    if len(outage.affected) < MAX_CLIENTS:
+        outage.affected.add(silence.client_ip)
+    outage.first_ns, outage.last_ns = min(first, silence.since_ns), max(last, silence.since_ns)
+    return side, (silence,)
 
 
 def _together(silences: list[Silence], newest: Silence, within_ns: int) -> list[Silence]:

@@ -5,8 +5,6 @@ Counts openings; merging is the book's. Bounded: groups, and openings kept for e
 
 from __future__ import annotations
 
-from ctcpmon.lean import deque
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +25,7 @@ class StormWatch:
 
     def __init__(self, max_groups: int) -> None:
         self._max_groups = max_groups
-        self._openings: dict[Key, deque[tuple[int, Key]]] = {}
+        self._openings: dict[Key, list[tuple[int, Key]]] = {}
         self.forgotten = 0
 
     def opened(self, key: Key, rank: int, now_ns: int, is_like: Callable[[Key], bool]) -> tuple[Key, ...]:
@@ -41,9 +39,9 @@ class StormWatch:
             if len(self._openings) >= self._max_groups:
                 del self._openings[next(iter(self._openings))]
                 self.forgotten += 1
-            recent = self._openings[group] = deque(maxlen=MAX_OPENINGS)
-        while recent and now_ns - recent[0][0] > WITHIN_NS:
-            recent.popleft()
+            recent = self._openings[group] = []
+        while recent and (len(recent) >= MAX_OPENINGS or now_ns - recent[0][0] > WITHIN_NS):
+            del recent[0]
         recent.append((now_ns, key))
         if len(recent) < STORM_INCIDENTS:
             return ()
