@@ -10,6 +10,8 @@
 //! ```
 
 mod apart;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod blocks;
 mod config;
 mod control;
 mod driver;

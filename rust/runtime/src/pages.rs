@@ -4,8 +4,8 @@
 //! translation buffer as well (measured in the performance guide: 1.6 times the time with
 //! four million flows). Systems set to `madvise` give huge pages to those that ask, so
 //! allocations of more than one huge page are mapped apart, aligned, and asked for. Those of one,
-//! the chunks of the table, come from the [page pool](crate::page_pool). Smaller ones go to the system's
-//! allocator unchanged.
+//! the chunks of the table, come from the [page pool](crate::page_pool), and [blocks](crate::blocks) of some
+//! ten kilobytes and more share a few. Smaller ones go to the system's allocator unchanged.
 //!
 //! The first touch of a page costs a fault, and zeroing it: 0.2 ms for a huge page, ten times
 //! that where a virtual machine has to ask its host first. A thread with time to spare takes
@@ -16,6 +16,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 
+use crate::blocks;
 use crate::page_pool::{self, HUGE};
 
 /// Mappings that are remembered to be made ready (guess: a table has two or three at a time).
@@ -83,6 +84,10 @@ fn is_page(layout: &Layout) -> bool {
     layout.size() <= HUGE && layout.size() > HUGE - 4096 && layout.align() <= HUGE
 }
 
+fn is_block(layout: &Layout) -> bool {
+    blocks::is_block(layout.size(), layout.align())
+}
+
 /// Maps `size` bytes, zeroed, aligned to a huge page; null when the system has none left.
 fn map(size: usize) -> *mut u8 {
     let Some(kept) = page_pool::map_aligned(size) else {
@@ -109,6 +114,11 @@ unsafe impl GlobalAlloc for HugePages {
         if is_large(&layout) {
             return map(layout.size());
         }
+        if is_block(&layout)
+            && let Some(block) = blocks::take(layout.size())
+        {
+            return block;
+        }
         // SAFETY: the caller's contract is System's.
         unsafe { System.alloc(layout) }
     }
@@ -120,6 +130,13 @@ unsafe impl GlobalAlloc for HugePages {
         if is_large(&layout) {
             // Fresh pages are zero, and are only made when they are touched.
             return map(layout.size());
+        }
+        if is_block(&layout)
+            && let Some(block) = blocks::take(layout.size())
+        {
+            // SAFETY: a block has room for the size it was taken with.
+            unsafe { block.write_bytes(0, layout.size()) };
+            return block;
         }
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
@@ -137,17 +154,24 @@ unsafe impl GlobalAlloc for HugePages {
             unsafe { libc::munmap(at.cast(), size) };
             return;
         }
-        // SAFETY: as above.
+        if is_block(&layout) && blocks::give(at, layout.size()) {
+            return;
+        }
+        // SAFETY: as above; it is no block of ours.
         unsafe { System.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if layout.size().max(size) <= HUGE - 4096 {
+        // SAFETY: the caller promises that `size` is one that a layout may have.
+        let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        let is_any_block = is_block(&layout) || is_block(&new);
+        if layout.size().max(size) <= HUGE - 4096 && !is_any_block {
             // SAFETY: the caller's contract is System's, which it came from and stays with.
             return unsafe { System.realloc(at, layout, size) };
         }
-        // SAFETY: the caller promises that `size` is one that a layout may have.
-        let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        if is_block(&layout) && is_block(&new) && blocks::is_as_long(at, layout.size(), size) {
+            return at;
+        }
         // SAFETY: the size is not zero; both are valid for the smaller of the sizes and do not overlap.
         unsafe {
             let to = self.alloc(new);
