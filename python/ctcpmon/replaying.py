@@ -105,27 +105,38 @@ def follow(
     replay: Replay,
     sink: Sink,
     interrupts: Interrupts,
+    *,
     started: float | None = None,
+    kept: list[object] | None = None,
 ) -> int:
     """The same for a replay that runs already, since ``started`` (``time.monotonic()``).
 
-    ``interrupts`` is entered.
+    ``interrupts`` is entered. ``kept`` gets what need not be taken apart at the end of a process: incidents,
+    and the findings and sessions that they hold.
     """
     narrator = Narrator(is_live=request.is_live, is_verbose=request.is_verbose, started=started)
-    try:
-        return _drive(request, replay, sink, narrator, interrupts)
-    finally:
-        narrator.clear()
-
-
-def _drive(
-    request: ReplayRequest, replay: Replay, sink: Sink, narrator: Narrator, interrupts: Interrupts
-) -> int:
     from ctcpmon import engine
 
     pipeline = Pipeline(
         replay, request.settings, version=engine.__version__, has_two_taps=request.taps is not None
     )
+    if kept is not None:
+        kept.append(pipeline)
+    try:
+        return _drive(request, replay, pipeline, sink, narrator=narrator, interrupts=interrupts)
+    finally:
+        narrator.clear()
+
+
+def _drive(
+    request: ReplayRequest,
+    replay: Replay,
+    pipeline: Pipeline,
+    sink: Sink,
+    *,
+    narrator: Narrator,
+    interrupts: Interrupts,
+) -> int:
     worst = SEVERITY_RANK["info"]
     for items in pipeline.batches(_POLL_MS):
         for item in items:

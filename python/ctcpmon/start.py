@@ -28,6 +28,8 @@ _DEFAULT_MIB, _MOST_MIB = 256, 1_048_576
 """Those of ``defaults.Limits``, which is not loaded yet, and of ``config.Limits``."""
 _COLLECT_EVERY = 100_000
 """Containers made before the collector of cycles looks at them; Python's own 700 is a dozen events."""
+_KEPT: list[object] = []
+"""What lives until the process ends, which is when the system takes it in one piece."""
 _WITH_VALUE = {"-o": "output", "--output": "output", "--fail-on": "fail_on", "--max-flow-mib": "max_flow_mib"}
 _FLAGS = {"-v": "is_verbose", "--verbose": "is_verbose", "--show-groups": "show_groups"}
 
@@ -163,7 +165,8 @@ def _run(plain: Plain) -> int:
             gc.freeze()
             gc.set_threshold(_COLLECT_EVERY)
             gc.enable()
-            return follow(plain.request(), replay, JsonLinesSink(sys.stdout.buffer), interrupts, started)
+            sink = JsonLinesSink(sys.stdout.buffer)
+            return follow(plain.request(), replay, sink, interrupts, started=started, kept=_KEPT)
 
 
 def _leave(code: int) -> NoReturn:
