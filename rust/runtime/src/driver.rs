@@ -95,8 +95,7 @@ pub(crate) fn run(shared: &Shared, config: ReplayConfig) -> Result<(), String> {
                 driver.note_failure(&mut batch);
                 if reader.give_back(batch) {
                     // With the lock, so that it is not between its look and its wait.
-                    drop(shared.lock());
-                    shared.news.notify_all();
+                    shared.wake_readers(shared.lock());
                 }
                 if !goes_on && !driver.ends_intake() {
                     break None;
@@ -276,7 +275,7 @@ impl Driver<'_> {
             let state = self.shared.lock();
             if state.requests.is_empty() {
                 let began = Instant::now();
-                drop(self.shared.room.wait_timeout(state, time));
+                self.shared.wait_for_room(state, time);
                 self.waited(began.elapsed());
             }
         }
@@ -351,9 +350,12 @@ impl Driver<'_> {
             let room = max_pending.saturating_sub(state.pending.len());
             let take = room.min(events.len());
             state.pending.extend(events.drain(..take));
-            shared.news.notify_all();
+            shared.wake_readers(state);
             if !events.is_empty() {
-                drop(shared.room.wait_timeout(state, SLICE));
+                let state = shared.lock();
+                if state.pending.len() >= max_pending {
+                    shared.wait_for_room(state, SLICE);
+                }
                 self.answer_requests();
             }
         }

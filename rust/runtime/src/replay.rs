@@ -62,6 +62,10 @@ pub(crate) struct State {
     /// Goes on so far, then holds again.
     pub(crate) stretch: Option<Stretch>,
     pub(crate) speed: f64,
+    /// Who waits for events. To wake nobody is a system call too.
+    pub(crate) readers_waiting: usize,
+    /// The engine waits for room, or for its time.
+    pub(crate) engine_waits: bool,
 }
 
 #[derive(Default)]
@@ -80,6 +84,24 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of the state and wakes who waits for events. One that woke while the state is held would wait
+    /// for it again.
+    pub(crate) fn wake_readers(&self, state: MutexGuard<'_, State>) {
+        let is_waited_for = state.readers_waiting > 0;
+        drop(state);
+        if is_waited_for {
+            self.news.notify_all();
+        }
+    }
+
+    /// Of the engine: waits at most so long to be asked for something, or for room.
+    pub(crate) fn wait_for_room(&self, mut state: MutexGuard<'_, State>, time: Duration) {
+        state.engine_waits = true;
+        let woken = self.room.wait_timeout(state, time);
+        let (mut state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        state.engine_waits = false;
     }
 }
 
@@ -171,7 +193,10 @@ impl Replay {
             }
             let has_work = || reading.as_ref().is_some_and(|r| r.has_work());
             let waits = |state: &mut State| is_quiet(state) && !has_work();
-            drop(self.shared.news.wait_timeout_while(state, left, waits));
+            state.readers_waiting += 1;
+            let woken = self.shared.news.wait_timeout_while(state, left, waits);
+            let (mut state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+            state.readers_waiting -= 1;
         }
     }
 
@@ -192,13 +217,14 @@ impl Replay {
             })
             .count();
         let events = state.pending.drain(..take).collect();
-        self.shared.room.notify_all();
         let more = !state.pending.is_empty();
-        Polled {
-            events,
-            more,
-            done: state.finished && !more,
+        let done = state.finished && !more;
+        let engine_waits = state.engine_waits;
+        drop(state);
+        if engine_waits {
+            self.shared.room.notify_all();
         }
+        Polled { events, more, done }
     }
 
     /// The error that ended the reading early, if any.
