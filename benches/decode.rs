@@ -6,7 +6,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ctcpmon_core::decode::decode;
-use ctcpmon_core::flow::{Prepared, Preparer};
+use ctcpmon_core::flow::{PreparedBatch, Preparer};
 use ctcpmon_core::frame::FrameBatch;
 use ctcpmon_testkit::load::{Load, Mix, Plan};
 use std::hint::black_box;
@@ -28,9 +28,9 @@ fn bench(c: &mut Criterion) {
             });
         });
         let preparer = Preparer::default();
-        let mut prepared = vec![Prepared::NONE; PACKETS];
+        let mut prepared = PreparedBatch::default();
         group.bench_function(format!("{name}, prepared"), |b| {
-            b.iter(|| preparer.prepare_all(&batch, &batch.frames, black_box(&mut prepared)));
+            b.iter(|| preparer.prepare_batch(&batch, black_box(&mut prepared)));
         });
     }
     group.finish();

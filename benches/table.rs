@@ -20,11 +20,8 @@ const GROUP: usize = 32;
 const INSERTED: usize = 1 << 16;
 
 fn keys(table: &FlowTable, batch: &FrameBatch) -> Vec<Prepared> {
-    let mut keys = vec![Prepared::NONE; batch.frames.len()];
-    table
-        .preparer()
-        .prepare_all(batch, &batch.frames, &mut keys);
-    keys
+    let preparer = table.preparer();
+    batch.iter().map(|frame| preparer.prepare(&frame)).collect()
 }
 
 /// A table with this many flows, and keys of those in random order.

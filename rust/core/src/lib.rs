@@ -16,6 +16,7 @@ pub mod engine;
 pub mod flow;
 mod fold;
 pub mod frame;
+pub mod gist;
 pub mod listing;
 mod near;
 mod prefetch;

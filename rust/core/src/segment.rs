@@ -1,5 +1,7 @@
 //! A TCP segment as decode hands it on: plain numbers, no judgement, no state.
 
+use crate::ctcp::recognise::exact_esp;
+use crate::gist::{Gist, sum_of};
 use crate::time::Timestamp;
 
 /// An IP address; IPv4 is held as an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`).
@@ -261,6 +263,8 @@ pub struct Segment<'a> {
     pub tunnel: u32,
     /// The 16-bit TCP checksum field as captured (0 when cut).
     pub checksum: u16,
+    /// What the payload says in short, where that was told ahead.
+    pub gist: Option<Gist>,
 }
 
 impl core::ops::Deref for Segment<'_> {
@@ -286,6 +290,21 @@ impl<'a> Segment<'a> {
     #[inline]
     pub fn options(&self) -> TcpOptions {
         self.content().options(&self.head)
+    }
+
+    /// Sum of the beginning of the payload.
+    #[inline]
+    pub(crate) fn payload_sum(&self) -> u64 {
+        self.gist.map_or_else(|| sum_of(self.payload), Gist::sum)
+    }
+
+    /// SPI and sequence number of an ESP packet with its whole trailer.
+    #[inline]
+    pub(crate) fn exact_esp(&self) -> Option<(u32, u32)> {
+        match self.gist {
+            Some(gist) => gist.exact_esp(),
+            None => exact_esp(self.payload, self.payload_len),
+        }
     }
 
     /// True when bytes of the payload are missing from the capture.

@@ -19,7 +19,7 @@ pub(crate) use self::recheck::Recheck;
 use crate::ctcp::esp::{EspArrival, Sa};
 use crate::ctcp::identity::Identity;
 use crate::ctcp::ike::{IkeMeter, IsakmpHeader};
-use crate::ctcp::recognise::{CTCP_PORT, Payload, TunnelPacket, classify, exact_esp, packets_in};
+use crate::ctcp::recognise::{CTCP_PORT, Payload, TunnelPacket, classify, packets_in};
 use crate::ctcp::wireguard::handshake;
 use crate::flow::FlowKey;
 use crate::flow::candidate::Recognised;
@@ -387,6 +387,7 @@ impl Session {
                     ..s.head
                 },
                 payload: packet,
+                gist: None,
                 ..*s
             };
             match self.on_tunnel_packet(dir, &part, arrival) {
@@ -436,7 +437,7 @@ impl Session {
             let is_repeating = handshakes.is_repeating();
             self.mark(mark::IKE_WAITS, is_repeating);
         }
-        let (spi, seq) = if let Some(packet) = exact_esp(s.payload, s.payload_len) {
+        let (spi, seq) = if let Some(packet) = s.exact_esp() {
             self.half[dir].count_trailer();
             packet
         } else {

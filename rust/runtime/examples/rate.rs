@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use ctcpmon_capture::{FrameBatch, Input, Options, Progress, open};
-use ctcpmon_core::flow::{Prepared, Preparer};
+use ctcpmon_core::flow::{PreparedBatch, Preparer};
 use ctcpmon_core::{Config, Engine};
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -29,10 +29,9 @@ fn main() -> Result<(), String> {
     for _ in 0..3 {
         let read = each_batch(&path, |_| {})?;
         let preparer = Preparer::default();
-        let mut out = Vec::new();
+        let mut out = PreparedBatch::default();
         let prepared = each_batch(&path, |batch| {
-            out.resize(batch.frames.len(), Prepared::NONE);
-            preparer.prepare_all(batch, &batch.frames, &mut out);
+            preparer.prepare_batch(batch, &mut out);
         })?;
         let mut engine = Engine::new(Config {
             max_flow_bytes: 2 << 30,

@@ -15,7 +15,7 @@ use ctcpmon_capture::{
     CaptureError, CaptureSet, FrameBatch, Input, InterfaceStats, Note, Options, Progress, Totals,
     open,
 };
-use ctcpmon_core::flow::{Prepared, Preparer};
+use ctcpmon_core::flow::{PreparedBatch, Preparer};
 
 use crate::filter::{Filter, Unfit};
 use crate::follow::{FollowConfig, Follower, Following};
@@ -29,7 +29,7 @@ use crate::shared_reading::{EngineSide, SharedReading};
 pub(crate) struct Batch {
     pub(crate) frames: FrameBatch,
     /// One for each frame; none where the engine is to prepare them.
-    pub(crate) prepared: Vec<Prepared>,
+    pub(crate) prepared: PreparedBatch,
     /// Nothing was captured for a while before the first frame.
     pub(crate) after_gap: bool,
     /// Frames that the filter took out.
@@ -436,9 +436,7 @@ impl Batch {
         if let Some(preparer) = preparer
             && !full.is_empty()
         {
-            // Those of the batch before are all written over.
-            prepared.resize(frames.frames.len(), Prepared::NONE);
-            preparer.prepare_all(frames, &frames.frames, prepared);
+            preparer.prepare_batch(frames, prepared);
             *failure = panics::take();
         } else {
             prepared.clear();

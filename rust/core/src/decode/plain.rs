@@ -213,19 +213,64 @@ fn word(bytes: &[u8], at: usize) -> u16 {
 /// What a plain frame carries; `head` and `payload_at` are those that were read from it.
 #[inline]
 pub(crate) fn content<'a>(bytes: &'a [u8], head: &Head, payload_at: u16) -> Content<'a> {
+    let (payload, option_bytes) = parts(bytes, head, payload_at);
+    let tcp_at = (usize::from(payload_at) - usize::from(head.options_len)).saturating_sub(20);
+    Content {
+        payload,
+        option_bytes,
+        ports: [word(bytes, tcp_at), word(bytes, tcp_at + 2)],
+    }
+}
+
+/// Payload and options of a plain frame, of which no byte is looked at.
+#[inline]
+pub(crate) fn parts<'a>(bytes: &'a [u8], head: &Head, payload_at: u16) -> (&'a [u8], &'a [u8]) {
     let payload_at = usize::from(payload_at);
     let options_at = payload_at - usize::from(head.options_len);
     // Padding behind the packet is no payload.
     let payload = bytes.get(payload_at..).unwrap_or_default();
     let options = bytes.get(options_at..).unwrap_or_default();
-    let tcp_at = options_at.saturating_sub(20);
-    Content {
-        payload: payload.get(..head.payload_len as usize).unwrap_or(payload),
-        option_bytes: options
+    (
+        payload.get(..head.payload_len as usize).unwrap_or(payload),
+        options
             .get(..usize::from(head.options_len))
             .unwrap_or(options),
-        ports: [word(bytes, tcp_at), word(bytes, tcp_at + 2)],
+    )
+}
+
+/// What the headers of a plain frame of IPv4 say besides its ends and its head.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeaderRest {
+    pub(crate) ip_id: u16,
+    /// Flags and offset.
+    fragment: u16,
+    pub(crate) checksum: u16,
+    /// Of the VLAN tag; 0 without one.
+    pub(crate) vlan: u16,
+}
+
+impl HeaderRest {
+    pub(crate) fn dont_fragment(self) -> bool {
+        self.fragment & DONT_FRAGMENT != 0
     }
+}
+
+/// Reads it; `None` only for a frame that `head` and `payload_at` were not read from.
+#[inline]
+pub(crate) fn rest_of_v4(bytes: &[u8], head: &Head, payload_at: u16) -> Option<HeaderRest> {
+    let tcp_at = usize::from(payload_at).checked_sub(usize::from(head.options_len) + 20)?;
+    let ip = tcp_at.checked_sub(20)?;
+    let h: &[u8; V4] = bytes.get(ip..)?.first_chunk()?;
+    Some(HeaderRest {
+        ip_id: u16::from_be_bytes([h[4], h[5]]),
+        fragment: u16::from_be_bytes([h[6], h[7]]),
+        checksum: u16::from_be_bytes([h[36], h[37]]),
+        vlan: if ip == IP + TAG {
+            word(bytes, IP) & 0x0fff
+        } else {
+            0
+        },
+    })
 }
 
 /// The segment of a plain frame; `None` sends the frame to the walk.
@@ -276,6 +321,7 @@ pub(crate) fn segment_at<'a>(
             0,
         ],
         tunnel: 0,
+        gist: None,
     };
     if tcp_at == ip + 20 {
         let h: &[u8; V4] = headers.first_chunk()?;

@@ -53,6 +53,7 @@ pub(crate) fn segment<'a>(frame: &Frame<'a>, walk: &Walk<'a>) -> Result<Segment<
             port: u16::from_be_bytes([h[2], h[3]]),
         },
         checksum: u16::from_be_bytes([h[16], h[17]]),
+        gist: None,
         payload: rest.bytes().get(header_len..).unwrap_or_default(),
         option_bytes,
         ip_id: walk.ip_id,

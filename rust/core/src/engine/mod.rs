@@ -25,7 +25,7 @@ pub use self::timing::tap_bit;
 use crate::clock::PacketClock;
 use crate::detect::{Judgement, Verdict, session_state};
 use crate::flow::candidate::Recognised;
-use crate::flow::{FlowKey, FlowTable, Prepared, Preparer};
+use crate::flow::{FlowKey, FlowTable, PreparedBatch, Preparer};
 use crate::rhythm::{Point, Rhythm};
 use crate::segment::Segment;
 use crate::session::{Effect, Session, TO_HEADEND};
@@ -139,7 +139,7 @@ pub struct Engine {
     first_seen: Option<Timestamp>,
     rhythm: Rhythm,
     /// What is known of the frames of a batch; its memory is kept between batches.
-    prepared: Vec<Prepared>,
+    prepared: PreparedBatch,
     /// ESP packets seen, when a second tap waits for them; `None` costs nothing.
     sightings: Option<Vec<EspSighting>>,
     /// Which frames were of tunnel sessions, when somebody keeps them; `None` costs nothing.
@@ -171,7 +171,7 @@ impl Engine {
             findings_this_tick: 0,
             first_seen: None,
             rhythm: Rhythm::default(),
-            prepared: Vec::new(),
+            prepared: PreparedBatch::default(),
             sightings: None,
             members: None,
         }

@@ -7,7 +7,7 @@ use crate::decode::{self, Disposition, decode};
 use crate::flow::candidate::{Candidate, Look, Neighbour, Pattern};
 use crate::flow::record::NO_SESSION;
 use crate::flow::table::Entry;
-use crate::flow::{FlowKey, Prepared};
+use crate::flow::{Excerpt, FlowKey, Prepared, PreparedBatch};
 use crate::frame::{Frame, FrameBatch};
 use crate::prefetch::{prefetch, prefetch_headers};
 use crate::segment::{Content, Head, TcpFlags};
@@ -32,21 +32,21 @@ impl Engine {
     /// Takes a batch of frames.
     pub fn push(&mut self, batch: &FrameBatch) {
         let mut prepared = std::mem::take(&mut self.prepared);
-        prepared.resize(batch.frames.len(), Prepared::NONE);
+        prepared.resize(batch.frames.len());
         self.push_in_steps(batch, &mut prepared, true);
         self.prepared = prepared;
     }
 
     /// Takes a batch of frames that were prepared by [`Engine::preparer`], in order; frames
     /// without their counterpart in `prepared` are not taken.
-    pub fn push_prepared(&mut self, batch: &FrameBatch, prepared: &mut [Prepared]) {
+    pub fn push_prepared(&mut self, batch: &FrameBatch, prepared: &mut PreparedBatch) {
         self.push_in_steps(batch, prepared, false);
     }
 
     /// Takes one frame.
     pub fn push_frame(&mut self, frame: &Frame<'_>) {
         let prepared = self.table.preparer().prepare(frame);
-        self.take(frame.ts, || *frame, &prepared);
+        self.take(frame.ts, || *frame, &prepared, None);
     }
 
     /// Takes frames in steps: while one is measured, the processor is asked for the record of
@@ -55,9 +55,10 @@ impl Engine {
     /// is asked for one line at a time, because only so many can be under way (by groups of 32
     /// a frame took 3 to 20 ns more, with a million flows). Only the last step changes
     /// anything, and it trusts no guess of the others, so the outcome is that of `push_frame`.
-    fn push_in_steps(&mut self, batch: &FrameBatch, prepared: &mut [Prepared], prepares: bool) {
-        let frames = &batch.frames[..prepared.len().min(batch.frames.len())];
-        let prepared = &mut prepared[..frames.len()];
+    fn push_in_steps(&mut self, batch: &FrameBatch, ahead: &mut PreparedBatch, prepares: bool) {
+        let frames = &batch.frames[..ahead.len().min(batch.frames.len())];
+        let prepared = &mut ahead.frames[..frames.len()];
+        let excerpts = &mut ahead.excerpts[..];
         // One that this batch opens is in the caches anyway.
         let has_sessions = self.slots.live() > 0;
         let mut under_way = [NO_SESSION; UNDER_WAY];
@@ -65,7 +66,7 @@ impl Engine {
             if newest < frames.len() {
                 if prepares && newest.is_multiple_of(AHEAD) {
                     let group = newest..(newest + AHEAD).min(frames.len());
-                    let out = &mut prepared[group.clone()];
+                    let out = (&mut prepared[group.clone()], &mut excerpts[group.clone()]);
                     self.table
                         .preparer()
                         .prepare_all(batch, &frames[group], out);
@@ -91,7 +92,7 @@ impl Engine {
             if has_sessions {
                 let ahead = prepared.get(soon).zip(frames.get(soon));
                 under_way[soon % UNDER_WAY] = ahead.map_or(NO_SESSION, |(ahead, meta)| {
-                    self.prefetch_session(ahead, || batch.frame(meta))
+                    self.prefetch_session(ahead, excerpts.get(soon), || batch.frame(meta))
                 });
                 let sooner = &mut under_way[(at + BOXES_AHEAD) % UNDER_WAY];
                 if *sooner != NO_SESSION && !self.prefetch_boxes(*sooner) {
@@ -104,17 +105,33 @@ impl Engine {
                 }
             }
             let meta = &frames[at];
-            self.take(meta.ts, || batch.frame(meta), &prepared[at]);
+            self.take(
+                meta.ts,
+                || batch.frame(meta),
+                &prepared[at],
+                excerpts.get(at),
+            );
         }
     }
 
-    /// Asks for the session that a frame most likely belongs to, its headers, and the trailer's end. Returns
-    /// its number.
+    /// Asks for the session that a frame most likely belongs to, and for the excerpt of the frame or, without
+    /// one, its headers and the trailer's end. Returns its number.
     #[inline]
-    fn prefetch_session<'a>(&self, key: &Prepared, frame: impl FnOnce() -> Frame<'a>) -> u32 {
+    fn prefetch_session<'a>(
+        &self,
+        key: &Prepared,
+        excerpt: Option<&Excerpt>,
+        frame: impl FnOnce() -> Frame<'a>,
+    ) -> u32 {
         let session = self.table.session_of(key);
         if session != NO_SESSION {
             self.slots.prefetch(session);
+            if let Some(excerpt) = excerpt
+                && key.has_excerpt()
+            {
+                prefetch(excerpt);
+                return session;
+            }
             let frame = frame();
             prefetch_headers(frame.bytes);
             // Its trailer may lie in two lines.
@@ -142,6 +159,7 @@ impl Engine {
         captured: Timestamp,
         frame: impl Fn() -> Frame<'a>,
         prepared: &Prepared,
+        excerpt: Option<&Excerpt>,
     ) {
         self.stats.counters.frames += 1;
         let ts = self.take_time(captured);
@@ -159,7 +177,7 @@ impl Engine {
             };
             &other
         };
-        self.take_segment(head, frame, prepared);
+        self.take_segment(head, frame, prepared, excerpt);
     }
 
     /// Takes the segment in `frame`. Most are measured by their head alone, the others read on.
@@ -170,6 +188,7 @@ impl Engine {
         head: &Head,
         frame: impl Fn() -> Frame<'a>,
         prepared: &Prepared,
+        excerpt: Option<&Excerpt>,
     ) {
         let dir = prepared.sender();
         let frame = || Frame {
@@ -224,7 +243,7 @@ impl Engine {
             // Two calls and no name for what is inside, so that the segment is measured where it was made: a
             // copy of what was just written in small pieces waits for them (4 % of a tunnel's packet).
             let frame = frame();
-            if let Some(s) = &prepared.segment(&frame) {
+            if let Some(s) = &prepared.segment(&frame, excerpt) {
                 self.measure(slot, dir, s, false);
             } else if let Ok(s) = &decode(&frame) {
                 self.measure(slot, dir, s, false);

@@ -111,6 +111,21 @@ impl CompactKey {
         self.addresses.map(|addr| Addr::v4(addr.to_be_bytes()))
     }
 
+    /// Sender and receiver of a segment of IPv4, sent by end `sender`. Chosen as numbers: of addresses that were
+    /// just written one would have to wait for the other.
+    #[inline]
+    pub fn v4_ends(&self, sender: usize) -> [Endpoint; 2] {
+        let [low, high] = self.addresses;
+        let swaps = sender != 0;
+        let (from, to) = if swaps { (high, low) } else { (low, high) };
+        let ports = self.ports.rotate_left(if swaps { 16 } else { 0 });
+        let end = |addr: u32, port: u32| Endpoint {
+            addr: Addr::v4(addr.to_be_bytes()),
+            port: port as u16,
+        };
+        [end(from, ports >> 16), end(to, ports)]
+    }
+
     /// Two words for hashing.
     #[inline]
     pub fn words(&self) -> (u64, u64) {

@@ -4,6 +4,7 @@
 mod addresses;
 pub mod candidate;
 mod delta;
+mod excerpt;
 mod index;
 pub mod key;
 pub mod prepared;
@@ -14,9 +15,10 @@ mod tally;
 
 pub use candidate::Candidate;
 pub use delta::Delta;
+pub use excerpt::Excerpt;
 pub use key::FlowKey;
 #[cfg(feature = "panics-on-request")]
 pub use prepared::PANICS;
-pub use prepared::{Prepared, Preparer};
+pub use prepared::{Prepared, PreparedBatch, Preparer};
 pub use record::{Flow, FlowRecord};
 pub use table::FlowTable;

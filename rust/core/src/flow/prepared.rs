@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ahash::RandomState;
 
+use super::excerpt::Excerpt;
 use super::key::CompactKey;
 use crate::ctcp::glance::{Glance, glance};
+use crate::ctcp::recognise::CTCP_PORT;
 use crate::decode::plain;
 use crate::decode::{Disposition, walk_frame};
 use crate::fold::fold;
@@ -30,6 +32,8 @@ const FOREIGN: u8 = 8;
 const HEAD: u8 = NOTHING | FOREIGN;
 /// What is counted and rare: [`Head::is_odd`].
 const ODD: u8 = 16;
+/// There is an excerpt.
+const EXCERPT: u8 = 32;
 
 /// What is known of a frame ahead of its measurement; one cache line.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +127,10 @@ impl Prepared {
             .get(usize::from(self.payload_at)..)
             .unwrap_or_default();
         let payload = payload.get(..len as usize).unwrap_or(payload);
+        if ports.contains(&CTCP_PORT) && !payload.is_empty() {
+            // What a glance says there too.
+            return;
+        }
         self.sender |= match glance(payload, len, ports) {
             Glance::Look => 0,
             Glance::Nothing => NOTHING,
@@ -151,10 +159,26 @@ impl Prepared {
             .then(|| plain::content(frame.bytes, &self.head, self.payload_at))
     }
 
-    /// The whole segment, where that can be told without a walk; `frame` as above, and its
-    /// time is taken.
+    /// An excerpt of its frame was made.
     #[inline]
-    pub(crate) fn segment<'a>(&self, frame: &Frame<'a>) -> Option<Segment<'a>> {
+    pub(crate) fn has_excerpt(&self) -> bool {
+        self.sender & EXCERPT != 0
+    }
+
+    /// The whole segment, where that can be told without a walk; `frame` as above, and its
+    /// time is taken. `excerpt` is that of the frame, where one was made.
+    #[inline]
+    pub(crate) fn segment<'a>(
+        &self,
+        frame: &Frame<'a>,
+        excerpt: Option<&Excerpt>,
+    ) -> Option<Segment<'a>> {
+        if let Some(excerpt) = excerpt
+            && self.has_excerpt()
+        {
+            let end = (&self.key, self.sender());
+            return Some(excerpt.segment(frame, &self.head, self.payload_at, end));
+        }
         if self.payload_at == WALKED {
             return None;
         }
@@ -162,25 +186,62 @@ impl Prepared {
     }
 }
 
+/// What is known of the frames of a batch ahead of the engine.
+#[derive(Debug, Default)]
+pub struct PreparedBatch {
+    pub(crate) frames: Vec<Prepared>,
+    /// One for each frame.
+    pub(crate) excerpts: Vec<Excerpt>,
+}
+
+impl PreparedBatch {
+    /// Frames that are prepared.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// True without any.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Forgets them, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+    }
+
+    /// Makes room for `frames`; what stands there is to be written over.
+    pub(crate) fn resize(&mut self, frames: usize) {
+        self.frames.resize(frames, Prepared::NONE);
+        self.excerpts.resize(frames, Excerpt::default());
+    }
+}
+
 /// Preparing this frame panics: for tests of what that costs.
 #[cfg(feature = "panics-on-request")]
 pub const PANICS: &[u8] = b"a frame that makes the decoder panic, for tests";
 
+/// Where what is known of frames is written: one place for each.
+type Out<'a> = (&'a mut [Prepared], &'a mut [Excerpt]);
+
 /// Does `all`, and where that panics does it again frame by frame, so that a bug costs the frames
 /// it is met with and no other: nothing is kept between frames, and what was half made is made
 /// anew. The ordinary way costs one guard and one call for all frames.
-fn guarded<T>(frames: &[T], out: &mut [Prepared], all: impl Fn(&[T], &mut [Prepared])) {
-    let few = frames.len().min(out.len());
-    let (frames, out) = (&frames[..few], &mut out[..few]);
-    if catch_unwind(AssertUnwindSafe(|| all(frames, out))).is_err() {
-        one_by_one(frames, out, &all);
+fn guarded<T>(frames: &[T], (out, excerpts): Out<'_>, all: impl Fn(&[T], Out<'_>)) {
+    let few = frames.len().min(out.len()).min(excerpts.len());
+    let (frames, out, excerpts) = (&frames[..few], &mut out[..few], &mut excerpts[..few]);
+    let whole = catch_unwind(AssertUnwindSafe(|| all(frames, (out, excerpts))));
+    if whole.is_err() {
+        one_by_one(frames, (out, excerpts), &all);
     }
 }
 
 #[cold]
-fn one_by_one<T>(frames: &[T], out: &mut [Prepared], all: &dyn Fn(&[T], &mut [Prepared])) {
-    for (frame, prepared) in frames.chunks(1).zip(out.chunks_mut(1)) {
-        if catch_unwind(AssertUnwindSafe(|| all(frame, prepared))).is_err() {
+fn one_by_one<T>(frames: &[T], (out, excerpts): Out<'_>, all: &dyn Fn(&[T], Out<'_>)) {
+    let places = out.chunks_mut(1).zip(excerpts.chunks_mut(1));
+    for (frame, (prepared, excerpt)) in frames.chunks(1).zip(places) {
+        let one = catch_unwind(AssertUnwindSafe(|| all(frame, (prepared, excerpt))));
+        if one.is_err() {
             prepared.fill(Prepared::ended(Disposition::DecoderFailed));
         }
     }
@@ -210,12 +271,16 @@ impl Preparer {
     /// What is known of `frame`.
     #[inline]
     pub fn prepare(&self, frame: &Frame<'_>) -> Prepared {
-        let mut prepared = [Prepared::NONE];
-        guarded(&[*frame], &mut prepared, |frames, out| {
-            for (frame, out) in frames.iter().zip(out) {
-                self.prepare_into(frame, out);
-            }
-        });
+        let (mut prepared, mut excerpt) = ([Prepared::NONE], [Excerpt::default()]);
+        guarded(
+            &[*frame],
+            (&mut prepared, &mut excerpt),
+            |frames, (out, excerpts)| {
+                for (frame, (out, excerpt)) in frames.iter().zip(out.iter_mut().zip(excerpts)) {
+                    self.prepare_into(frame, out, excerpt);
+                }
+            },
+        );
         let [prepared] = prepared;
         prepared
     }
@@ -227,13 +292,21 @@ impl Preparer {
         clippy::inline_always,
         reason = "one loop, and one call for a frame alone"
     )]
-    fn prepare_into(&self, frame: &Frame<'_>, out: &mut Prepared) {
+    fn prepare_into(&self, frame: &Frame<'_>, out: &mut Prepared, excerpt: &mut Excerpt) {
         match plain::read_v4(frame) {
             Some(v4) => {
                 *out = self.with_key(CompactKey::of_v4(v4.src, v4.dst), v4.payload_at, v4.head);
                 plain::read_options(frame, &mut out.head, v4.payload_at);
                 out.sender |= if out.head.is_odd() { ODD } else { 0 };
-                out.glance_at(frame, [v4.src as u16, v4.dst as u16]);
+                let ports = [v4.src as u16, v4.dst as u16];
+                out.glance_at(frame, ports);
+                let may_be_tunnel = ports.contains(&CTCP_PORT)
+                    || out.head.payload_len > 0 && out.glance() == Glance::Look;
+                if may_be_tunnel && let Some(made) = Excerpt::of_v4(frame, &out.head, v4.payload_at)
+                {
+                    *excerpt = made;
+                    out.sender |= EXCERPT;
+                }
             }
             None => *out = self.prepare_other(frame),
         }
@@ -289,12 +362,20 @@ impl Preparer {
     }
 
     /// What is known of each of `frames`, which lie in `batch`.
-    pub fn prepare_all(&self, batch: &FrameBatch, frames: &[FrameMeta], out: &mut [Prepared]) {
-        guarded(frames, out, |frames, out| {
-            for (meta, prepared) in frames.iter().zip(out) {
-                self.prepare_into(&batch.frame(meta), prepared);
+    pub(crate) fn prepare_all(&self, batch: &FrameBatch, frames: &[FrameMeta], out: Out<'_>) {
+        guarded(frames, out, |frames, (out, excerpts)| {
+            for (meta, (prepared, excerpt)) in frames.iter().zip(out.iter_mut().zip(excerpts)) {
+                self.prepare_into(&batch.frame(meta), prepared, excerpt);
             }
         });
+    }
+
+    /// What is known of all frames of `batch`.
+    pub fn prepare_batch(&self, batch: &FrameBatch, out: &mut PreparedBatch) {
+        // Those of the batch before are all written over.
+        out.resize(batch.frames.len());
+        let PreparedBatch { frames, excerpts } = out;
+        self.prepare_all(batch, &batch.frames, (frames, excerpts));
     }
 
     #[inline]
@@ -325,7 +406,8 @@ mod tests {
     /// Prepares `frames` and panics at those that are `bad`, half way through.
     fn ends(frames: &[u32], bad: impl Fn(u32) -> bool) -> Vec<(u32, Disposition)> {
         let mut out = vec![Prepared::NONE; frames.len()];
-        guarded(frames, &mut out, |frames, out| {
+        let mut excerpts = vec![Excerpt::default(); frames.len()];
+        guarded(frames, (&mut out, &mut excerpts), |frames, (out, _)| {
             for (frame, out) in frames.iter().zip(out) {
                 out.guess = *frame;
                 assert!(!bad(*frame), "asked for");

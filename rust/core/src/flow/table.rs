@@ -153,7 +153,7 @@ impl FlowTable {
     /// Keeps the addresses of a conversation of IPv6 that was created for `frame`.
     #[cold]
     pub fn note_addresses(&mut self, at: u32, key: &Prepared, frame: &Frame<'_>) {
-        let segment = key.segment(frame).or_else(|| decode(frame).ok());
+        let segment = key.segment(frame, None).or_else(|| decode(frame).ok());
         let Some((ends, _)) = segment.as_ref().map(FlowKey::of) else {
             return;
         };

@@ -12,6 +12,7 @@
 
 use super::recent::{Note, Recent};
 use crate::fold::fold;
+use crate::gist::SPREAD;
 use crate::segment::{Segment, TcpFlags};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
@@ -48,43 +49,7 @@ fn units(ts: Timestamp) -> u32 {
     (ts.0 >> AGE_SHIFT) as u32
 }
 
-/// Odd words with well spread bits: the fractional parts of the square roots of primes, as in SHA-512.
-const SPREAD: [u64; 8] = [
-    0x6a09_e667_f3bc_c909,
-    0xbb67_ae85_84ca_a73b,
-    0x3c6e_f372_fe94_f82b,
-    0xa54f_f53a_5f1d_36f1,
-    0x510e_527f_ade6_82d1,
-    0x9b05_688c_2b3e_6c1f,
-    0x1f83_d9ab_fb41_bd6b,
-    0x5be0_cd19_137e_2179,
-];
-
-/// Bytes of the payload that a digest takes in.
-const DIGESTED: usize = 48;
-
-/// Of the beginning of a payload.
-#[inline]
-fn sum_of(bytes: &[u8; DIGESTED]) -> u64 {
-    let mut sum = 0;
-    let words = bytes.as_chunks().0.chunks_exact(2);
-    for (pair, spread) in words.zip(SPREAD[2..].chunks_exact(2)) {
-        let [one, two] = [pair[0], pair[1]].map(u64::from_le_bytes);
-        sum ^= fold(one ^ spread[0], two ^ spread[1]);
-    }
-    sum
-}
-
-/// Of a shorter one, as if zeros followed.
-#[cold]
-fn sum_of_few(payload: &[u8]) -> u64 {
-    let mut padded = [0; DIGESTED];
-    padded[..payload.len()].copy_from_slice(payload);
-    sum_of(&padded)
-}
-
-/// Digest of the fields that make two captures of one packet equal, and of 48 bytes of payload: folded
-/// multiplications that do not wait for each other. Not keyed: it decides about one packet of one
+/// Digest of the fields that make two captures of one packet equal, and of 48 bytes of payload. Not keyed: it decides about one packet of one
 /// flow, it places nothing in a table.
 fn digest(segment: &Segment<'_>, dir: usize) -> u64 {
     let numbers = u64::from(segment.seq) << 32 | u64::from(segment.ack);
@@ -95,11 +60,7 @@ fn digest(segment: &Segment<'_>, dir: usize) -> u64 {
         numbers ^ SPREAD[0],
         head ^ SPREAD[1].wrapping_add(dir as u64),
     );
-    sum ^= match segment.payload.first_chunk() {
-        Some(bytes) => sum_of(bytes),
-        None if segment.payload.is_empty() => 0,
-        None => sum_of_few(segment.payload),
-    };
+    sum ^= segment.payload_sum();
     fold(sum ^ SPREAD[2], SPREAD[1])
 }
 
