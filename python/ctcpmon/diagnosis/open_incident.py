@@ -339,7 +339,8 @@ class OpenIncident(Record):
 
 def incident_id(key: Key, finding: Finding) -> str:
     """Depends on the path, the cause and the moment only, so it is the same on every machine."""
-    storm = f"|{key.rank}" if key.rank else ""
-    place = f"{key.headend_ip}|{key.headend_port}|{key.family}|{key.client_net}|{key.loss_side}{storm}"
+    headend_ip, headend_port, family, net, loss_side, rank = key
+    storm = f"|{rank}" if rank else ""
+    place = f"{headend_ip}|{headend_port}|{family}|{net}|{loss_side}{storm}"
     text = f"{place}|{finding.since_ns}|{finding.session.id}"
     return "i-" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]

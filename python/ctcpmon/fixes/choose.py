@@ -46,7 +46,7 @@ def fix_ids_for(
         detector = session.signature
     evidence = finding.measured
     place = place_of(site, session.client_ip, session.headend_ip, session.headend_port)
-    ranked, ids = _ranked((detector, frozenset(evidence), place, platform, session.protocol))
+    ranked, ids = _ranked((detector, tuple(evidence), place, platform, session.protocol))
     return ids or tuple([entry.id for entry in ranked if _holds(entry.when, evidence)])
 
 
@@ -65,7 +65,7 @@ def fixes_for_detector(
     detector: str, site: Site | None = None, platform: str | None = None
 ) -> tuple[Recipe, ...]:
     """Recipes that treat a detector's findings, best first, without looking at a session."""
-    entries, _ = _ranked((detector, frozenset(), place_of(site, "", "", 0), platform, None))
+    entries, _ = _ranked((detector, (), place_of(site, "", "", 0), platform, None))
     return _recipes(tuple(entry.id for entry in entries))
 
 
@@ -87,7 +87,7 @@ def _holds(when: When, evidence: dict[str, float]) -> bool:
 
 @remembered(1_024)
 def _ranked(
-    asked: tuple[str, frozenset[str], Place, str | None, str | None],
+    asked: tuple[str, tuple[str, ...], Place, str | None, str | None],
 ) -> tuple[tuple[Ranks, ...], tuple[str, ...]]:
     """For detector, names of evidence, place, platform and protocol (None: any) the recipes, best first.
 
@@ -116,7 +116,7 @@ def _treating(detector: str) -> tuple[tuple[Ranks, tuple[Treats, ...]], ...]:
     return tuple((entry, treating) for entry, treating in found if treating)
 
 
-def _rank(entries: tuple[Treats, ...], evidence: frozenset[str], place: Place) -> int | None:
+def _rank(entries: tuple[Treats, ...], evidence: tuple[str, ...], place: Place) -> int | None:
     holding = [
         treats
         for treats in entries

@@ -67,14 +67,14 @@ pub(crate) fn quantity(value: f64, unit: &str) -> String {
 /// A time span for people: `120 ms`, `4.1 s`, `3 min 20 s`, `2 h 05 min`.
 fn duration(millis: f64) -> String {
     if millis < 1.0 {
-        return format!("{:.0} us", millis * 1_000.0);
+        return fixed(millis * 1_000.0, 0) + " us";
     }
     if millis < 1_000.0 {
-        return format!("{millis:.0} ms");
+        return fixed(millis, 0) + " ms";
     }
     let seconds = millis / 1_000.0;
     if seconds < 100.0 {
-        return format!("{seconds:.1} s");
+        return fixed(seconds, 1) + " s";
     }
     // Longer than any capture: the cut of the conversion is never seen.
     let seconds = seconds.round_ties_even() as u64;
@@ -91,11 +91,35 @@ fn duration(millis: f64) -> String {
 /// A ratio of 0 to 1 as per cent with two decimals below ten.
 fn percent(ratio: f64) -> String {
     let value = ratio * 100.0;
-    if value < 10.0 {
-        format!("{value:.2} %")
-    } else {
-        format!("{value:.0} %")
+    fixed(value, if value < 10.0 { 2 } else { 0 }) + " %"
+}
+
+/// A number with so many decimals, up to two: exact to the last digit before it is cut, a half to the even
+/// neighbour.
+fn fixed(value: f64, decimals: usize) -> String {
+    let power = [1_u64, 10, 100][decimals.min(2)];
+    let scaled = value.abs() * power as f64;
+    let (whole, rest) = (scaled.trunc(), scaled.fract());
+    // The product is off by less than a thousandth up to here; whether that is a half, all digits tell. They
+    // take six times as long where a number has few of them.
+    if scaled >= 1e12 || (rest - 0.5).abs() < 1e-3 {
+        return format!("{value:.decimals$}");
     }
+    let units = whole as u64 + u64::from(rest > 0.5);
+    let mut text = String::with_capacity(24);
+    if value.is_sign_negative() {
+        text.push('-');
+    }
+    text.push_str(&(units / power).to_string());
+    if decimals > 0 {
+        let rest = units % power;
+        text.push('.');
+        if decimals == 2 && rest < 10 {
+            text.push('0');
+        }
+        text.push_str(&rest.to_string());
+    }
+    text
 }
 
 /// A number alone, with a comma at each thousand; two decimals unless it is whole.
@@ -104,11 +128,7 @@ fn plain(value: f64) -> String {
         return "an unknown number of".to_owned();
     }
     let is_whole = value.fract() == 0.0;
-    let digits = if is_whole {
-        format!("{:.0}", value.abs())
-    } else {
-        format!("{:.2}", value.abs())
-    };
+    let digits = fixed(value.abs(), if is_whole { 0 } else { 2 });
     let whole = digits.split('.').next().map_or(0, str::len);
     let mut text = String::with_capacity(digits.len() + whole / 3 + 1);
     if value < 0.0 {
@@ -121,4 +141,26 @@ fn plain(value: f64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn fixed_decimals_are_those_of_all_digits(
+            value in -1e7..1e7,
+            small in -1.0..1.0,
+            eighths in 0..100_000_i32,
+        ) {
+            let eighths = f64::from(eighths) / 8.0;
+            for value in [value, small, small / 1e3, eighths, value.round(), value * 1e9, 0.0, -0.0] {
+                for decimals in 0..=2 {
+                    prop_assert_eq!(fixed(value, decimals), format!("{value:.decimals$}"));
+                }
+            }
+        }
+    }
 }
