@@ -126,7 +126,7 @@ class EventFactory:
     def sessions(self, sessions: tuple[Session, ...]) -> list[bytes]:
         """``ctcpmon.session.v1`` of sessions that ended: they come at the rate of flows, so Rust writes."""
         for session in sessions:
-            self._sessions[session.state] += 1
+            self._sessions[session.state] = self._sessions.get(session.state, 0) + 1
         first = self._number + 1
         self._number += len(sessions)
         return self._lines.sessions(sessions, first)
@@ -168,7 +168,7 @@ class EventFactory:
             "counters": _counts(stats.counters),
             "diagnosis": _counts(diagnosis),
             "events": dict(sorted(written.items())),
-            "sessions": dict(self._sessions),
+            "sessions": {name: self._sessions[name] for name in STATES},
             "matching": None if stats.matching is None else _counts(stats.matching),
             "outputs": None if outputs is None else _counts(outputs),
             "tap_gap_ratio": ratio(stats.tap_gap_ratio),

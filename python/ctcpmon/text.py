@@ -4,71 +4,27 @@ Every string that came from an input, a file name or the engine passes ``clean``
 shown or put into an event. The invariant: what ``clean`` returns has no control, format, bidi,
 zero-width, private-use or unassigned character, and occupies exactly ``width`` cells.
 
-Nearly all of it is ASCII; what Unicode says of the rest is loaded when there is some.
+Nearly all of it is ASCII; what Unicode says of the rest is in ``foreign_text``, loaded when there is some.
 """
 
 from __future__ import annotations
 
-__all__ = ["MAX_CELLS", "clean", "cut", "pad", "width"]
+__all__ = ["LOOK_AT", "MAX_CELLS", "clean", "cut", "pad", "width"]
 
 MAX_CELLS = 128
 """Longest piece of foreign text shown anywhere (reliability.md section 8)."""
 
-# Cc control, Cf format (bidi, zero width, BOM, tags), Cs lone surrogates, Co private use,
-# Cn unassigned, Zl/Zp the line separators that split lines in some viewers.
-_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_MAX_MARKS = 2
-# A longer prefix cannot matter: each character needs at least one cell, or is one of two marks.
-_LOOK_AT = 4
-
-
-def _is_unsafe(char: str) -> bool:
-    from unicodedata import category
-
-    code = ord(char)
-    return (
-        category(char) in _UNSAFE_CATEGORIES
-        or (category(char) == "Zs" and char != " ")  # blanks that only look like one
-        or 0xFE00 <= code <= 0xFE0F  # variation selectors change the width of their neighbour
-        or 0xE0100 <= code <= 0xE01EF
-        or 0x1F1E6 <= code <= 0x1F1FF  # regional indicators: two make one glyph of unclear width
-        or 0x1F3FB <= code <= 0x1F3FF  # emoji modifiers join with the character before
-        or 0x1160 <= code <= 0x11FF  # conjoining jamo: zero width in most terminals
-        or code in {0x034F, 0x115F, 0x17B4, 0x17B5, 0x3164, 0xFFA0, 0x2800}  # invisible fillers
-        or 0xD7B0 <= code <= 0xD7FF
-    )
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that was not UTF-8 (surrogateescape)
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    if code < 0x10000:
-        return f"\\u{code:04x}"
-    return f"\\U{code:08x}"
-
-
-def _is_mark(char: str) -> bool:
-    from unicodedata import category
-
-    return category(char) in {"Mn", "Me"}
-
-
-def _char_width(char: str) -> int:
-    from unicodedata import east_asian_width
-
-    if _is_mark(char):
-        return 0
-    return 2 if east_asian_width(char) in {"W", "F"} else 1
+LOOK_AT = 4
+"""Characters looked at for each cell; more cannot matter, as each needs one or is one of two marks on it."""
 
 
 def width(text: str) -> int:
     """Terminal cells that ``text`` occupies. Exact only for text that passed ``clean``."""
     if text.isascii():
         return len(text)
-    return sum(map(_char_width, text))
+    from ctcpmon.foreign_text import width_of
+
+    return width_of(text)
 
 
 def clean(text: str | bytes, cells: int = MAX_CELLS) -> str:
@@ -77,26 +33,12 @@ def clean(text: str | bytes, cells: int = MAX_CELLS) -> str:
     Bytes that are not UTF-8 become ``\xNN``. Escapes are never cut in half.
     """
     if isinstance(text, bytes):
-        text = text[: cells * _LOOK_AT * 4 + 4].decode("utf-8", "surrogateescape")
+        text = text[: cells * LOOK_AT * 4 + 4].decode("utf-8", "surrogateescape")
     if len(text) <= cells and text.isascii() and text.isprintable():
         return text
-    from unicodedata import normalize
+    from ctcpmon.foreign_text import clean_each
 
-    look_at = text[: cells * _LOOK_AT + _LOOK_AT]
-    pieces: list[str] = []
-    marks = _MAX_MARKS  # a mark at the start would join the cell before the text
-    # NFC so that an accent typed as a separate mark (macOS file names) stays readable.
-    for char in normalize("NFC", look_at):
-        if _is_unsafe(char) or (_is_mark(char) and marks >= _MAX_MARKS):
-            pieces.append(_escape(char))
-            marks = _MAX_MARKS
-        elif _is_mark(char):
-            pieces[-1] += char
-            marks += 1
-        else:
-            pieces.append(char)
-            marks = 0
-    return _join_cut(pieces, cells, was_longer=len(look_at) < len(text))
+    return clean_each(text, cells)
 
 
 def cut(text: str, cells: int) -> str:
@@ -104,24 +46,9 @@ def cut(text: str, cells: int) -> str:
     if text.isascii():
         # Nearly all that is painted, many times a second.
         return text if len(text) <= cells else f"{text[: cells - 1]}~" if cells > 0 else ""
-    head = text[: cells * _LOOK_AT + _LOOK_AT]
-    return _join_cut(list(head), cells, was_longer=len(head) < len(text))
+    from ctcpmon.foreign_text import cut_each
 
-
-def _join_cut(pieces: list[str], cells: int, *, was_longer: bool) -> str:
-    widths = [width(piece) for piece in pieces]
-    if not was_longer and sum(widths) <= cells:
-        return "".join(pieces)
-    if cells <= 0:
-        return ""
-    kept: list[str] = []
-    left = cells - 1
-    for piece, piece_width in zip(pieces, widths, strict=True):
-        if piece_width > left:
-            break
-        kept.append(piece)
-        left -= piece_width
-    return "".join(kept) + "~"
+    return cut_each(text, cells)
 
 
 def pad(text: str, cells: int, *, right: bool = False) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
 from typing import Any
 
 from ctcpmon.config import Limits
 from ctcpmon.diagnosis import Incident, IncidentBook
+from ctcpmon.diagnosis.open_incident import Key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,6 +154,13 @@ def test_ids_depend_on_the_input_only() -> None:
     second = IncidentBook().add(finding(7, stalled()))[0]
     other = IncidentBook().add(finding(1, stalled(), loss_side="headend"))[0]
     assert first.id == second.id != other.id
+
+
+def test_a_book_can_be_copied_and_sent() -> None:
+    key = Key("198.51.100.9", 10_000, "loss", "10.1.4.0/24", "client", 3)
+    for twin in (copy.copy(key), copy.deepcopy(key), pickle.loads(pickle.dumps(key))):  # noqa: S301 our own bytes
+        assert (type(twin), twin, twin.rank, hash(twin)) == (Key, key, 3, hash(key))
+    assert repr(key).startswith("Key('198.51.100.9', 10000,")
 
 
 VERDICTS = st.sampled_from(["healthy", "at_risk", "suspect", "stalled", "unknown"])

@@ -91,6 +91,12 @@ else:
         ) -> Key:
             return tuple.__new__(cls, (headend_ip, headend_port, family, client_net, loss_side, rank))
 
+        def __getnewargs__(self) -> tuple[object, ...]:
+            return tuple(self)
+
+        def __repr__(self) -> str:
+            return f"Key{tuple(self)!r}"
+
         headend_ip = property(itemgetter(0))
         headend_port = property(itemgetter(1))
         family = property(itemgetter(2))

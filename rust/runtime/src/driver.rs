@@ -353,8 +353,11 @@ impl Driver<'_> {
             shared.wake_readers(state);
             if !events.is_empty() {
                 let state = shared.lock();
-                if state.pending.len() >= max_pending {
+                let is_asked = state.stop || !state.requests.is_empty();
+                if state.pending.len() >= max_pending && !is_asked {
                     shared.wait_for_room(state, SLICE);
+                } else {
+                    drop(state);
                 }
                 self.answer_requests();
             }
