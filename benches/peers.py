@@ -3,9 +3,9 @@
     python benches/peers.py [--runs 5] [--walker PATH] [--tools NAME,...]
                             [--json FILE] [--markdown FILE] CAPTURE...
 
-Each round runs every tool once, in turn, so that a slow minute of the machine meets all of them; ratios are
-taken round by round and their median is printed. A ratio above 1 means that ctcpmon is faster. Tools that are
-not installed are named. ``--walker`` is the reference walker: what the machine allows. ``--tools`` chooses
+Each round runs every tool once, in an order of its own, so that a slow minute of the machine meets all of
+them; ratios are taken round by round and their median is printed. A ratio above 1 means that ctcpmon is
+faster. Tools that are not installed are named. ``--walker`` is the reference walker: what the machine allows. ``--tools`` chooses
 by the first word of a name; ctcpmon always runs, for the ratio.
 """
 
@@ -15,6 +15,7 @@ import argparse
 import importlib.util
 import json
 import os
+import random
 import re
 import shutil
 import statistics
@@ -133,10 +134,10 @@ def measured(capture: Path, among: list[Tool], runs: int) -> dict[str, Times]:
     times = {t.name: Times() for t in among if capture.stat().st_size <= SLOW.get(t.kind(), 1 << 62)}
     present = [tool for tool in among if tool.name in times]
     for turn in range(runs):
-        # Another begins each round: one that follows a large program finds memory that the
-        # system has just been given back, one that follows a small one waits for its own.
-        first = turn % len(present)
-        for tool in present[first:] + present[:first]:
+        # Another order each round, the same in each run: one that follows a large program finds memory
+        # that the system has just been given back, one that follows a small one waits for its own, on a
+        # virtual machine for its host. In a circle everybody would always follow the same.
+        for tool in random.Random(turn).sample(present, len(present)):  # noqa: S311 no secret
             with tempfile.TemporaryDirectory() as folder:
                 seconds, memory = tool.run(capture, Path(folder))
             times[tool.name].seconds.append(seconds)
