@@ -5,8 +5,8 @@
 
 Each round runs every tool once, in an order of its own, so that a slow minute of the machine meets all of
 them; ratios are taken round by round and their median is printed. A ratio above 1 means that ctcpmon is
-faster. Tools that are not installed are named. ``--walker`` is the reference walker: what the machine allows. ``--tools`` chooses
-by the first word of a name; ctcpmon always runs, for the ratio.
+faster. Tools that are not installed are named. ``--walker`` is the reference walker: what the machine allows.
+``--tools`` chooses by the first word of a name; ctcpmon always runs, for the ratio.
 """
 
 from __future__ import annotations
