@@ -175,6 +175,7 @@ class Run:
         words = ("-c", config, "--listen", sock, "--max-flow-mib", options.max_flow_mib)
         self.serve = self._program(leaving, self.wire.monitor, "serve", MONITORED, *words)
         self._wait(sock.exists, "serve does not listen")
+        self._wait(lambda: "flows" in scrape(self.wire.monitor), "serve has no metrics")
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", *TERMINAL, 0, 0))
         leaving.callback(os.close, ours)
