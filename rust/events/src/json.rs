@@ -135,20 +135,25 @@ pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
     out.extend(&bytes[from..]);
 }
 
+/// How many parts of which `each` make one the absolute of a number has, rounded. `None` where that is not sure:
+/// it is large, or may be a half, which all its digits tell.
+pub(crate) fn parts_of(value: f64, each: u64) -> Option<u64> {
+    let parts = value.abs() * each as f64;
+    let (whole, rest) = (parts.trunc(), parts.fract());
+    // Up to here the product is off by less than a thousandth. False for what is no number.
+    (parts < 1e12 && (rest - 0.5).abs() >= 1e-3).then(|| whole as u64 + u64::from(rest > 0.5))
+}
+
 /// A finite number rounded to six decimals, which is more than any estimate holds: exact to the last digit
 /// before it is cut, and a half goes to the even neighbour, as in Python.
 pub(crate) fn six_decimals(out: &mut Vec<u8>, value: f64) {
-    let millionths = value.abs() * MILLION as f64;
-    let (whole, rest) = (millionths.trunc(), millionths.fract());
-    // The product is off by less than a thousandth up to here; whether that is a half, all digits tell.
-    if millionths >= 1e12 || (rest - 0.5).abs() < 1e-3 {
+    let Some(millionths) = parts_of(value, MILLION) else {
         number(out, format!("{value:.6}").parse().unwrap_or(value));
         return;
-    }
+    };
     if value.is_sign_negative() {
         out.push(b'-');
     }
-    let millionths = whole as u64 + u64::from(rest > 0.5);
     if (1..10).contains(&millionths) {
         digits(out, millionths);
         out.extend(b"e-6");

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use ctcpmon_core::detect::Evidence;
 
+use crate::json::parts_of;
+
 /// What stands before the number, whether its unit belongs to it, and what follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
@@ -98,14 +100,9 @@ fn percent(ratio: f64) -> String {
 /// neighbour.
 fn fixed(value: f64, decimals: usize) -> String {
     let power = [1_u64, 10, 100][decimals.min(2)];
-    let scaled = value.abs() * power as f64;
-    let (whole, rest) = (scaled.trunc(), scaled.fract());
-    // The product is off by less than a thousandth up to here; whether that is a half, all digits tell. They
-    // take six times as long where a number has few of them.
-    if scaled >= 1e12 || (rest - 0.5).abs() < 1e-3 {
+    let Some(units) = parts_of(value, power) else {
         return format!("{value:.decimals$}");
-    }
-    let units = whole as u64 + u64::from(rest > 0.5);
+    };
     let mut text = String::with_capacity(24);
     if value.is_sign_negative() {
         text.push('-');

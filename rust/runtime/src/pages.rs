@@ -220,4 +220,49 @@ mod tests {
             libc::munmap(at.cast(), bytes);
         }
     }
+
+    /// Every way between small, block, page and large, back and forth.
+    #[test]
+    fn content_stays_whatever_an_allocation_grows_or_shrinks_to() {
+        const SIZES: [usize; 14] = [
+            100,
+            16_384,
+            16_385,
+            40_000,
+            40_100,
+            700_000,
+            1 << 20,
+            (1 << 20) + 1,
+            HUGE - 4_096,
+            HUGE - 100,
+            3 * HUGE,
+            50_000,
+            20_000,
+            1_000,
+        ];
+        let layout = |size| Layout::from_size_align(size, 16).expect("a size");
+        let mark = |at: usize| (at % 251) as u8;
+        for (from, to) in SIZES
+            .into_iter()
+            .flat_map(|from| SIZES.map(|to| (from, to)))
+        {
+            // SAFETY: each layout is the one that the allocation has at that moment, and what is read and
+            // written lies inside it.
+            unsafe {
+                let at = HugePages.alloc(layout(from));
+                (0..from).for_each(|n| at.add(n).write(mark(n)));
+                let at = HugePages.realloc(at, layout(from), to);
+                let few = from.min(to);
+                assert!(
+                    (0..few).all(|n| at.add(n).read() == mark(n)),
+                    "{from} to {to}"
+                );
+                at.write_bytes(0xff, to);
+                HugePages.dealloc(at, layout(to));
+                let zeros = HugePages.alloc_zeroed(layout(to));
+                assert!((0..to).all(|n| zeros.add(n).read() == 0), "{to} zeroed");
+                HugePages.dealloc(zeros, layout(to));
+            }
+        }
+    }
 }
