@@ -188,6 +188,15 @@ unsafe impl GlobalAlloc for HugePages {
 mod tests {
     use super::*;
 
+    /// What was mapped lately is remembered for the whole process.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    fn alone() -> std::sync::MutexGuard<'static, ()> {
+        ONE_AT_A_TIME
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Pages of a mapping that are in memory.
     fn resident(at: *mut u8, bytes: usize) -> usize {
         let mut pages = vec![0_u8; bytes / 4096];
@@ -199,6 +208,7 @@ mod tests {
 
     #[test]
     fn what_was_mapped_is_made_ready_a_huge_page_at_a_time_and_keeps_its_content() {
+        let _alone = alone();
         let bytes = 3 * HUGE + 4096;
         let at = map(bytes);
         assert!(!at.is_null());
@@ -242,6 +252,8 @@ mod tests {
         ];
         let layout = |size| Layout::from_size_align(size, 16).expect("a size");
         let mark = |at: usize| (at % 251) as u8;
+        let beside = layout(40_000);
+        let _alone = alone();
         for (from, to) in SIZES
             .into_iter()
             .flat_map(|from| SIZES.map(|to| (from, to)))
@@ -250,6 +262,8 @@ mod tests {
             // written lies inside it.
             unsafe {
                 let at = HugePages.alloc(layout(from));
+                let neighbour = HugePages.alloc(beside);
+                neighbour.write_bytes(7, beside.size());
                 (0..from).for_each(|n| at.add(n).write(mark(n)));
                 let at = HugePages.realloc(at, layout(from), to);
                 let few = from.min(to);
@@ -258,11 +272,16 @@ mod tests {
                     "{from} to {to}"
                 );
                 at.write_bytes(0xff, to);
+                let whole = (0..beside.size()).all(|n| neighbour.add(n).read() == 7);
+                assert!(whole, "{from} to {to}: over its end");
+                HugePages.dealloc(neighbour, beside);
                 HugePages.dealloc(at, layout(to));
                 let zeros = HugePages.alloc_zeroed(layout(to));
                 assert!((0..to).all(|n| zeros.add(n).read() == 0), "{to} zeroed");
                 HugePages.dealloc(zeros, layout(to));
             }
         }
+        // What is remembered of these is gone.
+        while make_ready() {}
     }
 }
