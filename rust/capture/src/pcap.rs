@@ -1,7 +1,7 @@
 //! Classic pcap framing (draft-ietf-opsawg-pcap). Records have no mark to find
 //! them by, so the first length that cannot be true ends the input.
 
-use ctcpmon_core::frame::LinkType;
+use ctcpmon_core::frame::{FrameMeta, LinkType};
 use ctcpmon_core::time::{NANOS_PER_SECOND, Timestamp};
 
 use crate::labels::Label;
@@ -112,6 +112,61 @@ impl Pcap {
         })
     }
 
+    /// Notes frames from `at` on until the room, the window or what goes without saying ends; says where that is.
+    /// Apart from [`Pcap::walk`], where what notes may need of a record was kept at hand for every
+    /// one: 75 instructions a frame, of which 40 are left.
+    #[inline]
+    fn usual<const BIG: bool>(
+        &self,
+        window: &Window<'_>,
+        at: usize,
+        sink: &mut Sink<'_>,
+        (tap, most): (u16, u32),
+        last: &mut Option<Timestamp>,
+    ) -> usize {
+        if self.lengths == Lengths::Swapped {
+            return at;
+        }
+        let (link, header, tick) = (self.link, self.record_header, self.nanos_per_tick);
+        let most = match self.snap {
+            0 => most,
+            snap => most.min(snap),
+        };
+        let room = sink.most.saturating_sub(sink.frames.len());
+        let mut latest = last.map_or(i64::MIN, |last| last.0);
+        let mut rest = window.bytes.get(at..).unwrap_or_default();
+        let mut offset = window.batch_offset + at + header;
+        for _ in 0..room {
+            let Some(head) = rest.first_chunk::<RECORD_HEADER>() else {
+                break;
+            };
+            let field = |n: usize| u32_of([head[n], head[n + 1], head[n + 2], head[n + 3]], BIG);
+            let [seconds, fraction, captured, original] = [0, 4, 8, 12].map(field);
+            let ts = i64::from(seconds) * NANOS_PER_SECOND + i64::from(fraction) * tick;
+            if captured > most.min(original) || ts < latest {
+                break;
+            }
+            let length = header + captured as usize;
+            let Some(behind) = rest.get(length..) else {
+                break;
+            };
+            sink.frames.push(FrameMeta {
+                ts: Timestamp(ts),
+                offset: offset as u32,
+                captured_len: captured,
+                original_len: original,
+                link,
+                tap,
+            });
+            (rest, latest) = (behind, ts);
+            offset += length;
+        }
+        if latest != i64::MIN {
+            *last = Some(Timestamp(latest));
+        }
+        window.bytes.len() - rest.len()
+    }
+
     fn walk<const BIG: bool>(&mut self, window: &Window<'_>, sink: &mut Sink<'_>) -> Parsed {
         let most = max_captured(self.link);
         let tap = self.label(sink);
@@ -127,6 +182,7 @@ impl Pcap {
         } = *self;
         let mut at = 0;
         let parsed = loop {
+            at = self.usual::<BIG>(window, at, sink, (tap, most), &mut last);
             if !sink.has_room() {
                 break Parsed {
                     consumed: at,

@@ -72,6 +72,41 @@ fn more_than_the_snap_length_or_the_wire_is_noted() {
 }
 
 #[test]
+fn odd_records_among_usual_ones_are_noted_where_they_are() {
+    for kind in [Pcap::Micros, Pcap::Modified] {
+        let mut packets = packets(40, START, 1_000_000);
+        packets[10].ts -= 5_000_000;
+        packets[20].original = packets[20].data.len() as u32 - 1;
+        packets[30].data = vec![7; 300];
+        packets[30].original = 300;
+        let mut bytes = pcap_header(kind, true, 4, 250, 1);
+        let mut begins = Vec::new();
+        for packet in &packets {
+            begins.push(bytes.len() as u64);
+            bytes.extend(pcap_record(kind, true, packet));
+        }
+        let got = read(&bytes);
+        let mut wanted = wanted(&packets);
+        wanted[20].original += 1;
+        assert_eq!(got.frames, wanted, "{kind:?}");
+        let notes: Vec<_> = got
+            .notes
+            .iter()
+            .map(|n| (n.kind, n.offset, n.count))
+            .collect();
+        let expected = [
+            (NoteKind::TimeBackwards, begins[10], 1),
+            (NoteKind::AboveWireLength, begins[20], 1),
+            (NoteKind::AboveSnapLength, begins[30], 1),
+        ];
+        for note in expected {
+            assert!(notes.contains(&note), "{kind:?}: {note:?} of {notes:?}");
+        }
+        assert_eq!(notes.len(), expected.len());
+    }
+}
+
+#[test]
 fn sections_start_over() {
     let mut ng = Ng::new(false);
     ng.nanos().interface(101, 0, &[]).enhanced(1, 5, b"one", 3);
