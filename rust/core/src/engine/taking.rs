@@ -10,7 +10,7 @@ use crate::flow::table::Entry;
 use crate::flow::{Excerpt, FlowKey, Prepared, PreparedBatch};
 use crate::frame::{Frame, FrameBatch};
 use crate::prefetch::{prefetch, prefetch_headers};
-use crate::segment::{Content, Head, TcpFlags};
+use crate::segment::{Content, Head};
 use crate::session::Session;
 use crate::time::Timestamp;
 
@@ -33,14 +33,14 @@ impl Engine {
     pub fn push(&mut self, batch: &FrameBatch) {
         let mut prepared = std::mem::take(&mut self.prepared);
         prepared.resize(batch.frames.len());
-        self.push_in_steps(batch, &mut prepared, true);
+        self.push_in_steps::<true>(batch, &mut prepared);
         self.prepared = prepared;
     }
 
     /// Takes a batch of frames that were prepared by [`Engine::preparer`], in order; frames
     /// without their counterpart in `prepared` are not taken.
     pub fn push_prepared(&mut self, batch: &FrameBatch, prepared: &mut PreparedBatch) {
-        self.push_in_steps(batch, prepared, false);
+        self.push_in_steps::<false>(batch, prepared);
     }
 
     /// Takes one frame.
@@ -55,41 +55,54 @@ impl Engine {
     /// is asked for one line at a time, because only so many can be under way (by groups of 32
     /// a frame took 3 to 20 ns more, with a million flows). Only the last step changes
     /// anything, and it trusts no guess of the others, so the outcome is that of `push_frame`.
-    fn push_in_steps(&mut self, batch: &FrameBatch, ahead: &mut PreparedBatch, prepares: bool) {
-        let frames = &batch.frames[..ahead.len().min(batch.frames.len())];
-        let prepared = &mut ahead.frames[..frames.len()];
+    ///
+    /// `PREPARES`: the frames are prepared here, some ahead of the first step.
+    #[inline(never)]
+    fn push_in_steps<const PREPARES: bool>(
+        &mut self,
+        batch: &FrameBatch,
+        ahead: &mut PreparedBatch,
+    ) {
+        let len = ahead.len().min(batch.frames.len());
+        let frames = &batch.frames[..len];
+        let prepared = &mut ahead.frames[..len];
         let excerpts = &mut ahead.excerpts[..];
         // One that this batch opens is in the caches anyway.
         let has_sessions = self.slots.live() > 0;
         let mut under_way = [NO_SESSION; UNDER_WAY];
-        for newest in 0..frames.len() + 2 * AHEAD {
-            if newest < frames.len() {
-                if prepares && newest.is_multiple_of(AHEAD) {
-                    let group = newest..(newest + AHEAD).min(frames.len());
-                    let out = (&mut prepared[group.clone()], &mut excerpts[group.clone()]);
-                    self.table
-                        .preparer()
-                        .prepare_all(batch, &frames[group], out);
-                } else if let Some(soon) = prepared.get(newest + AHEAD) {
-                    // Of another processor's making: slow to come.
-                    prefetch(soon);
-                }
-                self.table.prefetch_index(&prepared[newest]);
+        for newest in 0..len + 2 * AHEAD {
+            if PREPARES && newest.is_multiple_of(AHEAD) && newest < len {
+                let group = newest..(newest + AHEAD).min(len);
+                let out = (&mut prepared[group.clone()], &mut excerpts[group.clone()]);
+                self.table
+                    .preparer()
+                    .prepare_all::<false>(batch, &frames[group], out);
             }
-            let guessed = newest.checked_sub(AHEAD);
-            if let Some((p, meta)) = guessed.and_then(|at| prepared.get_mut(at).zip(frames.get(at)))
-            {
-                self.table.guess(p);
-                if !prepares && p.head().flags.any(TcpFlags::SYN) {
+            if let Some(p) = prepared.get(newest) {
+                self.table.prefetch_index(p);
+            }
+            if !PREPARES && let Some(soon) = prepared.get(newest + AHEAD) {
+                // Of another processor's making: slow to come.
+                prefetch(soon);
+            }
+            // Wrapping: before the first there is none either.
+            let guessed = newest.wrapping_sub(AHEAD);
+            if let Some(p) = prepared.get_mut(guessed) {
+                let is_syn = self.table.guess(p);
+                if !PREPARES
+                    && is_syn
+                    && let Some(meta) = frames.get(guessed)
+                {
                     // Its options are looked at; it was read on another processor.
                     prefetch_headers(batch.frame(meta).bytes);
                 }
             }
-            let Some(at) = newest.checked_sub(2 * AHEAD) else {
+            let at = newest.wrapping_sub(2 * AHEAD);
+            let (Some(p), Some(meta)) = (prepared.get(at), frames.get(at)) else {
                 continue;
             };
-            let soon = at + SESSION_AHEAD;
             if has_sessions {
+                let soon = at + SESSION_AHEAD;
                 let ahead = prepared.get(soon).zip(frames.get(soon));
                 under_way[soon % UNDER_WAY] = ahead.map_or(NO_SESSION, |(ahead, meta)| {
                     self.prefetch_session(ahead, excerpts.get(soon), || batch.frame(meta))
@@ -104,13 +117,7 @@ impl Engine {
                     session.prefetch_in_boxes_of_packet();
                 }
             }
-            let meta = &frames[at];
-            self.take(
-                meta.ts,
-                || batch.frame(meta),
-                &prepared[at],
-                excerpts.get(at),
-            );
+            self.take(meta.ts, || batch.frame(meta), p, excerpts.get(at));
         }
     }
 
@@ -251,7 +258,8 @@ impl Engine {
             return;
         }
         self.tap.seen += u64::from(head.payload_len > 0);
-        if !record.candidate.wants(head) || record.candidate.passes(dir, head, prepared.glance()) {
+        let glance = || prepared.glance(frame);
+        if !record.candidate.wants(head) || record.candidate.passes(dir, head, glance) {
             return;
         }
         let (record, details) = self.table.get_mut(at);

@@ -173,12 +173,12 @@ impl Candidate {
     /// Takes a segment that side `dir` sent by its head and a glance at its payload, where that is
     /// enough; it is then as if it had been looked at.
     #[inline]
-    pub fn passes(&mut self, dir: usize, s: &Head, glance: Glance) -> bool {
-        if glance == Glance::Look
-            || s.payload_len == 0
-            || s.flags.any(TcpFlags::SYN)
-            || self.saw(bit::PATTERN)
-        {
+    pub fn passes(&mut self, dir: usize, s: &Head, glance: impl FnOnce() -> Glance) -> bool {
+        if s.payload_len == 0 || s.flags.any(TcpFlags::SYN) || self.saw(bit::PATTERN) {
+            return false;
+        }
+        let glance = glance();
+        if glance == Glance::Look {
             return false;
         }
         if s.offer.has_timestamps() {
@@ -433,7 +433,7 @@ mod tests {
                 }
                 let by_look = looked.look(&mut pattern, dir, &head, &content);
                 let told = glance(content.payload, head.payload_len, ports);
-                let by_glance = if glanced.passes(dir, &head, told) {
+                let by_glance = if glanced.passes(dir, &head, || told) {
                     Look::Undecided
                 } else {
                     glanced.look(&mut other_pattern, dir, &head, &content)

@@ -114,7 +114,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
-        /// Whatever is done to a frame, an excerpt says what the frame says.
+        /// Whatever is done to a frame, an excerpt says what the frame says, and a glance the same at any time.
         #[test]
         fn says_what_the_frame_says(
             is_tagged: bool,
@@ -141,9 +141,13 @@ mod tests {
                 bytes: &bytes,
             });
             let mut out = PreparedBatch::default();
-            Preparer::default().prepare_batch(&batch, &mut out);
+            let preparer = Preparer::default();
+            preparer.prepare_batch(&batch, &mut out);
             let frame = batch.frame(&batch.frames[0]);
             let (prepared, excerpt) = (&out.frames[0], &out.excerpts[0]);
+            // Glanced at ahead, or where that is wanted.
+            let ahead = prepared.glance(|| unreachable!("it is noted"));
+            prop_assert_eq!(ahead, preparer.prepare(&frame).glance(|| frame));
             prop_assume!(prepared.has_excerpt());
             let told = prepared.segment(&frame, Some(excerpt)).expect("plain");
             let read = prepared.segment(&frame, None).expect("plain");

@@ -34,6 +34,8 @@ const HEAD: u8 = NOTHING | FOREIGN;
 const ODD: u8 = 16;
 /// There is an excerpt.
 const EXCERPT: u8 = 32;
+/// Nobody glanced at the payload.
+const UNSEEN: u8 = 64;
 
 /// What is known of a frame ahead of its measurement; one cache line.
 #[derive(Clone, Copy, Debug)]
@@ -102,24 +104,24 @@ impl Prepared {
         self.guess
     }
 
-    /// What a glance at its payload told.
+    /// What a glance at the payload of its frame told, or tells.
     #[inline]
-    pub fn glance(&self) -> Glance {
-        match self.sender & (NOTHING | FOREIGN) {
+    pub(crate) fn glance<'a>(&self, frame: impl FnOnce() -> Frame<'a>) -> Glance {
+        match self.sender & (NOTHING | FOREIGN | UNSEEN) {
             NOTHING => Glance::Nothing,
             FOREIGN => Glance::Foreign,
             HEAD => Glance::Head,
+            UNSEEN => self.glance_at(&frame(), self.key.ports()),
             _ => Glance::Look,
         }
     }
 
-    /// Notes what a glance at the payload of its frame tells.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "of the loop that prepares frames")]
-    fn glance_at(&mut self, frame: &Frame<'_>, ports: [u16; 2]) {
+    /// Glances at the payload of its frame.
+    #[inline]
+    fn glance_at(&self, frame: &Frame<'_>, ports: [u16; 2]) -> Glance {
         let len = self.head.payload_len;
         if len == 0 {
-            return;
+            return Glance::Look;
         }
         // Padding behind the packet is no payload.
         let payload = frame
@@ -129,9 +131,15 @@ impl Prepared {
         let payload = payload.get(..len as usize).unwrap_or(payload);
         if ports.contains(&CTCP_PORT) && !payload.is_empty() {
             // What a glance says there too.
-            return;
+            return Glance::Look;
         }
-        self.sender |= match glance(payload, len, ports) {
+        glance(payload, len, ports)
+    }
+
+    /// Notes what a glance told.
+    #[inline]
+    fn note_glance(&mut self, glance: Glance) {
+        self.sender |= match glance {
             Glance::Look => 0,
             Glance::Nothing => NOTHING,
             Glance::Foreign => FOREIGN,
@@ -277,7 +285,7 @@ impl Preparer {
             (&mut prepared, &mut excerpt),
             |frames, (out, excerpts)| {
                 for (frame, (out, excerpt)) in frames.iter().zip(out.iter_mut().zip(excerpts)) {
-                    self.prepare_into(frame, out, excerpt);
+                    self.prepare_into::<false>(frame, out, excerpt);
                 }
             },
         );
@@ -287,34 +295,45 @@ impl Preparer {
 
     /// The same, unguarded, written where it stays: a copy of what was just written in small pieces
     /// makes the processor wait until they have left its store buffer (8 ns a frame).
+    ///
+    /// `AHEAD`: for another thread, far from the bytes by then. It gets a glance at the payload, and an excerpt of
+    /// what may be a tunnel's; who has the bytes at hand looks itself, where that is wanted.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
         reason = "one loop, and one call for a frame alone"
     )]
-    fn prepare_into(&self, frame: &Frame<'_>, out: &mut Prepared, excerpt: &mut Excerpt) {
-        match plain::read_v4(frame) {
-            Some(v4) => {
-                *out = self.with_key(CompactKey::of_v4(v4.src, v4.dst), v4.payload_at, v4.head);
-                plain::read_options(frame, &mut out.head, v4.payload_at);
-                out.sender |= if out.head.is_odd() { ODD } else { 0 };
-                let ports = [v4.src as u16, v4.dst as u16];
-                out.glance_at(frame, ports);
-                let may_be_tunnel = ports.contains(&CTCP_PORT)
-                    || out.head.payload_len > 0 && out.glance() == Glance::Look;
-                if may_be_tunnel && let Some(made) = Excerpt::of_v4(frame, &out.head, v4.payload_at)
-                {
-                    *excerpt = made;
-                    out.sender |= EXCERPT;
-                }
-            }
-            None => *out = self.prepare_other(frame),
+    fn prepare_into<const AHEAD: bool>(
+        &self,
+        frame: &Frame<'_>,
+        out: &mut Prepared,
+        excerpt: &mut Excerpt,
+    ) {
+        let Some(v4) = plain::read_v4(frame) else {
+            *out = self.prepare_other::<AHEAD>(frame);
+            return;
+        };
+        *out = self.with_key(CompactKey::of_v4(v4.src, v4.dst), v4.payload_at, v4.head);
+        plain::read_options(frame, &mut out.head, v4.payload_at);
+        out.sender |= if out.head.is_odd() { ODD } else { 0 };
+        if !AHEAD {
+            out.sender |= UNSEEN;
+            return;
+        }
+        let ports = [v4.src as u16, v4.dst as u16];
+        let glance = out.glance_at(frame, ports);
+        out.note_glance(glance);
+        let may_be_tunnel =
+            ports.contains(&CTCP_PORT) || out.head.payload_len > 0 && glance == Glance::Look;
+        if may_be_tunnel && let Some(made) = Excerpt::of_v4(frame, &out.head, v4.payload_at) {
+            *excerpt = made;
+            out.sender |= EXCERPT;
         }
     }
 
     /// The same for any other frame.
     #[inline(never)]
-    fn prepare_other(&self, frame: &Frame<'_>) -> Prepared {
+    fn prepare_other<const AHEAD: bool>(&self, frame: &Frame<'_>) -> Prepared {
         #[cfg(feature = "panics-on-request")]
         assert!(frame.bytes != PANICS, "a frame that asks for it");
         let keyed = |src: Endpoint, dst: Endpoint, payload_at: u16, head: Head| {
@@ -330,7 +349,12 @@ impl Preparer {
         };
         if let Some(v6) = plain::read_v6(frame) {
             let mut prepared = keyed(v6.src, v6.dst, v6.payload_at, v6.head);
-            prepared.glance_at(frame, [v6.src.port, v6.dst.port]);
+            if AHEAD {
+                let glance = prepared.glance_at(frame, [v6.src.port, v6.dst.port]);
+                prepared.note_glance(glance);
+            } else {
+                prepared.sender |= UNSEEN;
+            }
             return prepared;
         }
         match walk_frame(frame) {
@@ -361,21 +385,26 @@ impl Preparer {
         }
     }
 
-    /// What is known of each of `frames`, which lie in `batch`.
-    pub(crate) fn prepare_all(&self, batch: &FrameBatch, frames: &[FrameMeta], out: Out<'_>) {
+    /// What is known of each of `frames`, which lie in `batch`; see `prepare_into`.
+    pub(crate) fn prepare_all<const AHEAD: bool>(
+        &self,
+        batch: &FrameBatch,
+        frames: &[FrameMeta],
+        out: Out<'_>,
+    ) {
         guarded(frames, out, |frames, (out, excerpts)| {
             for (meta, (prepared, excerpt)) in frames.iter().zip(out.iter_mut().zip(excerpts)) {
-                self.prepare_into(&batch.frame(meta), prepared, excerpt);
+                self.prepare_into::<AHEAD>(&batch.frame(meta), prepared, excerpt);
             }
         });
     }
 
-    /// What is known of all frames of `batch`.
+    /// What is known of all frames of `batch`, for another thread.
     pub fn prepare_batch(&self, batch: &FrameBatch, out: &mut PreparedBatch) {
         // Those of the batch before are all written over.
         out.resize(batch.frames.len());
         let PreparedBatch { frames, excerpts } = out;
-        self.prepare_all(batch, &batch.frames, (frames, excerpts));
+        self.prepare_all::<true>(batch, &batch.frames, (frames, excerpts));
     }
 
     #[inline]

@@ -231,17 +231,19 @@ impl FlowTable {
         self.index.prefetch(key.hash);
     }
 
-    /// Fills in the record that `key` most likely has, and asks for it.
-    #[inline]
-    pub fn guess(&self, key: &mut Prepared) {
-        let guess = self.index.peek(key.hash);
-        if guess != NO_GUESS {
+    /// Fills in the record that `key` most likely has, and asks for it. True for a SYN, which needs more.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "every frame goes through it")]
+    pub fn guess(&self, key: &mut Prepared) -> bool {
+        let is_syn = key.head().flags.any(TcpFlags::SYN);
+        if let Some(guess) = self.index.peek(key.hash) {
             key.guess = guess;
             prefetch(self.records.get(guess));
-            if key.head().flags.any(TcpFlags::SYN) {
+            if is_syn {
                 prefetch(self.details.get(guess));
             }
         }
+        is_syn
     }
 
     /// The session of the record that `key` most likely has.
