@@ -1,11 +1,12 @@
-//! What a session asks of the payload of a usual tunnel packet: told where the bytes were just read, so that
+//! What a session asks of a usual tunnel packet and would have to make of its bytes: told where the bytes were just read, so that
 //! the engine need not fetch them. Pure reading.
 
 use crate::ctcp::recognise::exact_esp;
 use crate::fold::fold;
+use crate::segment::Head;
 
 /// Odd words with well spread bits: the fractional parts of the square roots of primes, as in SHA-512.
-pub(crate) const SPREAD: [u64; 8] = [
+const SPREAD: [u64; 8] = [
     0x6a09_e667_f3bc_c909,
     0xbb67_ae85_84ca_a73b,
     0x3c6e_f372_fe94_f82b,
@@ -22,26 +23,26 @@ const SUMMED: usize = 48;
 /// The gist of one payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gist {
-    sum: u64,
+    digest: u64,
     /// SPI and sequence number; 0: it is no ESP packet with its whole trailer. No SPI is 0.
     esp: u64,
 }
 
 impl Gist {
-    /// Of `payload`, of which `wire_len` bytes were on the wire.
+    /// Of a segment with this head, sent by side `dir`, and what was captured of its payload.
     #[inline]
-    pub(crate) fn of(payload: &[u8], wire_len: u32) -> Self {
-        let esp = exact_esp(payload, wire_len);
+    pub(crate) fn of(head: &Head, payload: &[u8], dir: usize) -> Self {
+        let esp = exact_esp(payload, head.payload_len);
         Self {
-            sum: sum_of(payload),
+            digest: digest(head, payload, dir),
             esp: esp.map_or(0, |(spi, seq)| u64::from(spi) << 32 | u64::from(seq)),
         }
     }
 
-    /// [`sum_of`] the payload.
+    /// [`digest`] of the segment.
     #[inline]
-    pub(crate) fn sum(self) -> u64 {
-        self.sum
+    pub(crate) fn digest(self) -> u64 {
+        self.digest
     }
 
     /// What [`exact_esp`] says of the payload.
@@ -51,9 +52,24 @@ impl Gist {
     }
 }
 
+/// Digest of the fields that make two captures of one packet equal, and of 48 bytes of payload. Not keyed: it decides
+/// about one packet of one flow, it places nothing in a table.
+#[inline]
+pub(crate) fn digest(head: &Head, payload: &[u8], dir: usize) -> u64 {
+    let numbers = u64::from(head.seq) << 32 | u64::from(head.ack);
+    let rest =
+        u64::from(head.payload_len) << 32 | u64::from(head.window) << 8 | u64::from(head.flags.0);
+    let mut sum = fold(
+        numbers ^ SPREAD[0],
+        rest ^ SPREAD[1].wrapping_add(dir as u64),
+    );
+    sum ^= sum_of(payload);
+    fold(sum ^ SPREAD[2], SPREAD[1])
+}
+
 /// Of the beginning of a payload: folded multiplications that do not wait for each other; 0 of an empty one.
 #[inline]
-pub(crate) fn sum_of(payload: &[u8]) -> u64 {
+fn sum_of(payload: &[u8]) -> u64 {
     match payload.first_chunk() {
         Some(bytes) => sum_of_beginning(bytes),
         None if payload.is_empty() => 0,

@@ -1,7 +1,7 @@
 //! A TCP segment as decode hands it on: plain numbers, no judgement, no state.
 
 use crate::ctcp::recognise::exact_esp;
-use crate::gist::{Gist, sum_of};
+use crate::gist::{Gist, digest};
 use crate::time::Timestamp;
 
 /// An IP address; IPv4 is held as an IPv4-mapped IPv6 address (`::ffff:a.b.c.d`).
@@ -263,7 +263,7 @@ pub struct Segment<'a> {
     pub tunnel: u32,
     /// The 16-bit TCP checksum field as captured (0 when cut).
     pub checksum: u16,
-    /// What the payload says in short, where that was told ahead.
+    /// What a session asks of it, where that was told ahead.
     pub gist: Option<Gist>,
 }
 
@@ -292,10 +292,11 @@ impl<'a> Segment<'a> {
         self.content().options(&self.head)
     }
 
-    /// Sum of the beginning of the payload.
+    /// Digest of what makes two captures of a packet of side `dir` equal.
     #[inline]
-    pub(crate) fn payload_sum(&self) -> u64 {
-        self.gist.map_or_else(|| sum_of(self.payload), Gist::sum)
+    pub(crate) fn digest(&self, dir: usize) -> u64 {
+        let told = self.gist.map(Gist::digest);
+        told.unwrap_or_else(|| digest(&self.head, self.payload, dir))
     }
 
     /// SPI and sequence number of an ESP packet with its whole trailer.

@@ -325,8 +325,7 @@ impl Preparer {
         out.note_glance(glance);
         let may_be_tunnel =
             ports.contains(&CTCP_PORT) || out.head.payload_len > 0 && glance == Glance::Look;
-        if may_be_tunnel && let Some(made) = Excerpt::of_v4(frame, &out.head, v4.payload_at) {
-            *excerpt = made;
+        if may_be_tunnel && excerpt.read_v4(frame, &out.head, v4.payload_at, out.sender()) {
             out.sender |= EXCERPT;
         }
     }

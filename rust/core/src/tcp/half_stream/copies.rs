@@ -11,8 +11,6 @@
 //! bytes; whether such a segment has the bytes of an older one is told by 24 of them.
 
 use super::recent::{Note, Recent};
-use crate::fold::fold;
-use crate::gist::SPREAD;
 use crate::segment::{Segment, TcpFlags};
 use crate::time::{NANOS_PER_MILLI, Timestamp};
 
@@ -49,25 +47,10 @@ fn units(ts: Timestamp) -> u32 {
     (ts.0 >> AGE_SHIFT) as u32
 }
 
-/// Digest of the fields that make two captures of one packet equal, and of 48 bytes of payload. Not keyed: it decides about one packet of one
-/// flow, it places nothing in a table.
-fn digest(segment: &Segment<'_>, dir: usize) -> u64 {
-    let numbers = u64::from(segment.seq) << 32 | u64::from(segment.ack);
-    let head = u64::from(segment.payload_len) << 32
-        | u64::from(segment.window) << 8
-        | u64::from(segment.flags.0);
-    let mut sum = fold(
-        numbers ^ SPREAD[0],
-        head ^ SPREAD[1].wrapping_add(dir as u64),
-    );
-    sum ^= segment.payload_sum();
-    fold(sum ^ SPREAD[2], SPREAD[1])
-}
-
 impl Fingerprint {
     /// Of a segment of side `dir`.
     pub(super) fn of(segment: &Segment<'_>, dir: usize) -> Self {
-        let h = digest(segment, dir);
+        let h = segment.digest(dir);
         Self {
             digest: (h ^ h >> 32) as u32,
             more: ((h >> 32) as u8).max(1),
