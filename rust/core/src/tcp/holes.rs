@@ -9,6 +9,8 @@
 //!          start  end
 //! ```
 
+use std::collections::VecDeque;
+
 use crate::prefetch::prefetch;
 use crate::time::Timestamp;
 
@@ -47,7 +49,8 @@ impl Hole {
 /// Invariant: sorted by `start`, disjoint, none empty.
 #[derive(Clone, Debug, Default)]
 pub struct HoleList {
-    holes: Vec<Hole>,
+    /// A ring: where every packet leaves a hole the oldest goes with each.
+    holes: VecDeque<Hole>,
     /// Holes pushed out by the limit.
     pub overflowed: u32,
     /// Below this number there may be holes that were pushed out.
@@ -57,7 +60,7 @@ pub struct HoleList {
 impl HoleList {
     /// Nothing missing.
     pub const EMPTY: Self = Self {
-        holes: Vec::new(),
+        holes: VecDeque::new(),
         overflowed: 0,
         forgotten_below: 0,
     };
@@ -67,17 +70,18 @@ impl HoleList {
         if start >= end {
             return;
         }
-        if self.holes.len() == MAX_HOLES {
-            let oldest = self.holes.remove(0);
+        if self.holes.len() == MAX_HOLES
+            && let Some(oldest) = self.holes.pop_front()
+        {
             self.forgotten_below = self.forgotten_below.max(oldest.end);
             self.overflowed = self.overflowed.saturating_add(1);
         }
-        debug_assert!(self.holes.last().is_none_or(|h| h.end <= start));
+        debug_assert!(self.holes.back().is_none_or(|h| h.end <= start));
         if self.holes.len() == self.holes.capacity() {
             // One at first, where a list begins with four: most that have any have one.
             self.holes.reserve_exact(self.holes.len().max(1));
         }
-        self.holes.push(Hole {
+        self.holes.push_back(Hole {
             start,
             end,
             opened: at,
@@ -151,10 +155,11 @@ impl HoleList {
         (proven, stepped_over)
     }
 
-    /// Asks for the cache lines of the list.
+    /// Asks for both ends of the list: at one it grows, from the other the oldest goes.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        self.holes.iter().for_each(prefetch);
+        let ends = [self.holes.back(), self.holes.front()];
+        ends.into_iter().flatten().for_each(prefetch);
     }
 
     /// Open holes in order.

@@ -69,7 +69,7 @@ pub(super) struct Rare {
     pub(super) rst_ttl: u8,
 }
 
-const _: () = assert!(size_of::<Rare>() == 176);
+const _: () = assert!(size_of::<Rare>() == 184);
 
 impl Rare {
     /// Holes that turned out to be the tap's own loss; at most 24 at once.
