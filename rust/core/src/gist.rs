@@ -20,7 +20,7 @@ const SPREAD: [u64; 8] = [
 /// Bytes of the payload that a sum takes in.
 const SUMMED: usize = 48;
 
-/// The gist of one payload.
+/// The gist of one segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gist {
     digest: u64,
@@ -29,12 +29,12 @@ pub struct Gist {
 }
 
 impl Gist {
-    /// Of a segment with this head, sent by side `dir`, and what was captured of its payload.
+    /// Of a segment with this head, sent by end `sender` of the key, and what was captured of its payload.
     #[inline]
-    pub(crate) fn of(head: &Head, payload: &[u8], dir: usize) -> Self {
+    pub(crate) fn of(head: &Head, payload: &[u8], sender: usize) -> Self {
         let esp = exact_esp(payload, head.payload_len);
         Self {
-            digest: digest(head, payload, dir),
+            digest: digest(head, payload, sender),
             esp: esp.map_or(0, |(spi, seq)| u64::from(spi) << 32 | u64::from(seq)),
         }
     }
@@ -55,13 +55,13 @@ impl Gist {
 /// Digest of the fields that make two captures of one packet equal, and of 48 bytes of payload. Not keyed: it decides
 /// about one packet of one flow, it places nothing in a table.
 #[inline]
-pub(crate) fn digest(head: &Head, payload: &[u8], dir: usize) -> u64 {
+pub(crate) fn digest(head: &Head, payload: &[u8], sender: usize) -> u64 {
     let numbers = u64::from(head.seq) << 32 | u64::from(head.ack);
     let rest =
         u64::from(head.payload_len) << 32 | u64::from(head.window) << 8 | u64::from(head.flags.0);
     let mut sum = fold(
         numbers ^ SPREAD[0],
-        rest ^ SPREAD[1].wrapping_add(dir as u64),
+        rest ^ SPREAD[1].wrapping_add(sender as u64),
     );
     sum ^= sum_of(payload);
     fold(sum ^ SPREAD[2], SPREAD[1])

@@ -292,11 +292,13 @@ impl<'a> Segment<'a> {
         self.content().options(&self.head)
     }
 
-    /// Digest of what makes two captures of a packet of side `dir` equal.
+    /// Digest of what makes two captures of a packet equal, of one sent by end `sender` of the key: who tells it ahead
+    /// knows no other sides.
     #[inline]
-    pub(crate) fn digest(&self, dir: usize) -> u64 {
+    pub(crate) fn digest(&self, sender: usize) -> u64 {
         let told = self.gist.map(Gist::digest);
-        told.unwrap_or_else(|| digest(&self.head, self.payload, dir))
+        debug_assert!(told.is_none_or(|told| told == digest(&self.head, self.payload, sender)));
+        told.unwrap_or_else(|| digest(&self.head, self.payload, sender))
     }
 
     /// SPI and sequence number of an ESP packet with its whole trailer.

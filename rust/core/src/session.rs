@@ -330,7 +330,7 @@ impl Session {
         recent: &mut Recent,
     ) -> Effect {
         let dir = usize::from(index == self.headend());
-        if self.half[dir].is_copy(dir, s, &mut self.copies, recent) {
+        if self.half[dir].is_copy(index, s, &mut self.copies, recent) {
             self.last = self.last.max(s.ts);
             return Effect::SpanCopy;
         }
@@ -346,7 +346,7 @@ impl Session {
             self.half[dir].is_measured_after_all();
         }
         let usual = self.half[dir].mean_gap_ns();
-        let arrival = self.half[dir].on_sent(dir, s, &self.copies);
+        let arrival = self.half[dir].on_sent(index, s, &self.copies);
         self.half[1 - dir].on_acked(s, usual);
         if s.payload_len == 0 {
             return Effect::Measured;

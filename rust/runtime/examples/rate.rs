@@ -1,5 +1,6 @@
-//! Time per frame of each stage on one thread: `rate FILE`. Reading alone, then with
-//! preparing (decode and hash), then with the whole engine; no Python, no other thread.
+//! Time per frame of each stage on one thread: `rate FILE`. Reading alone, then with preparing for another
+//! thread (decode, hash, a glance, excerpts), then with the whole engine, which prepares less for itself (no glance
+//! ahead, no excerpts); no Python, no other thread.
 #![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::time::Instant;

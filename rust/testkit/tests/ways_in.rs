@@ -34,6 +34,17 @@ fn said_by_all(name: &str, batches: &[FrameBatch]) -> String {
         engine.preparer().prepare_batch(batch, &mut prepared);
         engine.push_prepared(batch, &mut prepared);
     });
+    let mut is_ahead = false;
+    let by_turns = said(batches, |engine, batch| {
+        is_ahead = !is_ahead;
+        if is_ahead {
+            engine.preparer().prepare_batch(batch, &mut prepared);
+            engine.push_prepared(batch, &mut prepared);
+        } else {
+            engine.push(batch);
+        }
+    });
+    assert!(one_by_one == by_turns, "{name} by turns");
     assert!(one_by_one == in_batches, "{name} in batches");
     assert!(one_by_one == prepared_before, "{name} prepared before");
     one_by_one
@@ -54,6 +65,57 @@ fn the_way_in_of_a_load_changes_nothing() {
             .collect();
         let said = said_by_all(&format!("{mix:?}"), &batches);
         assert!(mix == Mix::Ordinary || said.contains("Ended"), "{mix:?}");
+    }
+}
+
+/// The same frames.
+fn same(batch: &FrameBatch) -> FrameBatch {
+    let mut same = FrameBatch::default();
+    batch.iter().for_each(|frame| same.push(&frame));
+    same
+}
+
+/// The same with the order of their addresses turned round: the headend has the lower one.
+fn turned(batch: &FrameBatch) -> FrameBatch {
+    let mut turned = same(batch);
+    for meta in &turned.frames {
+        let at = meta.offset as usize;
+        let bytes = &mut turned.bytes[at..at + meta.captured_len as usize];
+        assert_eq!(bytes[12..15], [8, 0, 0x45], "IPv4 in plain Ethernet");
+        bytes[26..34].iter_mut().for_each(|byte| *byte = !*byte);
+    }
+    turned
+}
+
+/// What a mirror shows twice, the second time in another batch, is known again whoever prepared either.
+#[test]
+fn the_way_in_of_copies_changes_nothing() {
+    for mix in [Mix::Tunnels, Mix::HolesInMany] {
+        let mut plan = Plan::new(mix, 1, SESSIONS);
+        plan.spacing_ns = 1_000_000;
+        let mut load = Load::new(&plan);
+        let batches: Vec<_> = (0..200)
+            .map(|_| {
+                let mut batch = FrameBatch::default();
+                load.fill(&mut batch, SESSIONS as usize);
+                batch
+            })
+            .collect();
+        for is_headend_low in [false, true] {
+            let once: Vec<_> = batches
+                .iter()
+                .map(|batch| {
+                    if is_headend_low {
+                        turned(batch)
+                    } else {
+                        same(batch)
+                    }
+                })
+                .collect();
+            let seen: Vec<_> = once.iter().flat_map(|b| [same(b), same(b)]).collect();
+            let said = said_by_all(&format!("{mix:?}, {is_headend_low}"), &seen);
+            assert!(said.contains("Ended"), "{mix:?}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A first glance at a payload: whether [`classify`](super::recognise::classify) could find
-//! anything in it. A few instructions, made where the bytes were just read, so that the engine
-//! need not fetch them for the many segments that are nothing.
+//! anything in it. A few instructions, made by the thread that reads, so that an engine on another processor
+//! need not fetch the bytes of the many segments that are nothing; one that prepares frames itself glances at those
+//! of flows that are not decided yet.
 
 use super::recognise::{
     CTCP_PORT, LEAST_SPI, TRAILER_LEN, UDP_500, is_http, is_length, udp_length_fits,

@@ -74,7 +74,7 @@ fn number_in(slots: &[u64; NEAR], hash: u64) -> Option<u32> {
     let least = slots
         .iter()
         .fold(u64::MAX, |least, slot| least.min(slot ^ (hash & TAG)));
-    // An empty slot has number NONE, should its tag be meant.
+    // An empty slot is the least where tag 0 is meant: such an entry, one in 2^32, is found without a hint.
     let number = least.wrapping_sub(1);
     (number < u64::from(NONE)).then_some(number as u32)
 }

@@ -48,9 +48,9 @@ fn units(ts: Timestamp) -> u32 {
 }
 
 impl Fingerprint {
-    /// Of a segment of side `dir`.
-    pub(super) fn of(segment: &Segment<'_>, dir: usize) -> Self {
-        let h = segment.digest(dir);
+    /// Of a segment sent by end `sender` of the key.
+    pub(super) fn of(segment: &Segment<'_>, sender: usize) -> Self {
+        let h = segment.digest(sender);
         Self {
             digest: (h ^ h >> 32) as u32,
             more: ((h >> 32) as u8).max(1),

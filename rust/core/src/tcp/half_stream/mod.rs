@@ -247,17 +247,17 @@ impl HalfStream {
         self.numbers.count(Tally::Trailers);
     }
 
-    /// Tests whether a packet of this side, `dir`, is a second sight of one of the last
+    /// Tests whether a packet of this side, which is end `sender` of the key, is a second sight of one of the last
     /// packets; counts it when it is. A copy takes no further part.
     pub(crate) fn is_copy(
         &mut self,
-        dir: usize,
+        sender: usize,
         segment: &Segment<'_>,
         copies: &mut Copies,
         recent: &mut Recent,
     ) -> bool {
         let ts = segment.ts;
-        let packet = Fingerprint::of(segment, dir);
+        let packet = Fingerprint::of(segment, sender);
         let nxt = self.snd_nxt();
         // A quarter of the sequence space: what lies half of it away may have been placed
         // behind when it was first seen.
@@ -307,10 +307,10 @@ impl HalfStream {
         }
     }
 
-    /// Takes a segment this side, `dir`, sent; the session's `copies` know it already.
+    /// Takes a segment this side, end `sender` of the key, sent; the session's `copies` know it already.
     pub(crate) fn on_sent(
         &mut self,
-        dir: usize,
+        sender: usize,
         segment: &Segment<'_>,
         copies: &Copies,
     ) -> Arrival {
@@ -350,7 +350,7 @@ impl HalfStream {
         if len == 0 {
             return Arrival::NoData;
         }
-        self.place(dir, segment, start..end, nxt, copies)
+        self.place(sender, segment, start..end, nxt, copies)
     }
 
     /// Notes what a RST, a SYN or a FIN says; beside a RST nothing else counts.
@@ -490,7 +490,7 @@ impl HalfStream {
     #[inline(never)]
     fn place(
         &mut self,
-        dir: usize,
+        sender: usize,
         segment: &Segment<'_>,
         bytes: Range<u64>,
         nxt: u64,
@@ -529,7 +529,7 @@ impl HalfStream {
                 one_more(&mut rare.reordered);
                 Arrival::Reordered
             }
-            None if copies.same_bytes(Fingerprint::of(segment, dir)) > 1 => {
+            None if copies.same_bytes(Fingerprint::of(segment, sender)) > 1 => {
                 // An older packet with the same bytes is remembered beside this one.
                 one_more(&mut rare.network_duplicates);
                 Arrival::NetworkDuplicate
