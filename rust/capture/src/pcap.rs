@@ -114,7 +114,7 @@ impl Pcap {
 
     /// Notes frames from `at` on until the room, the window or what goes without saying ends; says where that is.
     /// Apart from [`Pcap::walk`], where what notes may need of a record was kept at hand for every
-    /// one: 75 instructions a frame, of which 40 are left.
+    /// one: 79 instructions a frame, of which 47 are left (callgrind).
     #[inline]
     fn usual<const BIG: bool>(
         &self,

@@ -1,5 +1,5 @@
-//! What a session asks of a usual tunnel packet and would have to make of its bytes: told where the bytes were just read, so that
-//! the engine need not fetch them. Pure reading.
+//! What a session asks of a usual tunnel packet and would have to make of its bytes: told where they were just
+//! read, so that the engine need not fetch them. Pure reading.
 
 use crate::ctcp::recognise::exact_esp;
 use crate::fold::fold;
